@@ -1,0 +1,32 @@
+//! The verification pipeline of Countersign.
+//!
+//! `no_std` with `alloc`, no I/O, no clock and no randomness: time, entropy and answers from the network
+//! come in as arguments and events, and what is to be done goes out as effects.
+#![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::std_instead_of_alloc)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::todo,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+pub mod base64url;
+pub mod crypto;
+pub mod jose;
+pub mod json;
+pub mod path;
+pub mod policy;
+pub mod route;
+pub mod spiffe;
+pub mod time;
