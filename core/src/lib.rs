@@ -22,11 +22,13 @@ extern crate alloc;
 extern crate std;
 
 pub mod base64url;
+pub mod config;
 pub mod crypto;
 pub mod jose;
 pub mod json;
 pub mod path;
 pub mod policy;
+pub mod reason;
 pub mod route;
 pub mod spiffe;
 pub mod time;

@@ -1,0 +1,59 @@
+//! Where attributes of principal, resource and context come from.
+
+use super::JsonValue;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
+/// Attributes by name, each with its source. The schema's type of the attribute decides how a source's text is read;
+/// a source that yields nothing leaves the attribute out.
+pub type Attributes = BTreeMap<String, AttributeSource>;
+
+/// Where one attribute comes from.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum AttributeSource {
+    /// A claim of the verified token: a member's name, or a JSON Pointer that starts with `/`.
+    Claim(String),
+    /// A parameter of the route's path, percent-decoded.
+    Path(String),
+    /// A parameter of the query, percent-decoded. The client chooses it freely.
+    Query(String),
+    /// A request header. The client chooses it freely.
+    Header(String),
+    /// Something about the request itself.
+    Request(RequestField),
+    /// Something about the calling workload, as its certificate says.
+    Workload(WorkloadField),
+    /// A constant.
+    Value(JsonValue),
+}
+
+/// Something about the request itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum RequestField {
+    /// The host the client asked for, in lower case, without the port.
+    Host,
+    /// The method.
+    Method,
+    /// The path without the query, as forwarded.
+    Path,
+    /// The time of the decision, in seconds since the Unix epoch.
+    Time,
+}
+
+/// Something about the calling workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum WorkloadField {
+    /// The workload as a Cedar entity.
+    Entity,
+    /// Its SPIFFE ID, as text.
+    Id,
+    /// The trust domain of its SPIFFE ID.
+    TrustDomain,
+}

@@ -1,0 +1,431 @@
+//! The configuration: what an operator writes, field by field.
+//!
+//! These types are the one definition. `docs/configuration.md` and the JSON Schema are generated from
+//! them; the filter reads them from JSON, the command line from YAML or JSON. [`crate::settings`] checks
+//! what types cannot say and prepares it for the request path.
+
+mod attributes;
+mod json_value;
+
+pub use attributes::{AttributeSource, Attributes, RequestField, WorkloadField};
+pub use json_value::JsonValue;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Everything Countersign is told. Unknown fields are errors, at every level.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Config {
+    /// The version of this format. This release reads version 1.
+    pub version: u32,
+    /// The parties whose tokens are accepted. A token of any other issuer is refused.
+    #[serde(default)]
+    pub issuers: Vec<Issuer>,
+    /// Which workloads may connect.
+    #[serde(default)]
+    pub workload: WorkloadTrust,
+    /// What the gateway serves. A request that matches no route is denied.
+    pub routes: Vec<Route>,
+    /// Attributes that every decision's `context` gets, by name. A route's own `context` wins over them.
+    #[serde(default)]
+    pub context: Attributes,
+    /// The compiled policies.
+    pub policy: Policy,
+    /// What goes upstream with an allowed request.
+    #[serde(default)]
+    pub forward: Forward,
+    /// How refusals look.
+    #[serde(default)]
+    pub refusal: Refusal,
+    /// What the audit line holds.
+    #[serde(default)]
+    pub audit: Audit,
+    /// How paths are read.
+    #[serde(default)]
+    pub paths: Paths,
+    /// The cache of verified tokens. It saves work, never a decision: every request is authorized anew.
+    #[serde(default)]
+    pub token_cache: TokenCache,
+    /// Bounds on what a request may cost.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// A party whose keys are trusted, and what its tokens must look like.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Issuer {
+    /// The `iss` claim of its tokens, compared byte for byte (RFC 7519 §4.1.1).
+    pub issuer: String,
+    /// The audiences this gateway answers to: a token must name at least one of them in `aud`.
+    pub audiences: Vec<String>,
+    /// Where its public keys come from.
+    pub keys: KeySource,
+    /// Signature algorithms it may use: `ES256`, `EdDSA`, `RS256`. A key is only ever used with its own algorithm.
+    #[serde(default = "default_algorithms")]
+    pub algorithms: Vec<String>,
+    /// Values of the `typ` header that are accepted, without regard to case or an `application/` prefix (RFC 8725 §3.11).
+    #[serde(default = "default_token_types")]
+    pub token_types: Vec<String>,
+    /// Whether a token without a `typ` header is accepted.
+    #[serde(default)]
+    pub allow_missing_type: bool,
+    /// How far the issuer's clock may be from the gateway's, in seconds; at most 300.
+    #[serde(default = "default_clock_skew")]
+    pub clock_skew_seconds: u32,
+    /// The longest life of a token, in seconds: from `iat` (or now, where it is absent) to `exp`.
+    #[serde(default = "default_max_lifetime")]
+    pub max_lifetime_seconds: u32,
+    /// How its tokens become the Cedar principal.
+    #[serde(default)]
+    pub principal: Principal,
+}
+
+fn default_algorithms() -> Vec<String> {
+    ["ES256", "EdDSA", "RS256"].map(String::from).to_vec()
+}
+
+fn default_token_types() -> Vec<String> {
+    ["at+jwt", "JWT"].map(String::from).to_vec()
+}
+
+fn default_clock_skew() -> u32 {
+    30
+}
+
+fn default_max_lifetime() -> u32 {
+    3600
+}
+
+/// Where an issuer's public keys come from. A token never says (RFC 8725 §3.10).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum KeySource {
+    /// A JWK Set (RFC 7517 §5) written here, as an object with the member `keys`.
+    Inline(JsonValue),
+    /// A JWK Set fetched through a cluster of the gateway.
+    Remote(RemoteKeys),
+}
+
+/// A JWK Set fetched through a cluster of the gateway.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RemoteKeys {
+    /// The gateway's name for the upstream cluster that serves the document.
+    pub cluster: String,
+    /// The document's address; host and path go into the request, the cluster decides where it goes.
+    pub uri: String,
+    /// How long one fetch may take, in milliseconds; at most 30,000. A request waits for keys no longer than this.
+    #[serde(default = "default_fetch_timeout")]
+    pub timeout_milliseconds: u32,
+    /// How old keys may get before they are fetched again, in seconds. Fetching begins ahead of it, off the request path.
+    #[serde(default = "default_refresh")]
+    pub refresh_seconds: u32,
+    /// The least time between two fetches that an unknown `kid` or a failure sets off, in seconds.
+    #[serde(default = "default_cooldown")]
+    pub cooldown_seconds: u32,
+    /// How long keys stay in use past `refresh_seconds` while the source is down, in seconds.
+    #[serde(default = "default_stale")]
+    pub stale_seconds: u32,
+}
+
+fn default_fetch_timeout() -> u32 {
+    2_000
+}
+
+fn default_refresh() -> u32 {
+    300
+}
+
+fn default_cooldown() -> u32 {
+    10
+}
+
+fn default_stale() -> u32 {
+    3_600
+}
+
+/// How a token becomes the Cedar principal.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Principal {
+    /// The Cedar entity type, such as `User`, `Agent` or `Workload`.
+    #[serde(rename = "type", default = "default_principal_type")]
+    pub entity_type: String,
+    /// The claim that names the principal: a member's name, or a JSON Pointer that starts with `/`. Its value is a string.
+    #[serde(default = "default_principal_id")]
+    pub id: String,
+    /// The claim that lists roles, as an array of strings; each becomes a parent of the principal.
+    #[serde(default)]
+    pub roles: Option<Roles>,
+    /// The principal's attributes, by name. Only `claim` and `value` sources make sense here.
+    #[serde(default)]
+    pub attributes: Attributes,
+}
+
+fn default_principal_type() -> String {
+    String::from("User")
+}
+
+fn default_principal_id() -> String {
+    String::from("sub")
+}
+
+impl Default for Principal {
+    fn default() -> Self {
+        Self { entity_type: default_principal_type(), id: default_principal_id(), roles: None, attributes: Attributes::default() }
+    }
+}
+
+/// The claim that lists a principal's roles.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Roles {
+    /// A member's name, or a JSON Pointer that starts with `/`.
+    pub claim: String,
+    /// The Cedar entity type of a role.
+    #[serde(rename = "type", default = "default_role_type")]
+    pub entity_type: String,
+}
+
+fn default_role_type() -> String {
+    String::from("Role")
+}
+
+/// Which workloads may connect.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WorkloadTrust {
+    /// SPIFFE trust domains whose certificates are accepted, such as `bank.example`.
+    #[serde(default)]
+    pub trust_domains: Vec<String>,
+    /// The Cedar entity type of a workload.
+    #[serde(rename = "type", default)]
+    pub entity_type: WorkloadType,
+}
+
+/// The Cedar entity type of a workload.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct WorkloadType(pub String);
+
+impl Default for WorkloadType {
+    fn default() -> Self {
+        Self(String::from("Workload"))
+    }
+}
+
+/// One thing the gateway serves: a path, and the question that the policies answer about it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Route {
+    /// The route's name in logs and explanations. It is unique.
+    pub name: String,
+    /// HTTP methods, in capitals.
+    pub methods: Vec<String>,
+    /// A path template: literal segments, `{name}` for one segment, `{name...}` for the rest.
+    pub path: String,
+    /// What is demanded of a request.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Who the decision is about.
+    #[serde(default)]
+    pub principal: PrincipalSource,
+    /// Whether the caller must present a client certificate with a SPIFFE ID of a trusted domain.
+    #[serde(default)]
+    pub workload: Requirement,
+    /// The id of the Cedar action (its type is `Action`). Required unless the profile is `public`.
+    #[serde(default)]
+    pub action: Option<String>,
+    /// The Cedar resource. Required unless the profile is `public`.
+    #[serde(default)]
+    pub resource: Option<Resource>,
+    /// Attributes of the decision's `context` for this route, by name.
+    #[serde(default)]
+    pub context: Attributes,
+}
+
+/// What a route demands of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Profile {
+    /// A verified credential and an allowing policy; whatever fails, the request is refused.
+    #[default]
+    Strict,
+    /// Nothing: the request is forwarded without identity. For health checks and public documents.
+    Public,
+}
+
+/// Who a decision is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum PrincipalSource {
+    /// The subject of the bearer token.
+    #[default]
+    Token,
+    /// The workload of the client certificate; no token is asked for, and one that is sent is not looked at.
+    Workload,
+}
+
+/// Whether something must be there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Requirement {
+    /// It must.
+    #[default]
+    Required,
+    /// It may be absent; where it is present it must be valid.
+    Optional,
+}
+
+/// The Cedar resource of a route.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Resource {
+    /// The Cedar entity type.
+    #[serde(rename = "type")]
+    pub entity_type: String,
+    /// The entity's id: text in which `{name}` stands for a parameter of the path.
+    pub id: String,
+    /// The resource's attributes, by name.
+    #[serde(default)]
+    pub attributes: Attributes,
+}
+
+/// The compiled policies.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Policy {
+    /// A policy image in base64, as `countersign compile` writes it. The filter needs this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// A folder with policies, schema and entities, relative to this file. Only the command line reads it: it compiles the
+    /// folder and puts the result into `image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pack: Option<String>,
+}
+
+/// What goes upstream with an allowed request. Whatever a client sends under the prefix is removed first.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Forward {
+    /// The prefix of every header that Countersign writes, in lower case.
+    pub prefix: String,
+    /// Whether the client's `authorization` header goes upstream.
+    pub authorization: bool,
+    /// Attributes of the principal to send as `<prefix>attribute-<name>`, where they are strings, integers or booleans.
+    pub attributes: Vec<String>,
+}
+
+impl Default for Forward {
+    fn default() -> Self {
+        Self { prefix: String::from("x-countersign-"), authorization: false, attributes: Vec::new() }
+    }
+}
+
+/// How refusals look.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Refusal {
+    /// The realm in `WWW-Authenticate`.
+    pub realm: String,
+    /// Whether the problem document names the policies that decided. They are always in the audit line.
+    pub reveal_policies: bool,
+    /// What comes before the reason code in the problem document's `type` (RFC 9457 §3.1.1).
+    pub type_base: String,
+}
+
+impl Default for Refusal {
+    fn default() -> Self {
+        Self {
+            realm: String::from("countersign"),
+            reveal_policies: false,
+            type_base: String::from("urn:countersign:reason:"),
+        }
+    }
+}
+
+/// What the audit line holds. There is one line for each request, whatever ends it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Audit {
+    /// Whether the line holds the request's path. The query never is in it.
+    pub path: bool,
+    /// A name for this gateway, written into each line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { path: true, gateway: None }
+    }
+}
+
+/// How paths are read. By default an ambiguous path is refused; each field lets one ambiguity in.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Paths {
+    /// Accept `%2F` and `%5C` within a segment.
+    pub allow_encoded_slash: bool,
+    /// Accept `;` within a segment.
+    pub allow_semicolon: bool,
+    /// Accept a slash at the end; it is a path of its own then, which a template must name.
+    pub allow_trailing_slash: bool,
+}
+
+/// The cache of verified tokens.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TokenCache {
+    /// How many tokens a worker keeps at most; 0 turns the cache off.
+    pub entries: u32,
+    /// How many bytes they may take at most.
+    pub bytes: u32,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self { entries: 1_024, bytes: 1_048_576 }
+    }
+}
+
+/// Bounds on what a request may cost.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Limits {
+    /// The largest token, in bytes; at most 65,536.
+    pub token_bytes: u32,
+    /// The longest path with its query, in bytes; at most 65,536.
+    pub path_bytes: u32,
+    /// How many requests a worker lets wait for keys at once.
+    pub pending_requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { token_bytes: 8_192, path_bytes: 8_192, pending_requests: 1_024 }
+    }
+}
