@@ -1,2 +1,91 @@
-//! Placeholder.
-fn main() {}
+//! Chores of the repository: `cargo xtask help` lists them.
+//!
+//! Every chore does its own set-up, shows what it is doing and asks nothing.
+
+mod bench;
+mod deps;
+mod filter;
+mod lint;
+mod process;
+mod setup;
+mod steps;
+mod test;
+mod toolchain;
+mod wasm;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+const HELP: &str = "\
+cargo xtask CHORE
+
+  setup          fetch what the chores need: a compiler for wasm32, Envoy, the test issuer
+  build-filter   build target/countersign.wasm
+  check-wasm     what the module imports and exports, and its size
+  check-deps     which crate may depend on which
+  no-std         build the core where there is no standard library
+  lint           formatting and clippy
+  test [ARGS]    all tests, real Envoy and the real issuer among them; ARGS go to the test runner
+  demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
+  bench envoy    Countersign beside Envoy's own filters
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (chore, rest) = match args.split_first() {
+        Some((chore, rest)) => (chore.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    let done = match (chore, rest) {
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ("setup", []) => setup::all(),
+        ("build-filter", []) => filter::build(),
+        ("check-wasm", []) => filter::build().and_then(|()| wasm::check()),
+        ("check-deps", []) => deps::check(),
+        ("no-std", []) => lint::no_std(),
+        ("lint", []) => lint::all(),
+        ("test", args) => test::all(args),
+        ("demo", args) => test::demo(args),
+        ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
+        _ => {
+            eprintln!("unknown chore `{}`, expected one of:\n\n{HELP}", args.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask {chore} failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// A path below the repository's `target`. The module, the tools and the logs stay there even where
+/// `CARGO_TARGET_DIR` sends cargo's own output elsewhere: tests look for them in one place.
+fn target(below: &str) -> PathBuf {
+    root().join("target").join(below)
+}
+
+/// The cargo that runs this chore.
+fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// Creates the folder that is to hold `file`.
+fn make_parent(file: &Path) -> Result<()> {
+    if let Some(parent) = file.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+# Short names for the chores of `cargo xtask`.
+
+# What there is.
+default:
+    @just --list
+
+# Fetch what the chores need: a compiler for wasm32, Envoy, the test issuer.
+setup:
+    cargo xtask setup
+
+# target/countersign.wasm
+build:
+    cargo xtask build-filter
+
+# All tests, real Envoy and the real issuer among them; arguments go to the test runner.
+test *args:
+    cargo xtask test {{args}}
+
+# The fraud-scoring flow on the simulator; `just demo --envoy` on real Envoy.
+demo *args:
+    cargo xtask demo {{args}}
+
+# Countersign beside Envoy's own filters.
+bench *args:
+    cargo xtask bench envoy {{args}}
+
+# Formatting and clippy.
+lint:
+    cargo xtask lint
+
+# What continuous integration runs.
+ci:
+    .ci/run

