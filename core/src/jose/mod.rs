@@ -1,1 +1,15 @@
-//! To come.
+//! JOSE: signed tokens in the compact form, and the keys that verify them.
+//!
+//! Parsing says what a token claims about itself; nothing here trusts it. The header members that bring a key or the address of
+//! one (`jwk`, `jku`, `x5u`, `x5c`, `x5t`) are never read: keys come from the configuration alone.
+
+mod jwk;
+mod jwks;
+mod jws;
+
+#[cfg(test)]
+mod tests;
+
+pub use jwk::{Jwk, JwkError};
+pub use jwks::{Candidates, JwkSet, JwksError, JwksLimits, KeyLookup};
+pub use jws::{Header, Jws, JwsError};

@@ -1,0 +1,220 @@
+use super::*;
+use alloc::vec::Vec;
+
+/// The generator of P-256.
+const GX: [u8; 32] = hex(b"6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296");
+const GY: [u8; 32] = hex(b"4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5");
+/// The order of P-256.
+const N: [u8; 32] = hex(b"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+/// The prime of P-256.
+const P: [u8; 32] = hex(b"ffffffff00000001000000000000000000000000ffffffffffffffffffffffff");
+
+const fn hex(text: &[u8; 64]) -> [u8; 32] {
+    const fn digit(byte: u8) -> u8 {
+        if byte <= b'9' {
+            byte - b'0'
+        } else {
+            byte - b'a' + 10
+        }
+    }
+    let mut out = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        out[i] = digit(text[2 * i]) << 4 | digit(text[2 * i + 1]);
+        i += 1;
+    }
+    out
+}
+
+#[test]
+fn names() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+    }
+    assert_eq!(Algorithm::from_name("none"), None);
+    assert_eq!(Algorithm::from_name("HS256"), None);
+}
+
+/// CVE-2022-21449: r and s are held within [1, n-1] before anything is computed with them.
+#[test]
+fn ecdsa_ranges() {
+    let key = PublicKey::p256(&GX, &GY).unwrap();
+    let one = {
+        let mut one = [0; 32];
+        one[31] = 1;
+        one
+    };
+    let below_n = {
+        let mut n = N;
+        n[31] -= 1;
+        n
+    };
+    let verify = |r: &[u8; 32], s: &[u8; 32]| {
+        Software.verify(&key, Algorithm::Es256, b"message", &[*r, *s].concat())
+    };
+    for (r, s) in [
+        (&[0; 32], &[0; 32]),
+        (&[0; 32], &one),
+        (&one, &[0; 32]),
+        (&N, &one),
+        (&one, &N),
+        (&[0xff; 32], &one),
+        (&one, &[0xff; 32]),
+    ] {
+        assert_eq!(verify(r, s), Err(SignatureError::Malformed), "{r:?} {s:?}");
+    }
+    for (r, s) in [(&one, &one), (&below_n, &below_n)] {
+        assert_eq!(verify(r, s), Err(SignatureError::Mismatch));
+    }
+}
+
+#[test]
+fn p256_points() {
+    assert!(PublicKey::p256(&GX, &GY).is_ok());
+    assert!(PublicKey::p256(&[0; 32], &[0; 32]).is_err());
+    assert!(PublicKey::p256(&P, &GY).is_err());
+    assert!(PublicKey::p256(&GX, &P).is_err());
+    assert!(PublicKey::p256(&GY, &GX).is_err());
+    assert!(PublicKey::p256(&[0xff; 32], &[0xff; 32]).is_err());
+}
+
+#[test]
+fn ed25519_points() {
+    /// y of the eight points of low order, and the spellings of them that aren't canonical.
+    const LOW: [&[u8; 64]; 8] = [
+        b"0100000000000000000000000000000000000000000000000000000000000000",
+        b"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        b"0000000000000000000000000000000000000000000000000000000000000000",
+        b"0000000000000000000000000000000000000000000000000000000000000080",
+        b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    ];
+    for text in LOW {
+        assert_eq!(
+            PublicKey::ed25519(&hex(text)).unwrap_err(),
+            KeyError::LowOrder,
+            "{text:?}"
+        );
+    }
+    for text in [
+        b"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        b"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        b"0100000000000000000000000000000000000000000000000000000000000080",
+    ] {
+        assert!(PublicKey::ed25519(&hex(text)).is_err(), "{text:?}");
+    }
+    // y = 2 belongs to no point.
+    let mut two = [0; 32];
+    two[0] = 2;
+    assert_eq!(PublicKey::ed25519(&two).unwrap_err(), KeyError::NotOnCurve);
+    // y = p + 3 is y = 3 in disguise, which is a point of full order.
+    let mut three = [0; 32];
+    three[0] = 3;
+    assert!(PublicKey::ed25519(&three).is_ok());
+    let mut disguised = [0xff; 32];
+    disguised[0] = 0xf0;
+    disguised[31] = 0x7f;
+    assert_eq!(
+        PublicKey::ed25519(&disguised).unwrap_err(),
+        KeyError::NotCanonical
+    );
+}
+
+#[test]
+fn rsa_sizes() {
+    let modulus = |bits: usize| {
+        let mut n = alloc::vec![0u8; bits.div_ceil(8)];
+        n[0] = 1 << ((bits - 1) % 8);
+        *n.last_mut().unwrap() |= 1;
+        n
+    };
+    let rsa = |n: &[u8], e: &[u8]| PublicKey::rsa(n, e).err();
+    assert_eq!(rsa(&modulus(2048), &[1, 0, 1]), None);
+    assert_eq!(rsa(&modulus(2049), &[1, 0, 1]), None);
+    assert_eq!(rsa(&modulus(4096), &[3]), None);
+    assert_eq!(rsa(&modulus(4096), &[1, 0xff, 0xff, 0xff, 0xff]), None);
+    assert_eq!(
+        rsa(&modulus(4096), &[2, 0, 0, 0, 1]),
+        Some(KeyError::ExponentOutOfRange)
+    );
+    assert_eq!(
+        rsa(&modulus(2047), &[1, 0, 1]),
+        Some(KeyError::ModulusTooSmall)
+    );
+    assert_eq!(
+        rsa(&modulus(1024), &[1, 0, 1]),
+        Some(KeyError::ModulusTooSmall)
+    );
+    assert_eq!(
+        rsa(&modulus(4097), &[1, 0, 1]),
+        Some(KeyError::ModulusTooLarge)
+    );
+    assert_eq!(rsa(&[], &[1, 0, 1]), Some(KeyError::ModulusTooSmall));
+    let mut even = modulus(2048);
+    *even.last_mut().unwrap() &= !1;
+    assert_eq!(rsa(&even, &[1, 0, 1]), Some(KeyError::ModulusEven));
+    for e in [&[1][..], &[2], &[4], &[]] {
+        assert_eq!(
+            rsa(&modulus(2048), e),
+            Some(KeyError::ExponentOutOfRange),
+            "{e:?}"
+        );
+    }
+    assert_eq!(rsa(&modulus(2048), &[0, 3]), Some(KeyError::NotCanonical));
+    assert_eq!(
+        rsa(&[&[0], &modulus(2048)[..]].concat(), &[3]),
+        Some(KeyError::NotCanonical)
+    );
+}
+
+#[test]
+fn der_forms() {
+    let spki = PublicKey::p256(&GX, &GY).unwrap().to_spki_der();
+    assert_eq!(spki.len(), 91);
+    assert_eq!(spki[..2], [0x30, 89]);
+    assert_eq!(spki[23..27], [0x03, 66, 0, 4]);
+    assert_eq!(spki[27..59], GX);
+
+    // Lengths grow, numbers stay positive.
+    let mut n = alloc::vec![0u8; 256];
+    n[0] = 0x80;
+    n[255] = 1;
+    let spki = PublicKey::rsa(&n, &[1, 0, 1]).unwrap().to_spki_der();
+    assert_eq!(spki.len(), 294);
+    assert_eq!(spki[..4], [0x30, 0x82, 0x01, 0x22]);
+    assert_eq!(spki[289..], [0x02, 3, 1, 0, 1]);
+
+    let signature: Vec<u8> = [[0; 32], [0x80; 32]].concat();
+    let der = der::ecdsa_signature(&signature).unwrap();
+    assert_eq!(der[..8], [0x30, 38, 0x02, 1, 0, 0x02, 33, 0]);
+    assert_eq!(der::ecdsa_signature(&[]), None);
+    assert_eq!(der::ecdsa_signature(&[1; 63]), None);
+}
+
+#[test]
+fn digests() {
+    let abc = hex(b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(digest::sha256(b"abc"), abc);
+    let mut pieces = digest::Sha256::new();
+    pieces.update(b"a").update(b"bc");
+    assert_eq!(pieces.finish(), abc);
+    let framed = |pieces: &[&[u8]]| {
+        let mut digest = digest::Sha256::new();
+        for piece in pieces {
+            digest.update_framed(piece);
+        }
+        digest.finish()
+    };
+    assert_ne!(framed(&[b"ab", b"c"]), framed(&[b"a", b"bc"]));
+    assert_ne!(framed(&[b"abc"]), framed(&[b"abc", b""]));
+}
+
+#[test]
+fn comparison() {
+    assert!(constant_time_eq(b"abc", b"abc"));
+    assert!(!constant_time_eq(b"abc", b"abd"));
+    assert!(!constant_time_eq(b"abc", b"abcd"));
+    assert!(constant_time_eq(b"", b""));
+}
