@@ -1,0 +1,294 @@
+//! Evaluation with Cedar's semantics: default deny, `forbid` over `permit`, a policy that errors is skipped
+//! and reported.
+//!
+//! Only policies under a key that the request brings are looked at. Steps and depth are bounded, and nothing
+//! is allocated unless lists outgrow their place.
+
+mod compare;
+mod expr;
+mod hierarchy;
+mod outcome;
+#[cfg(test)]
+mod tests;
+mod val;
+
+pub(crate) use compare::constants_in_order;
+use hierarchy::Ancestry;
+pub use outcome::{Decision, ErrorKind, ErrorList, Outcome, PolicyError, PolicyList, Ruling};
+pub(crate) use val::{Ent, Val};
+
+use super::{
+    image::{
+        Image,
+        lookup::type_named,
+        tables::{ActionScope, Effect, Key, NodeId, PolicyIndex, PolicyRow, Scope, TypeId, UidId},
+    },
+    small::Inline,
+    value::Request,
+};
+
+/// How many expressions and comparisons one request may take; far beyond what any real policy set needs.
+pub const MAX_STEPS: usize = 4_000_000;
+
+/// Answers `request` by the policies of `image`.
+#[must_use]
+pub fn evaluate(image: &Image, request: &Request<'_>) -> Outcome {
+    Evaluation::new(image, request).run()
+}
+
+/// An expression that could not be evaluated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: ErrorKind,
+    pub(crate) node: NodeId,
+}
+
+/// How far a request got with a policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Match {
+    Satisfied,
+    /// The scope is about another principal.
+    OtherPrincipal,
+    /// The scope is about another action.
+    OtherAction,
+    /// The scope is about another resource.
+    OtherResource,
+    /// The condition at this place among the clauses is false.
+    ClauseFalse(usize),
+    /// The condition at this place among the clauses can't be evaluated.
+    ClauseFailed(usize, Fault),
+}
+
+/// A principal or resource as policies ask for it.
+struct Party<'a> {
+    entity: Ent<'a>,
+    ancestry: Ancestry,
+    ty: Option<TypeId>,
+}
+
+/// One request being answered.
+pub(crate) struct Evaluation<'a> {
+    pub(crate) image: &'a Image,
+    request: &'a Request<'a>,
+    principal: Party<'a>,
+    action: Party<'a>,
+    resource: Party<'a>,
+    /// Sets and records that the policy at hand has built.
+    scratch: Inline<Val<'a>, 16>,
+    steps: usize,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(crate) fn new(image: &'a Image, request: &'a Request<'a>) -> Self {
+        let nobody = || Party {
+            entity: Ent::Foreign(request.principal),
+            ancestry: Ancestry::new(0),
+            ty: None,
+        };
+        let mut evaluation = Self {
+            image,
+            request,
+            principal: nobody(),
+            action: nobody(),
+            resource: nobody(),
+            scratch: Inline::new(Val::Bool(false)),
+            steps: MAX_STEPS,
+        };
+        evaluation.principal = evaluation.party(request.principal);
+        evaluation.action = evaluation.party(request.action);
+        evaluation.resource = evaluation.party(request.resource);
+        evaluation
+    }
+
+    fn party(&self, uid: &'a super::EntityUid) -> Party<'a> {
+        let entity = self.resolve(uid);
+        let ty = match entity {
+            Ent::Known(known) => self
+                .image
+                .tables()
+                .uids
+                .get(known as usize)
+                .map(|uid| uid.ty),
+            Ent::Foreign(uid) => type_named(self.image.tables(), uid.ty()),
+        };
+        Party {
+            entity,
+            ancestry: self.ancestry(entity),
+            ty,
+        }
+    }
+
+    pub(crate) fn allow_steps(&mut self, steps: usize) {
+        self.steps = steps;
+    }
+
+    fn step(&mut self) -> Result<(), ErrorKind> {
+        match self.steps.checked_sub(1) {
+            Some(left) => {
+                self.steps = left;
+                Ok(())
+            }
+            None => Err(ErrorKind::Limit),
+        }
+    }
+
+    fn run(mut self) -> Outcome {
+        let mut tally = Tally::new();
+        self.candidates(&mut tally);
+        tally.finish()
+    }
+
+    /// Evaluates every policy that the request's keys lead to.
+    fn candidates(&mut self, tally: &mut Tally) {
+        self.look_under(Key::Always, tally);
+        for at in 0..self.principal.ancestry.len() {
+            if let Some(uid) = self.principal.ancestry.get(at) {
+                self.look_under(Key::Principal(uid), tally);
+            }
+        }
+        for at in 0..self.action.ancestry.len() {
+            if let Some(uid) = self.action.ancestry.get(at) {
+                self.look_under(Key::Action(uid), tally);
+            }
+        }
+        for at in 0..self.resource.ancestry.len() {
+            if let Some(uid) = self.resource.ancestry.get(at) {
+                self.look_under(Key::Resource(uid), tally);
+            }
+        }
+        if let Some(ty) = self.principal.ty {
+            self.look_under(Key::PrincipalType(ty), tally);
+        }
+        if let Some(ty) = self.resource.ty {
+            self.look_under(Key::ResourceType(ty), tally);
+        }
+    }
+
+    fn look_under(&mut self, key: Key, tally: &mut Tally) {
+        let image = self.image;
+        for index in image.lookup().policies(&image.tables().index, key) {
+            let Some(row) = image.tables().policies.rows.get(*index as usize) else {
+                continue;
+            };
+            match self.matches(row) {
+                Match::Satisfied => tally.satisfied(*index, row.effect),
+                Match::ClauseFailed(_, fault) => tally.failed(*index, row.effect, fault),
+                Match::OtherPrincipal
+                | Match::OtherAction
+                | Match::OtherResource
+                | Match::ClauseFalse(_) => {}
+            }
+        }
+    }
+
+    /// Whether the request satisfies the policy, or what stands in the way first.
+    pub(crate) fn matches(&mut self, row: &PolicyRow) -> Match {
+        if !in_scope(row.principal, &self.principal) {
+            return Match::OtherPrincipal;
+        }
+        let action = match row.action {
+            ActionScope::Any => true,
+            ActionScope::Eq(uid) => matches!(self.action.entity, Ent::Known(have) if have == uid),
+            ActionScope::In(run) => {
+                let wanted = run.of(&self.image.tables().policies.actions);
+                wanted.iter().any(|uid| within(&self.action.ancestry, *uid))
+            }
+        };
+        if !action {
+            return Match::OtherAction;
+        }
+        if !in_scope(row.resource, &self.resource) {
+            return Match::OtherResource;
+        }
+        let image = self.image;
+        self.scratch.truncate(0);
+        for (at, clause) in row
+            .clauses
+            .of(&image.tables().policies.clauses)
+            .iter()
+            .enumerate()
+        {
+            match self.condition(clause.node) {
+                Ok(true) => {}
+                Ok(false) => return Match::ClauseFalse(at),
+                Err(fault) => return Match::ClauseFailed(at, fault),
+            }
+        }
+        Match::Satisfied
+    }
+}
+
+fn within(ancestry: &Ancestry, uid: UidId) -> bool {
+    ancestry.iter().any(|have| have == uid)
+}
+
+fn in_scope(scope: Scope, party: &Party<'_>) -> bool {
+    match scope {
+        Scope::Any => true,
+        Scope::Eq(uid) => matches!(party.entity, Ent::Known(have) if have == uid),
+        Scope::In(uid) => within(&party.ancestry, uid),
+        Scope::Is(ty) => party.ty == Some(ty),
+        Scope::IsIn(ty, uid) => party.ty == Some(ty) && within(&party.ancestry, uid),
+    }
+}
+
+/// What was found so far. A policy may come up twice, under two keys.
+struct Tally {
+    permits: PolicyList,
+    forbids: PolicyList,
+    errors: ErrorList,
+    forbid_errored: bool,
+}
+
+impl Tally {
+    fn new() -> Self {
+        let filler = PolicyError {
+            policy: 0,
+            kind: ErrorKind::Limit,
+            node: 0,
+        };
+        Self {
+            permits: PolicyList::new(0),
+            forbids: PolicyList::new(0),
+            errors: ErrorList::new(filler),
+            forbid_errored: false,
+        }
+    }
+
+    fn satisfied(&mut self, index: PolicyIndex, effect: Effect) {
+        match effect {
+            Effect::Permit => self.permits.push(index),
+            Effect::Forbid => self.forbids.push(index),
+        }
+    }
+
+    fn failed(&mut self, index: PolicyIndex, effect: Effect, fault: Fault) {
+        self.forbid_errored |= effect == Effect::Forbid;
+        self.errors.push(PolicyError {
+            policy: index,
+            kind: fault.kind,
+            node: fault.node,
+        });
+    }
+
+    fn finish(mut self) -> Outcome {
+        let decision = if self.forbids.is_empty() && !self.permits.is_empty() {
+            Decision::Allow
+        } else {
+            Decision::Deny
+        };
+        let mut determining = if decision == Decision::Allow {
+            self.permits
+        } else {
+            self.forbids
+        };
+        determining.sort_dedup_by_key(|index| *index);
+        self.errors.sort_dedup_by_key(|error| error.policy);
+        Outcome {
+            decision,
+            determining,
+            errors: self.errors,
+            forbid_errored: self.forbid_errored,
+        }
+    }
+}
