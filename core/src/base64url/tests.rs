@@ -49,14 +49,8 @@ fn what_is_not_canonical_is_refused() {
 #[test]
 fn arrays_have_one_length() {
     assert_eq!(decode_array::<3>(b"Zm9v"), Ok(*b"foo"));
-    assert_eq!(
-        decode_array::<3>(b"Zm8"),
-        Err(Base64Error::WrongSize { expected: 3 })
-    );
-    assert_eq!(
-        decode_array::<3>(b"Zm9vYg"),
-        Err(Base64Error::WrongSize { expected: 3 })
-    );
+    assert_eq!(decode_array::<3>(b"Zm8"), Err(Base64Error::WrongSize { expected: 3 }));
+    assert_eq!(decode_array::<3>(b"Zm9vYg"), Err(Base64Error::WrongSize { expected: 3 }));
 }
 
 #[test]

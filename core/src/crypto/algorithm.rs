@@ -39,9 +39,7 @@ impl Algorithm {
 
     /// The algorithm with this `alg` value, which is case-sensitive (RFC 7515 §4.1.1).
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// The kind of key it needs.

@@ -10,13 +10,12 @@ const SEQUENCE: u8 = 0x30;
 const ED25519: &[u8] = &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70];
 /// AlgorithmIdentifier of an elliptic curve key on P-256 (RFC 5480 §2.1.1).
 const P256: &[u8] = &[
-    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07,
+    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07,
 ];
 /// AlgorithmIdentifier of rsaEncryption (RFC 3279 §2.3.1).
-const RSA: &[u8] = &[
-    0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00,
-];
+const RSA: &[u8] =
+    &[0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 pub(super) fn ed25519_spki(point: &[u8]) -> Vec<u8> {
     spki(ED25519, point)
@@ -54,17 +53,10 @@ fn spki(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
 
 /// A non-negative number: no leading zeros, but one where the first bit would say "negative".
 fn integer(big_endian: &[u8]) -> Vec<u8> {
-    let start = big_endian
-        .iter()
-        .position(|&byte| byte != 0)
-        .unwrap_or(big_endian.len());
+    let start = big_endian.iter().position(|&byte| byte != 0).unwrap_or(big_endian.len());
     let digits = big_endian.get(start..).unwrap_or_default();
     let padding = digits.first().is_none_or(|&first| first & 0x80 != 0);
-    let content: Vec<u8> = padding
-        .then_some(0)
-        .into_iter()
-        .chain(digits.iter().copied())
-        .collect();
+    let content: Vec<u8> = padding.then_some(0).into_iter().chain(digits.iter().copied()).collect();
     tagged(INTEGER, &content)
 }
 
@@ -75,10 +67,7 @@ fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
         short @ 0..0x80 => out.push(short as u8),
         long => {
             let bytes = (long as u32).to_be_bytes();
-            let start = bytes
-                .iter()
-                .position(|&byte| byte != 0)
-                .unwrap_or(bytes.len());
+            let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
             let digits = bytes.get(start..).unwrap_or_default();
             out.push(0x80 | digits.len() as u8);
             out.extend_from_slice(digits);

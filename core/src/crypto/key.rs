@@ -41,19 +41,14 @@ impl PublicKey {
 
     /// A P-256 key from its affine coordinates (RFC 7518 §6.2.1). The point at infinity has none.
     pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, KeyError> {
-        let point =
-            Sec1Point::<NistP256>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
-        let key =
-            p256::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
-        Ok(Self {
-            material: Material::P256(Box::new(key)),
-        })
+        let point = Sec1Point::<NistP256>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
+        let key = p256::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
+        Ok(Self { material: Material::P256(Box::new(key)) })
     }
 
     /// An Ed25519 key from its encoded point (RFC 8032 §5.1.5), which must be canonical and not of low order.
     pub fn ed25519(point: &[u8; 32]) -> Result<Self, KeyError> {
-        let key =
-            ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| KeyError::NotOnCurve)?;
+        let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| KeyError::NotOnCurve)?;
         // Decoding accepts y ≥ p, which would give one key two names.
         if key.to_edwards().compress().as_bytes() != point {
             return Err(KeyError::NotCanonical);
@@ -61,9 +56,7 @@ impl PublicKey {
         if key.is_weak() {
             return Err(KeyError::LowOrder);
         }
-        Ok(Self {
-            material: Material::Ed25519(Box::new(key)),
-        })
+        Ok(Self { material: Material::Ed25519(Box::new(key)) })
     }
 
     /// An RSA key from its big-endian modulus and exponent (RFC 7518 §6.3.1), both without leading zeros.
@@ -88,10 +81,8 @@ impl PublicKey {
         if exponent.len() > 5 {
             return Err(KeyError::ExponentOutOfRange);
         }
-        let e = exponent
-            .iter()
-            .fold(0u64, |e, &byte| e << 8 | u64::from(byte));
-        if e < 3 || e > RsaPublicKey::MAX_PUB_EXPONENT || e & 1 == 0 {
+        let e = exponent.iter().fold(0u64, |e, &byte| e << 8 | u64::from(byte));
+        if !(3..=RsaPublicKey::MAX_PUB_EXPONENT).contains(&e) || e & 1 == 0 {
             return Err(KeyError::ExponentOutOfRange);
         }
         let key = RsaPublicKey::new_with_size_limits(
@@ -130,10 +121,7 @@ impl PublicKey {
             Material::P256(key) => der::p256_spki(key.to_sec1_point(false).as_bytes()),
             Material::Rsa(key) => {
                 let key = key.pkcs1_sha256.as_ref();
-                der::rsa_spki(
-                    &key.n().to_be_bytes_trimmed_vartime(),
-                    &key.e().to_be_bytes_trimmed_vartime(),
-                )
+                der::rsa_spki(&key.n().to_be_bytes_trimmed_vartime(), &key.e().to_be_bytes_trimmed_vartime())
             }
         }
     }
@@ -141,8 +129,6 @@ impl PublicKey {
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PublicKey")
-            .field("key_type", &self.key_type())
-            .finish_non_exhaustive()
+        f.debug_struct("PublicKey").field("key_type", &self.key_type()).finish_non_exhaustive()
     }
 }

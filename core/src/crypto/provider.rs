@@ -31,32 +31,28 @@ impl SignatureProvider for Software {
     ) -> Result<(), SignatureError> {
         match (algorithm, &key.material) {
             (Algorithm::EdDsa, Material::Ed25519(key)) => {
-                let signature = ed25519_dalek::Signature::from_slice(signature)
-                    .map_err(|_| SignatureError::Malformed)?;
+                let signature =
+                    ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureError::Malformed)?;
                 // Strict: S below the group's order, R canonical and not of low order.
-                key.verify_strict(message, &signature)
-                    .map_err(|_| SignatureError::Mismatch)
+                key.verify_strict(message, &signature).map_err(|_| SignatureError::Mismatch)
             }
             (Algorithm::Es256, Material::P256(key)) => {
                 // r‖s of 32 bytes each; `from_slice` holds both within [1, n-1] before any arithmetic.
-                let signature = p256::ecdsa::Signature::from_slice(signature)
-                    .map_err(|_| SignatureError::Malformed)?;
-                key.verify_prehash(&digest::sha256(message), &signature)
-                    .map_err(|_| SignatureError::Mismatch)
+                let signature =
+                    p256::ecdsa::Signature::from_slice(signature).map_err(|_| SignatureError::Malformed)?;
+                key.verify_prehash(&digest::sha256(message), &signature).map_err(|_| SignatureError::Mismatch)
             }
             (Algorithm::Rs256, Material::Rsa(key)) => {
                 if signature.len() != key.size {
                     return Err(SignatureError::Malformed);
                 }
-                let signature = rsa::pkcs1v15::Signature::try_from(signature)
-                    .map_err(|_| SignatureError::Malformed)?;
+                let signature =
+                    rsa::pkcs1v15::Signature::try_from(signature).map_err(|_| SignatureError::Malformed)?;
                 key.pkcs1_sha256
                     .verify_prehash(&digest::sha256(message), &signature)
                     .map_err(|_| SignatureError::Mismatch)
             }
-            (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, _) => {
-                Err(SignatureError::KeyMismatch)
-            }
+            (Algorithm::EdDsa | Algorithm::Es256 | Algorithm::Rs256, _) => Err(SignatureError::KeyMismatch),
         }
     }
 }

@@ -11,11 +11,7 @@ const P: [u8; 32] = hex(b"ffffffff00000001000000000000000000000000ffffffffffffff
 
 const fn hex(text: &[u8; 64]) -> [u8; 32] {
     const fn digit(byte: u8) -> u8 {
-        if byte <= b'9' {
-            byte - b'0'
-        } else {
-            byte - b'a' + 10
-        }
+        if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 }
     }
     let mut out = [0; 32];
     let mut i = 0;
@@ -49,9 +45,8 @@ fn ecdsa_ranges() {
         n[31] -= 1;
         n
     };
-    let verify = |r: &[u8; 32], s: &[u8; 32]| {
-        Software.verify(&key, Algorithm::Es256, b"message", &[*r, *s].concat())
-    };
+    let verify =
+        |r: &[u8; 32], s: &[u8; 32]| Software.verify(&key, Algorithm::Es256, b"message", &[*r, *s].concat());
     for (r, s) in [
         (&[0; 32], &[0; 32]),
         (&[0; 32], &one),
@@ -92,11 +87,7 @@ fn ed25519_points() {
         b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
     ];
     for text in LOW {
-        assert_eq!(
-            PublicKey::ed25519(&hex(text)).unwrap_err(),
-            KeyError::LowOrder,
-            "{text:?}"
-        );
+        assert_eq!(PublicKey::ed25519(&hex(text)).unwrap_err(), KeyError::LowOrder, "{text:?}");
     }
     for text in [
         b"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -116,10 +107,7 @@ fn ed25519_points() {
     let mut disguised = [0xff; 32];
     disguised[0] = 0xf0;
     disguised[31] = 0x7f;
-    assert_eq!(
-        PublicKey::ed25519(&disguised).unwrap_err(),
-        KeyError::NotCanonical
-    );
+    assert_eq!(PublicKey::ed25519(&disguised).unwrap_err(), KeyError::NotCanonical);
 }
 
 #[test]
@@ -135,38 +123,19 @@ fn rsa_sizes() {
     assert_eq!(rsa(&modulus(2049), &[1, 0, 1]), None);
     assert_eq!(rsa(&modulus(4096), &[3]), None);
     assert_eq!(rsa(&modulus(4096), &[1, 0xff, 0xff, 0xff, 0xff]), None);
-    assert_eq!(
-        rsa(&modulus(4096), &[2, 0, 0, 0, 1]),
-        Some(KeyError::ExponentOutOfRange)
-    );
-    assert_eq!(
-        rsa(&modulus(2047), &[1, 0, 1]),
-        Some(KeyError::ModulusTooSmall)
-    );
-    assert_eq!(
-        rsa(&modulus(1024), &[1, 0, 1]),
-        Some(KeyError::ModulusTooSmall)
-    );
-    assert_eq!(
-        rsa(&modulus(4097), &[1, 0, 1]),
-        Some(KeyError::ModulusTooLarge)
-    );
+    assert_eq!(rsa(&modulus(4096), &[2, 0, 0, 0, 1]), Some(KeyError::ExponentOutOfRange));
+    assert_eq!(rsa(&modulus(2047), &[1, 0, 1]), Some(KeyError::ModulusTooSmall));
+    assert_eq!(rsa(&modulus(1024), &[1, 0, 1]), Some(KeyError::ModulusTooSmall));
+    assert_eq!(rsa(&modulus(4097), &[1, 0, 1]), Some(KeyError::ModulusTooLarge));
     assert_eq!(rsa(&[], &[1, 0, 1]), Some(KeyError::ModulusTooSmall));
     let mut even = modulus(2048);
     *even.last_mut().unwrap() &= !1;
     assert_eq!(rsa(&even, &[1, 0, 1]), Some(KeyError::ModulusEven));
     for e in [&[1][..], &[2], &[4], &[]] {
-        assert_eq!(
-            rsa(&modulus(2048), e),
-            Some(KeyError::ExponentOutOfRange),
-            "{e:?}"
-        );
+        assert_eq!(rsa(&modulus(2048), e), Some(KeyError::ExponentOutOfRange), "{e:?}");
     }
     assert_eq!(rsa(&modulus(2048), &[0, 3]), Some(KeyError::NotCanonical));
-    assert_eq!(
-        rsa(&[&[0], &modulus(2048)[..]].concat(), &[3]),
-        Some(KeyError::NotCanonical)
-    );
+    assert_eq!(rsa(&[&[0], &modulus(2048)[..]].concat(), &[3]), Some(KeyError::NotCanonical));
 }
 
 #[test]

@@ -88,12 +88,7 @@ impl Jwk {
             KeyType::Rsa => PublicKey::rsa(&number(object, "n", 512)?, &number(object, "e", 8)?),
         }
         .map_err(JwkError::Key)?;
-        Ok(Self {
-            key,
-            kid,
-            algorithm,
-            thumbprint: thumbprint(object, key_type)?,
-        })
+        Ok(Self { key, kid, algorithm, thumbprint: thumbprint(object, key_type)? })
     }
 
     /// The key itself.
@@ -130,15 +125,10 @@ fn is_for_verifying(object: &Object<'_>) -> Result<bool, JwkError> {
     let operable = match object.get("key_ops") {
         None => true,
         Some(Value::Array(operations)) => {
-            if operations
-                .iter()
-                .any(|operation| operation.as_str().is_none())
-            {
+            if operations.iter().any(|operation| operation.as_str().is_none()) {
                 return Err(JwkError::Malformed);
             }
-            operations
-                .iter()
-                .any(|operation| operation.as_str() == Some("verify"))
+            operations.iter().any(|operation| operation.as_str() == Some("verify"))
         }
         Some(_) => return Err(JwkError::Malformed),
     };
@@ -175,16 +165,10 @@ fn thumbprint(object: &Object<'_>, key_type: KeyType) -> Result<[u8; 32], JwkErr
     let member = |name| text(object, name)?.ok_or(JwkError::Malformed);
     let json = match key_type {
         KeyType::Ed25519 => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, member("x")?),
-        KeyType::P256 => format!(
-            r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
-            member("x")?,
-            member("y")?
-        ),
-        KeyType::Rsa => format!(
-            r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
-            member("e")?,
-            member("n")?
-        ),
+        KeyType::P256 => {
+            format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, member("x")?, member("y")?)
+        }
+        KeyType::Rsa => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, member("e")?, member("n")?),
     };
     Ok(digest::sha256(json.as_bytes()))
 }

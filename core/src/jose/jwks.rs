@@ -19,10 +19,7 @@ pub struct JwksLimits {
 
 impl Default for JwksLimits {
     fn default() -> Self {
-        Self {
-            max_bytes: json::Limits::DOCUMENT.max_bytes,
-            max_keys: 128,
-        }
+        Self { max_bytes: json::Limits::DOCUMENT.max_bytes, max_keys: 128 }
     }
 }
 
@@ -69,39 +66,25 @@ impl JwkSet {
     /// Reads a set. Keys that can't be used are left out and counted, as RFC 7517 §5 advises: an issuer may publish keys for
     /// others beside ours. A document without a usable key is an error, so that it can't replace a good one.
     pub fn parse(bytes: &[u8], limits: &JwksLimits) -> Result<Self, JwksError> {
-        let json_limits = json::Limits {
-            max_bytes: limits.max_bytes,
-            ..json::Limits::DOCUMENT
-        };
-        Self::read(
-            &json::parse(bytes, &json_limits).map_err(JwksError::Json)?,
-            limits.max_keys,
-        )
+        let json_limits = json::Limits { max_bytes: limits.max_bytes, ..json::Limits::DOCUMENT };
+        Self::read(&json::parse(bytes, &json_limits).map_err(JwksError::Json)?, limits.max_keys)
     }
 
     /// Reads a set from a document parsed already, such as part of a configuration.
     pub fn read(value: &Value<'_>, max_keys: usize) -> Result<Self, JwksError> {
-        let entries = value
-            .as_object()
-            .and_then(|set| set.get("keys"))
-            .and_then(Value::as_array);
+        let entries = value.as_object().and_then(|set| set.get("keys")).and_then(Value::as_array);
         let entries = entries.ok_or(JwksError::NotSet)?;
         if entries.len() > max_keys {
             return Err(JwksError::TooManyKeys);
         }
-        let mut set = Self {
-            keys: Vec::with_capacity(entries.len()),
-            skipped: Vec::new(),
-        };
+        let mut set = Self { keys: Vec::with_capacity(entries.len()), skipped: Vec::new() };
         for entry in entries {
             if let Err(reason) = Jwk::read(entry).and_then(|key| set.add(key)) {
                 set.skip(reason);
             }
         }
         match set.keys.is_empty() {
-            true => Err(JwksError::NoUsableKey {
-                skipped: set.skipped,
-            }),
+            true => Err(JwksError::NoUsableKey { skipped: set.skipped }),
             false => Ok(set),
         }
     }
@@ -111,11 +94,7 @@ impl JwkSet {
     /// A key without `alg` serves the algorithms of its type. A key without `kid` is found only by tokens without one, and those find a
     /// key only if exactly one fits.
     pub fn find<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> KeyLookup<'a> {
-        let candidates = Candidates {
-            keys: self.keys.iter(),
-            kid,
-            algorithm,
-        };
+        let candidates = Candidates { keys: self.keys.iter(), kid, algorithm };
         let Some(kid) = kid else {
             return match candidates.clone().count() {
                 0 => KeyLookup::Unknown,
@@ -178,9 +157,7 @@ impl<'a> Iterator for Candidates<'a> {
     type Item = &'a Jwk;
 
     fn next(&mut self) -> Option<&'a Jwk> {
-        self.keys.find(|key| {
-            self.kid.is_none_or(|kid| key.kid() == Some(kid)) && key.serves(self.algorithm)
-        })
+        self.keys.find(|key| self.kid.is_none_or(|kid| key.kid() == Some(kid)) && key.serves(self.algorithm))
     }
 }
 

@@ -90,13 +90,10 @@ impl<'a> Jws<'a> {
         if token.len() > max_bytes {
             return Err(JwsError::TooLarge);
         }
-        let (header, payload, signature, signing_input) = segments(token)?;
+        let [header, payload, signature, signing_input] = segments(token)?;
 
         let header = base64url::decode(header).map_err(JwsError::HeaderEncoding)?;
-        let limits = json::Limits {
-            max_bytes: header.len(),
-            ..json::Limits::TOKEN
-        };
+        let limits = json::Limits { max_bytes: header.len(), ..json::Limits::TOKEN };
         let header = json::parse(&header, &limits).map_err(JwsError::HeaderJson)?;
         let header = Header::read(header.as_object().ok_or(JwsError::HeaderNotObject)?)?;
 
@@ -105,34 +102,17 @@ impl<'a> Jws<'a> {
             return Err(JwsError::SignatureMissing);
         }
         let signature = base64url::decode(signature).map_err(JwsError::SignatureEncoding)?;
-        Ok(Self {
-            header,
-            signing_input,
-            payload,
-            signature,
-        })
+        Ok(Self { header, signing_input, payload, signature })
     }
 }
 
-/// Header, payload, signature and signing input.
-fn segments(token: &[u8]) -> Result<(&[u8], &[u8], &[u8], &[u8]), JwsError> {
+/// Header, payload and signature as encoded, and what was signed.
+fn segments(token: &[u8]) -> Result<[&[u8]; 4], JwsError> {
     let mut parts = token.splitn(6, |&byte| byte == b'.');
-    match (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) {
+    match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(header), Some(payload), Some(signature), None, None, None) => {
             let signed = header.len() + 1 + payload.len();
-            Ok((
-                header,
-                payload,
-                signature,
-                token.get(..signed).unwrap_or_default(),
-            ))
+            Ok([header, payload, signature, token.get(..signed).unwrap_or_default()])
         }
         (_, _, _, _, Some(_), None) => Err(JwsError::Encrypted),
         _ => Err(JwsError::Segments),
@@ -155,21 +135,14 @@ impl Header {
                 false => JwsError::CritMalformed,
             });
         }
-        Ok(Self {
-            algorithm: algorithm(object)?,
-            kid: text("kid")?,
-            typ: text("typ")?,
-            cty: text("cty")?,
-        })
+        Ok(Self { algorithm: algorithm(object)?, kid: text("kid")?, typ: text("typ")?, cty: text("cty")? })
     }
 }
 
 fn algorithm(object: &Object<'_>) -> Result<Algorithm, JwsError> {
     let name = match object.get("alg") {
         None => return Err(JwsError::AlgorithmMissing),
-        Some(value) => value
-            .as_str()
-            .ok_or(JwsError::HeaderType { member: "alg" })?,
+        Some(value) => value.as_str().ok_or(JwsError::HeaderType { member: "alg" })?,
     };
     if let Some(algorithm) = Algorithm::from_name(name) {
         return Ok(algorithm);
@@ -185,9 +158,8 @@ fn algorithm(object: &Object<'_>) -> Result<Algorithm, JwsError> {
 
 /// Not empty, only strings, each once, each present in the header and none of the standard's own (RFC 7515 §4.1.11).
 fn is_well_formed_crit(crit: &Value<'_>, object: &Object<'_>) -> bool {
-    const STANDARD: [&str; 11] = [
-        "alg", "crit", "cty", "jku", "jwk", "kid", "typ", "x5c", "x5t", "x5t#S256", "x5u",
-    ];
+    const STANDARD: [&str; 11] =
+        ["alg", "crit", "cty", "jku", "jwk", "kid", "typ", "x5c", "x5t", "x5t#S256", "x5u"];
     let Some(names) = crit.as_array() else {
         return false;
     };

@@ -8,7 +8,8 @@ use alloc::{format, string::String, string::ToString, vec, vec::Vec};
 use proptest::prelude::*;
 
 // RFC 7515 appendices A.2 and A.3, RFC 8037 appendix A.4.
-const PAYLOAD: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+const PAYLOAD: &str =
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 const RS256_SIGNATURE: &str = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
 const RSA_N: &str = "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
 const ES256_SIGNATURE: &str =
@@ -36,10 +37,7 @@ fn jwk(text: &str) -> Result<Jwk, JwkError> {
 }
 
 fn set(keys: &[String]) -> Result<JwkSet, JwksError> {
-    JwkSet::parse(
-        format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes(),
-        &JwksLimits::default(),
-    )
+    JwkSet::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes(), &JwksLimits::default())
 }
 
 fn token(header: &str) -> String {
@@ -54,11 +52,7 @@ fn refusal(header: &str) -> JwsError {
 fn rfc_examples_verify() {
     let es256 = format!("eyJhbGciOiJFUzI1NiJ9.{PAYLOAD}.{ES256_SIGNATURE}");
     let rs256 = format!("eyJhbGciOiJSUzI1NiJ9.{PAYLOAD}.{RS256_SIGNATURE}");
-    for (token, key) in [
-        (es256.as_str(), ec("")),
-        (&rs256, rsa("")),
-        (ED_TOKEN, ed("")),
-    ] {
+    for (token, key) in [(es256.as_str(), ec("")), (&rs256, rsa("")), (ED_TOKEN, ed(""))] {
         let jws = Jws::parse(token.as_bytes(), 4096).unwrap();
         let key = jwk(&key).unwrap();
         let verify = |message: &[u8], signature: &[u8]| {
@@ -73,34 +67,18 @@ fn rfc_examples_verify() {
             let mut message = jws.signing_input.to_vec();
             let at = i % message.len();
             message[at] ^= 1 << (i % 8);
-            assert_eq!(
-                verify(&message, &jws.signature),
-                Err(SignatureError::Mismatch)
-            );
+            assert_eq!(verify(&message, &jws.signature), Err(SignatureError::Mismatch));
         }
-        assert_eq!(
-            verify(jws.signing_input, &[]),
-            Err(SignatureError::Malformed)
-        );
-        assert_eq!(
-            verify(jws.signing_input, &jws.signature[1..]),
-            Err(SignatureError::Malformed)
-        );
+        assert_eq!(verify(jws.signing_input, &[]), Err(SignatureError::Malformed));
+        assert_eq!(verify(jws.signing_input, &jws.signature[1..]), Err(SignatureError::Malformed));
         let longer = [&jws.signature[..], &[0]].concat();
-        assert_eq!(
-            verify(jws.signing_input, &longer),
-            Err(SignatureError::Malformed)
-        );
+        assert_eq!(verify(jws.signing_input, &longer), Err(SignatureError::Malformed));
     }
 }
 
 #[test]
 fn algorithms_are_bound_to_key_types() {
-    let keys = [
-        (KeyType::P256, ec("")),
-        (KeyType::Rsa, rsa("")),
-        (KeyType::Ed25519, ed("")),
-    ];
+    let keys = [(KeyType::P256, ec("")), (KeyType::Rsa, rsa("")), (KeyType::Ed25519, ed(""))];
     for (key_type, text) in keys {
         let key = jwk(&text).unwrap();
         assert_eq!(key.key().key_type(), key_type);
@@ -108,11 +86,7 @@ fn algorithms_are_bound_to_key_types() {
             let fits = algorithm.key_type() == key_type;
             assert_eq!(key.serves(algorithm), fits);
             let verdict = Software.verify(key.key(), algorithm, b"", &[1; 64]);
-            assert_eq!(
-                verdict == Err(SignatureError::KeyMismatch),
-                !fits,
-                "{algorithm} {verdict:?}"
-            );
+            assert_eq!(verdict == Err(SignatureError::KeyMismatch), !fits, "{algorithm} {verdict:?}");
         }
     }
 }
@@ -134,15 +108,9 @@ fn jws_parts() {
     assert_eq!(jws.payload, b"pay");
     assert_eq!(jws.signature, b"sig");
     assert_eq!(jws.signing_input, &token.as_bytes()[..token.len() - 5]);
-    assert_eq!(
-        Jws::parse(token.as_bytes(), token.len() - 1),
-        Err(JwsError::TooLarge)
-    );
+    assert_eq!(Jws::parse(token.as_bytes(), token.len() - 1), Err(JwsError::TooLarge));
     // An empty payload is a payload.
-    assert_eq!(
-        Jws::parse(b"eyJhbGciOiJFUzI1NiJ9..AA", 99).unwrap().payload,
-        b""
-    );
+    assert_eq!(Jws::parse(b"eyJhbGciOiJFUzI1NiJ9..AA", 99).unwrap().payload, b"");
 }
 
 #[test]
@@ -161,42 +129,17 @@ fn jws_shape() {
         (format!("{H}.e30."), JwsError::SignatureMissing),
         (
             ".e30.AA".to_string(),
-            JwsError::HeaderJson(crate::json::JsonError {
-                offset: 0,
-                kind: JsonErrorKind::UnexpectedEnd,
-            }),
+            JwsError::HeaderJson(crate::json::JsonError { offset: 0, kind: JsonErrorKind::UnexpectedEnd }),
         ),
-        (
-            format!("{H}=.e30.AA"),
-            JwsError::HeaderEncoding(foreign(20)),
-        ),
+        (format!("{H}=.e30.AA"), JwsError::HeaderEncoding(foreign(20))),
         (format!(" {H}.e30.AA"), JwsError::HeaderEncoding(foreign(0))),
-        (
-            format!("{H}.e30=.AA"),
-            JwsError::PayloadEncoding(foreign(3)),
-        ),
-        (
-            format!("{H}.e31.AA"),
-            JwsError::PayloadEncoding(Base64Error::SpareBits),
-        ),
-        (
-            format!("{H}.e30.AB"),
-            JwsError::SignatureEncoding(Base64Error::SpareBits),
-        ),
-        (
-            format!("{H}.e30.AA\n"),
-            JwsError::SignatureEncoding(foreign(2)),
-        ),
-        (
-            format!("{H}.e30.A"),
-            JwsError::SignatureEncoding(Base64Error::Length),
-        ),
+        (format!("{H}.e30=.AA"), JwsError::PayloadEncoding(foreign(3))),
+        (format!("{H}.e31.AA"), JwsError::PayloadEncoding(Base64Error::SpareBits)),
+        (format!("{H}.e30.AB"), JwsError::SignatureEncoding(Base64Error::SpareBits)),
+        (format!("{H}.e30.AA\n"), JwsError::SignatureEncoding(foreign(2))),
+        (format!("{H}.e30.A"), JwsError::SignatureEncoding(Base64Error::Length)),
     ] {
-        assert_eq!(
-            Jws::parse(token.as_bytes(), 4096).unwrap_err(),
-            expected,
-            "{token}"
-        );
+        assert_eq!(Jws::parse(token.as_bytes(), 4096).unwrap_err(), expected, "{token}");
     }
 }
 
@@ -213,70 +156,31 @@ fn jws_headers() {
         (r#"{"alg":"ES256 "}"#, JwsError::AlgorithmUnsupported),
         (r#"{"alg":"RSA-OAEP"}"#, JwsError::AlgorithmUnsupported),
         (r#"{"alg":null}"#, JwsError::HeaderType { member: "alg" }),
-        (
-            r#"{"alg":["ES256"]}"#,
-            JwsError::HeaderType { member: "alg" },
-        ),
-        (
-            r#"{"alg":"ES256","kid":7}"#,
-            JwsError::HeaderType { member: "kid" },
-        ),
-        (
-            r#"{"alg":"ES256","kid":null}"#,
-            JwsError::HeaderType { member: "kid" },
-        ),
-        (
-            r#"{"alg":"ES256","typ":["JWT"]}"#,
-            JwsError::HeaderType { member: "typ" },
-        ),
-        (
-            r#"{"alg":"ES256","cty":{}}"#,
-            JwsError::HeaderType { member: "cty" },
-        ),
-        (
-            r#"{"alg":"ES256","crit":["x"],"x":1}"#,
-            JwsError::CritUnsupported,
-        ),
-        (
-            r#"{"alg":"none","crit":["x"],"x":1}"#,
-            JwsError::CritUnsupported,
-        ),
-        (
-            r#"{"alg":"ES256","crit":["exp"],"exp":1}"#,
-            JwsError::CritUnsupported,
-        ),
+        (r#"{"alg":["ES256"]}"#, JwsError::HeaderType { member: "alg" }),
+        (r#"{"alg":"ES256","kid":7}"#, JwsError::HeaderType { member: "kid" }),
+        (r#"{"alg":"ES256","kid":null}"#, JwsError::HeaderType { member: "kid" }),
+        (r#"{"alg":"ES256","typ":["JWT"]}"#, JwsError::HeaderType { member: "typ" }),
+        (r#"{"alg":"ES256","cty":{}}"#, JwsError::HeaderType { member: "cty" }),
+        (r#"{"alg":"ES256","crit":["x"],"x":1}"#, JwsError::CritUnsupported),
+        (r#"{"alg":"none","crit":["x"],"x":1}"#, JwsError::CritUnsupported),
+        (r#"{"alg":"ES256","crit":["exp"],"exp":1}"#, JwsError::CritUnsupported),
         (r#"{"alg":"ES256","crit":[]}"#, JwsError::CritMalformed),
         (r#"{"alg":"ES256","crit":["x"]}"#, JwsError::CritMalformed),
         (r#"{"alg":"ES256","crit":["alg"]}"#, JwsError::CritMalformed),
-        (
-            r#"{"alg":"ES256","crit":["x","x"],"x":1}"#,
-            JwsError::CritMalformed,
-        ),
+        (r#"{"alg":"ES256","crit":["x","x"],"x":1}"#, JwsError::CritMalformed),
         (r#"{"alg":"ES256","crit":[7]}"#, JwsError::CritMalformed),
-        (
-            r#"{"alg":"ES256","crit":"x","x":1}"#,
-            JwsError::CritMalformed,
-        ),
+        (r#"{"alg":"ES256","crit":"x","x":1}"#, JwsError::CritMalformed),
         (r#"{"alg":"ES256","crit":null}"#, JwsError::CritMalformed),
         (r#"{"alg":"ES256","b64":true}"#, JwsError::B64),
-        (
-            r#"{"alg":"ES256","b64":false,"crit":["b64"]}"#,
-            JwsError::B64,
-        ),
+        (r#"{"alg":"ES256","b64":false,"crit":["b64"]}"#, JwsError::B64),
         (r#"["alg"]"#, JwsError::HeaderNotObject),
         (r#""ES256""#, JwsError::HeaderNotObject),
     ] {
         assert_eq!(refusal(header), expected, "{header}");
     }
     for (header, expected) in [
-        (
-            r#"{"alg":"ES256","alg":"none"}"#,
-            JsonErrorKind::DuplicateMember,
-        ),
-        (
-            r#"{"alg":"ES256","\u0061lg":"none"}"#,
-            JsonErrorKind::DuplicateMember,
-        ),
+        (r#"{"alg":"ES256","alg":"none"}"#, JsonErrorKind::DuplicateMember),
+        (r#"{"alg":"ES256","\u0061lg":"none"}"#, JsonErrorKind::DuplicateMember),
         (r#"{"alg":"ES256"}x"#, JsonErrorKind::TrailingBytes),
         (r#"{"alg":"ES256""#, JsonErrorKind::UnexpectedEnd),
     ] {
@@ -291,9 +195,7 @@ fn jws_headers() {
 fn jwk_controls() {
     for text in [
         ec(""),
-        ec(
-            r#","use":"sig","alg":"ES256","kid":"a","key_ops":["verify"],"x5t":"ignored","other":{}"#,
-        ),
+        ec(r#","use":"sig","alg":"ES256","kid":"a","key_ops":["verify"],"x5t":"ignored","other":{}"#),
         rsa(r#","alg":"RS256""#),
         rsa(r#","key_ops":["encrypt","verify"]"#),
         ed(r#","alg":"EdDSA","use":"sig""#),
@@ -310,10 +212,7 @@ fn jwk_refusals() {
         (ec(r#","use":"SIG""#), JwkError::NotForVerifying),
         (ec(r#","key_ops":["sign"]"#), JwkError::NotForVerifying),
         (ec(r#","key_ops":[]"#), JwkError::NotForVerifying),
-        (
-            ec(r#","use":"enc","key_ops":["verify"]"#),
-            JwkError::NotForVerifying,
-        ),
+        (ec(r#","use":"enc","key_ops":["verify"]"#), JwkError::NotForVerifying),
         (ec(r#","key_ops":"verify""#), JwkError::Malformed),
         (ec(r#","key_ops":[1,"verify"]"#), JwkError::Malformed),
         (ec(r#","use":1"#), JwkError::Malformed),
@@ -326,75 +225,30 @@ fn jwk_refusals() {
         (ec(r#","d":"AA""#), JwkError::Private),
         (rsa(r#","p":"AA""#), JwkError::Private),
         (ed(r#","d":7"#), JwkError::Private),
-        (
-            r#"{"kty":"oct","k":"AA"}"#.to_string(),
-            JwkError::KeyTypeUnsupported,
-        ),
+        (r#"{"kty":"oct","k":"AA"}"#.to_string(), JwkError::KeyTypeUnsupported),
         (r#"{"k":"AA"}"#.to_string(), JwkError::KeyTypeUnsupported),
         (r#"{"kty":7}"#.to_string(), JwkError::Malformed),
         ("[]".to_string(), JwkError::NotObject),
-        (
-            ec("").replace("\"P-256\"", "\"P-384\""),
-            JwkError::CurveUnsupported,
-        ),
-        (
-            ed("").replace("\"Ed25519\"", "\"X25519\""),
-            JwkError::CurveUnsupported,
-        ),
+        (ec("").replace("\"P-256\"", "\"P-384\""), JwkError::CurveUnsupported),
+        (ed("").replace("\"Ed25519\"", "\"X25519\""), JwkError::CurveUnsupported),
         (cut(&ec(""), "crv"), JwkError::CurveUnsupported),
         (cut(&ec(""), "y"), JwkError::Malformed),
         (cut(&rsa(""), "n"), JwkError::Malformed),
         (ec("").replace(EC_X, &EC_X[1..]), JwkError::Encoding),
-        (
-            ec("").replace(EC_X, &format!("AA{EC_X}")),
-            JwkError::Encoding,
-        ),
-        (
-            ec("").replace(EC_X, &format!("{EC_X}=")),
-            JwkError::Encoding,
-        ),
+        (ec("").replace(EC_X, &format!("AA{EC_X}")), JwkError::Encoding),
+        (ec("").replace(EC_X, &format!("{EC_X}=")), JwkError::Encoding),
         (rsa("").replace("AQAB", "AQAB="), JwkError::Encoding),
-        (
-            rsa("").replace("AQAB", "AQAC"),
-            JwkError::Key(KeyError::ExponentOutOfRange),
-        ),
-        (
-            rsa("").replace("AQAB", "AAEAAQ"),
-            JwkError::Key(KeyError::NotCanonical),
-        ),
-        (
-            rsa("").replace("AQAB", "AQ"),
-            JwkError::Key(KeyError::ExponentOutOfRange),
-        ),
-        (
-            rsa("").replace("AQAB", "AQAAAAAAAAAB"),
-            JwkError::Key(KeyError::ExponentOutOfRange),
-        ),
-        (
-            rsa("").replace("AQAB", "AQAAAAAAAAABAQAB"),
-            JwkError::Key(KeyError::ExponentOutOfRange),
-        ),
-        (
-            rsa("").replace("AQAB", ""),
-            JwkError::Key(KeyError::ExponentOutOfRange),
-        ),
-        (
-            rsa("").replace(RSA_N, ""),
-            JwkError::Key(KeyError::ModulusTooSmall),
-        ),
-        (
-            rsa("").replace(RSA_N, &format!("AAAA{RSA_N}")),
-            JwkError::Key(KeyError::NotCanonical),
-        ),
-        (
-            rsa("").replace(RSA_N, &RSA_N.repeat(3)),
-            JwkError::Key(KeyError::ModulusTooLarge),
-        ),
+        (rsa("").replace("AQAB", "AQAC"), JwkError::Key(KeyError::ExponentOutOfRange)),
+        (rsa("").replace("AQAB", "AAEAAQ"), JwkError::Key(KeyError::NotCanonical)),
+        (rsa("").replace("AQAB", "AQ"), JwkError::Key(KeyError::ExponentOutOfRange)),
+        (rsa("").replace("AQAB", "AQAAAAAAAAAB"), JwkError::Key(KeyError::ExponentOutOfRange)),
+        (rsa("").replace("AQAB", "AQAAAAAAAAABAQAB"), JwkError::Key(KeyError::ExponentOutOfRange)),
+        (rsa("").replace("AQAB", ""), JwkError::Key(KeyError::ExponentOutOfRange)),
+        (rsa("").replace(RSA_N, ""), JwkError::Key(KeyError::ModulusTooSmall)),
+        (rsa("").replace(RSA_N, &format!("AAAA{RSA_N}")), JwkError::Key(KeyError::NotCanonical)),
+        (rsa("").replace(RSA_N, &RSA_N.repeat(3)), JwkError::Key(KeyError::ModulusTooLarge)),
         // The point (x, x) is not on the curve.
-        (
-            ec("").replace(EC_Y, EC_X),
-            JwkError::Key(KeyError::NotOnCurve),
-        ),
+        (ec("").replace(EC_Y, EC_X), JwkError::Key(KeyError::NotOnCurve)),
         // The neutral element of Ed25519 has order 1.
         (
             ed("").replace(ED_X, "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
@@ -412,10 +266,7 @@ fn thumbprints() {
         base64url::encode(jwk(&ed(r#","kid":"x""#)).unwrap().thumbprint()),
         "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
     );
-    assert_ne!(
-        jwk(&ec("")).unwrap().thumbprint(),
-        jwk(&rsa("")).unwrap().thumbprint()
-    );
+    assert_ne!(jwk(&ec("")).unwrap().thumbprint(), jwk(&rsa("")).unwrap().thumbprint());
 }
 
 fn found(lookup: KeyLookup<'_>) -> Vec<Option<&str>> {
@@ -427,33 +278,16 @@ fn found(lookup: KeyLookup<'_>) -> Vec<Option<&str>> {
 
 #[test]
 fn keys_are_found_by_kid_and_algorithm() {
-    let set = set(&[
-        ec(r#","kid":"a""#),
-        rsa(r#","kid":"a","alg":"RS256""#),
-        ed(r#","kid":"b""#),
-        ed(""),
-    ])
-    .unwrap();
+    let set =
+        set(&[ec(r#","kid":"a""#), rsa(r#","kid":"a","alg":"RS256""#), ed(r#","kid":"b""#), ed("")]).unwrap();
     assert_eq!(found(set.find(Some("a"), Algorithm::Es256)), [Some("a")]);
     assert_eq!(found(set.find(Some("a"), Algorithm::Rs256)), [Some("a")]);
-    assert!(matches!(
-        set.find(Some("a"), Algorithm::EdDsa),
-        KeyLookup::WrongAlgorithm
-    ));
-    assert!(matches!(
-        set.find(Some("c"), Algorithm::EdDsa),
-        KeyLookup::Unknown
-    ));
-    assert!(matches!(
-        set.find(Some(""), Algorithm::EdDsa),
-        KeyLookup::Unknown
-    ));
+    assert!(matches!(set.find(Some("a"), Algorithm::EdDsa), KeyLookup::WrongAlgorithm));
+    assert!(matches!(set.find(Some("c"), Algorithm::EdDsa), KeyLookup::Unknown));
+    assert!(matches!(set.find(Some(""), Algorithm::EdDsa), KeyLookup::Unknown));
     // Without `kid`: only where one key fits.
     assert_eq!(found(set.find(None, Algorithm::Es256)), [Some("a")]);
-    assert!(matches!(
-        set.find(None, Algorithm::EdDsa),
-        KeyLookup::Ambiguous
-    ));
+    assert!(matches!(set.find(None, Algorithm::EdDsa), KeyLookup::Ambiguous));
 }
 
 #[test]
@@ -481,33 +315,19 @@ fn sets_keep_what_is_good() {
 
 #[test]
 fn sets_without_a_usable_key_are_refused() {
-    assert_eq!(
-        set(&[]).unwrap_err(),
-        JwksError::NoUsableKey { skipped: vec![] }
-    );
+    assert_eq!(set(&[]).unwrap_err(), JwksError::NoUsableKey { skipped: vec![] });
     assert_eq!(
         set(&["{}".to_string()]).unwrap_err(),
-        JwksError::NoUsableKey {
-            skipped: vec![(JwkError::KeyTypeUnsupported, 1)]
-        }
+        JwksError::NoUsableKey { skipped: vec![(JwkError::KeyTypeUnsupported, 1)] }
     );
-    for text in [
-        "{}",
-        "[]",
-        r#"{"keys":{}}"#,
-        r#"{"keys":null}"#,
-        r#"{"Keys":[]}"#,
-    ] {
+    for text in ["{}", "[]", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"Keys":[]}"#] {
         assert_eq!(
             JwkSet::parse(text.as_bytes(), &JwksLimits::default()).unwrap_err(),
             JwksError::NotSet,
             "{text}"
         );
     }
-    let limits = JwksLimits {
-        max_bytes: 30,
-        max_keys: 2,
-    };
+    let limits = JwksLimits { max_bytes: 30, max_keys: 2 };
     let parse = |text: &str| JwkSet::parse(text.as_bytes(), &limits).unwrap_err();
     assert_eq!(parse(r#"{"keys":[1,2,3]}"#), JwksError::TooManyKeys);
     assert!(
@@ -521,15 +341,10 @@ fn sets_without_a_usable_key_are_refused() {
 #[test]
 fn keys_that_share_a_kid_are_bounded() {
     // n and e make distinct keys of one `kid`.
-    let keys: Vec<String> = ["AQAB", "Aw", "BQ", "Bw"]
-        .iter()
-        .map(|e| rsa(r#","kid":"a""#).replace("AQAB", e))
-        .collect();
+    let keys: Vec<String> =
+        ["AQAB", "Aw", "BQ", "Bw"].iter().map(|e| rsa(r#","kid":"a""#).replace("AQAB", e)).collect();
     let set = set(&keys).unwrap();
-    assert_eq!(
-        found(set.find(Some("a"), Algorithm::Rs256)).len(),
-        JwkSet::MAX_CANDIDATES
-    );
+    assert_eq!(found(set.find(Some("a"), Algorithm::Rs256)).len(), JwkSet::MAX_CANDIDATES);
     assert_eq!(set.skipped(), [(JwkError::Crowded, 1)]);
 }
 

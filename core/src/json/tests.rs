@@ -11,11 +11,7 @@ use alloc::{
 use proptest::prelude::*;
 use serde::Deserialize;
 
-const LIMITS: Limits = Limits {
-    max_bytes: 4096,
-    max_depth: 16,
-    max_nodes: 1000,
-};
+const LIMITS: Limits = Limits { max_bytes: 4096, max_depth: 16, max_nodes: 1000 };
 
 fn parse_text(text: &str) -> Result<Value<'_>, JsonError> {
     parse(text.as_bytes(), &LIMITS)
@@ -27,8 +23,7 @@ fn kind(text: &str) -> JsonErrorKind {
 
 #[test]
 fn values() {
-    let value =
-        parse_text(r#" {"a":[1,-2.5e+3,true,false,null,"x\u00e9\ud83d\ude00\n"],"":{}} "#).unwrap();
+    let value = parse_text(r#" {"a":[1,-2.5e+3,true,false,null,"x\u00e9\ud83d\ude00\n"],"":{}} "#).unwrap();
     let object = value.as_object().unwrap();
     let array = object.get("a").unwrap().as_array().unwrap();
     assert_eq!(array[0].as_i64(), Some(1));
@@ -39,23 +34,14 @@ fn values() {
     assert_eq!(array[5].as_str(), Some("xé😀\n"));
     assert!(object.get("").unwrap().as_object().unwrap().is_empty());
     assert!(object.get("b").is_none());
-    assert!(matches!(
-        parse_text(r#""plain""#),
-        Ok(Value::String(Cow::Borrowed("plain")))
-    ));
+    assert!(matches!(parse_text(r#""plain""#), Ok(Value::String(Cow::Borrowed("plain")))));
 }
 
 #[test]
 fn duplicates_are_refused_after_unescaping() {
     assert_eq!(kind(r#"{"a":1,"a":1}"#), JsonErrorKind::DuplicateMember);
-    assert_eq!(
-        kind(r#"{"exp":1,"\u0065xp":2}"#),
-        JsonErrorKind::DuplicateMember
-    );
-    assert_eq!(
-        kind(r#"[{"x":{"a":1,"b":2,"a":3}}]"#),
-        JsonErrorKind::DuplicateMember
-    );
+    assert_eq!(kind(r#"{"exp":1,"\u0065xp":2}"#), JsonErrorKind::DuplicateMember);
+    assert_eq!(kind(r#"[{"x":{"a":1,"b":2,"a":3}}]"#), JsonErrorKind::DuplicateMember);
     assert!(parse_text(r#"{"a":{"a":1},"A":1}"#).is_ok());
     // Large objects take the other way.
     let names: Vec<String> = (0..100).map(|i| format!("\"n{i}\":0")).collect();
@@ -87,93 +73,29 @@ fn refusals() {
         (r#""\ud800\u0041""#, LoneSurrogate),
         ("01", InvalidNumber),
         ("-", InvalidNumber),
-        (
-            "+1",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
+        ("+1", UnexpectedByte { expected: "a value" }),
         ("1.", InvalidNumber),
-        (
-            ".5",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
+        (".5", UnexpectedByte { expected: "a value" }),
         ("1e", InvalidNumber),
-        (
-            "NaN",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
-        (
-            "truth",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
-        (
-            "[1,]",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
-        (
-            "{\"a\":1,}",
-            UnexpectedByte {
-                expected: "a member name",
-            },
-        ),
-        (
-            "{a:1}",
-            UnexpectedByte {
-                expected: "a member name",
-            },
-        ),
-        (
-            "[1 2]",
-            UnexpectedByte {
-                expected: "`,` or `]`",
-            },
-        ),
-        (
-            "'a'",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
-        (
-            "/**/1",
-            UnexpectedByte {
-                expected: "a value",
-            },
-        ),
+        ("NaN", UnexpectedByte { expected: "a value" }),
+        ("truth", UnexpectedByte { expected: "a value" }),
+        ("[1,]", UnexpectedByte { expected: "a value" }),
+        ("{\"a\":1,}", UnexpectedByte { expected: "a member name" }),
+        ("{a:1}", UnexpectedByte { expected: "a member name" }),
+        ("[1 2]", UnexpectedByte { expected: "`,` or `]`" }),
+        ("'a'", UnexpectedByte { expected: "a value" }),
+        ("/**/1", UnexpectedByte { expected: "a value" }),
     ] {
         assert_eq!(kind(text), expected, "{text:?}");
     }
-    assert_eq!(
-        parse(b"\"\xff\"", &LIMITS),
-        Err(JsonError {
-            offset: 1,
-            kind: NotUtf8
-        })
-    );
+    assert_eq!(parse(b"\"\xff\"", &LIMITS), Err(JsonError { offset: 1, kind: NotUtf8 }));
     assert_eq!(parse_text("{\"a\":1,\"a\":2}").unwrap_err().offset, 7);
 }
 
 #[test]
 fn limits_hold() {
-    let limits = Limits {
-        max_bytes: 10,
-        max_depth: 2,
-        max_nodes: 3,
-    };
-    let kind = |text: &str| {
-        parse(text.as_bytes(), &limits)
-            .map_err(|error| error.kind)
-            .err()
-    };
+    let limits = Limits { max_bytes: 10, max_depth: 2, max_nodes: 3 };
+    let kind = |text: &str| parse(text.as_bytes(), &limits).map_err(|error| error.kind).err();
     assert_eq!(kind("\"12345678\""), None);
     assert_eq!(kind("\"123456789\""), Some(JsonErrorKind::TooLarge));
     assert_eq!(kind("[[1]]"), None);
@@ -183,17 +105,8 @@ fn limits_hold() {
     // Depth counts what is open, not what was.
     assert!(parse_text(&format!("[{}1]", "[],".repeat(100))).is_ok());
     // A limit can't ask for more recursion than the stack holds.
-    let deep = Limits {
-        max_bytes: usize::MAX,
-        max_depth: usize::MAX,
-        max_nodes: usize::MAX,
-    };
-    assert_eq!(
-        parse("[".repeat(100_000).as_bytes(), &deep)
-            .unwrap_err()
-            .kind,
-        JsonErrorKind::TooDeep
-    );
+    let deep = Limits { max_bytes: usize::MAX, max_depth: usize::MAX, max_nodes: usize::MAX };
+    assert_eq!(parse("[".repeat(100_000).as_bytes(), &deep).unwrap_err().kind, JsonErrorKind::TooDeep);
 }
 
 #[test]
@@ -211,12 +124,7 @@ fn integers_are_exact() {
 #[test]
 fn numeric_dates() {
     let date = |text: &'static str| {
-        parse_text(text)
-            .unwrap()
-            .as_number()
-            .unwrap()
-            .as_numeric_date()
-            .map(Timestamp::as_nanos)
+        parse_text(text).unwrap().as_number().unwrap().as_numeric_date().map(Timestamp::as_nanos)
     };
     for (text, nanos) in [
         ("0", 0),
@@ -233,10 +141,7 @@ fn numeric_dates() {
         ("-1.5", -1_500_000_000),
         ("1e-400", 0),
         ("0e999999999999999999999999", 0),
-        (
-            "0.000000000000000000000000001500000000e36",
-            1_500_000_000_000_000_000,
-        ),
+        ("0.000000000000000000000000001500000000e36", 1_500_000_000_000_000_000),
         // Beyond 2262 a timestamp says "as far away as can be said".
         ("9999999999", i64::MAX),
         ("253402300799", i64::MAX),
@@ -303,16 +208,8 @@ fn typed_reading() {
     assert_eq!(config.limit, Some(5));
     assert_eq!(config.labels["x"], -1);
     assert_eq!(config.mode, Some(Mode::Range { from: 1, to: 2 }));
-    assert_eq!(
-        read(r#"{"name":"n","limit":null,"mode":"off"}"#)
-            .unwrap()
-            .mode,
-        Some(Mode::Off)
-    );
-    assert_eq!(
-        read(r#"{"name":"n","mode":{"fixed":7}}"#).unwrap().mode,
-        Some(Mode::Fixed(7))
-    );
+    assert_eq!(read(r#"{"name":"n","limit":null,"mode":"off"}"#).unwrap().mode, Some(Mode::Off));
+    assert_eq!(read(r#"{"name":"n","mode":{"fixed":7}}"#).unwrap().mode, Some(Mode::Fixed(7)));
 }
 
 #[test]
@@ -326,59 +223,23 @@ fn errors_name_the_field() {
             r#"{"name":"n","routes":[{"match":{"path":"/a","pth":1}}]}"#,
             "`routes[0].match.pth`: unknown field, expected `path`",
         ),
-        (
-            r#"{"name":"n","routes":[{}]}"#,
-            "`routes[0].match`: missing, but required",
-        ),
+        (r#"{"name":"n","routes":[{}]}"#, "`routes[0].match`: missing, but required"),
         (r#"{"routes":[]}"#, "`name`: missing, but required"),
-        (
-            r#"{"name":"n","limit":70000}"#,
-            "`limit`: expected u16, got `70000`",
-        ),
-        (
-            r#"{"name":"n","limit":1.5}"#,
-            "`limit`: expected a whole number of at most 64 bits, got `1.5`",
-        ),
-        (
-            r#"{"name":"n","limit":"5"}"#,
-            "`limit`: expected u16, got a string",
-        ),
-        (
-            r#"{"name":"n","labels":{"a b":"x"}}"#,
-            "`labels[\"a b\"]`: expected i64, got a string",
-        ),
-        (
-            r#"{"name":"n","mode":"on"}"#,
-            "`mode`: expected `off`, `fixed` or `range`, got `on`",
-        ),
-        (
-            r#"{"name":"n","mode":{"fixed":"x"}}"#,
-            "`mode.fixed`: expected i64, got a string",
-        ),
-        (
-            r#"{"name":"n","mode":{"range":{"from":1}}}"#,
-            "`mode.range.to`: missing, but required",
-        ),
+        (r#"{"name":"n","limit":70000}"#, "`limit`: expected u16, got `70000`"),
+        (r#"{"name":"n","limit":1.5}"#, "`limit`: expected a whole number of at most 64 bits, got `1.5`"),
+        (r#"{"name":"n","limit":"5"}"#, "`limit`: expected u16, got a string"),
+        (r#"{"name":"n","labels":{"a b":"x"}}"#, "`labels[\"a b\"]`: expected i64, got a string"),
+        (r#"{"name":"n","mode":"on"}"#, "`mode`: expected `off`, `fixed` or `range`, got `on`"),
+        (r#"{"name":"n","mode":{"fixed":"x"}}"#, "`mode.fixed`: expected i64, got a string"),
+        (r#"{"name":"n","mode":{"range":{"from":1}}}"#, "`mode.range.to`: missing, but required"),
         (
             r#"{"name":"n","mode":"fixed"}"#,
             "`mode`: expected an object with the member `fixed`, got a string",
         ),
-        (
-            r#"{"name":"n","mode":7}"#,
-            "`mode`: expected `off`, `fixed` or `range`, got a number",
-        ),
-        (
-            r#"{"name":"n","pair":[1,2,3]}"#,
-            "`pair`: 1 elements too many",
-        ),
-        (
-            r#"{"name":"n","routes":[[{"path":"/a"}]]}"#,
-            "`routes[0]`: expected an object, got an array",
-        ),
-        (
-            r#"{"name":"n","name":"m"}"#,
-            "duplicate member name at byte 12",
-        ),
+        (r#"{"name":"n","mode":7}"#, "`mode`: expected `off`, `fixed` or `range`, got a number"),
+        (r#"{"name":"n","pair":[1,2,3]}"#, "`pair`: 1 elements too many"),
+        (r#"{"name":"n","routes":[[{"path":"/a"}]]}"#, "`routes[0]`: expected an object, got an array"),
+        (r#"{"name":"n","name":"m"}"#, "duplicate member name at byte 12"),
         (r#"[]"#, "expected an object, got an array"),
     ] {
         assert_eq!(read(text).unwrap_err(), expected, "{text}");
@@ -389,8 +250,7 @@ fn errors_name_the_field() {
 fn writing() {
     let mut writer = Writer::new();
     writer.object(|w| {
-        w.name("s")
-            .str("a\"\\\n\r\t\u{1}\u{7f}\u{9b}\u{2028}\u{2029}é");
+        w.name("s").str("a\"\\\n\r\t\u{1}\u{7f}\u{9b}\u{2028}\u{2029}é");
         w.name("b").bytes(b"x\xff\xc3\x28y");
         w.name("n").array(|w| {
             w.i64(-1).u64(2).bool(true).null();
@@ -422,9 +282,7 @@ fn agrees(value: &Value<'_>, other: &serde_json::Value) -> bool {
         }
         (Value::Object(a), serde_json::Value::Object(b)) => {
             a.len() == b.len()
-                && a.members()
-                    .iter()
-                    .all(|m| b.get(&*m.name).is_some_and(|other| agrees(&m.value, other)))
+                && a.members().iter().all(|m| b.get(&*m.name).is_some_and(|other| agrees(&m.value, other)))
         }
         _ => false,
     }
@@ -447,11 +305,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     })
 }
 
-const WIDE: Limits = Limits {
-    max_bytes: 1 << 20,
-    max_depth: 64,
-    max_nodes: 1 << 16,
-};
+const WIDE: Limits = Limits { max_bytes: 1 << 20, max_depth: 64, max_nodes: 1 << 16 };
 
 proptest! {
     #[test]
