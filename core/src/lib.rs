@@ -21,14 +21,25 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod attribute;
 pub mod base64url;
+pub mod cache;
 pub mod config;
 pub mod crypto;
+pub mod decision;
+pub mod exchange;
+pub mod gateway;
 pub mod jose;
 pub mod json;
+pub mod keys;
+pub mod metrics;
 pub mod path;
 pub mod policy;
 pub mod reason;
+pub mod refusal;
+pub mod request;
 pub mod route;
+pub mod settings;
 pub mod spiffe;
 pub mod time;
+pub mod token;

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The proxy-wasm shell around `countersign-core`: it reads what the host has, hands it to the core, and carries
+//! out what the core asks for. Every decision is the core's.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+#[cfg(not(test))]
+mod host;
+mod pairs;
+#[cfg(not(test))]
+mod root;
+#[cfg(not(test))]
+mod shared;
+#[cfg(not(test))]
+mod stream;
+#[cfg(not(test))]
+mod telemetry;
+
+#[cfg(not(test))]
+mod start {
+    #![allow(missing_docs, reason = "the macro exports `_initialize`")]
+    proxy_wasm::main! {{
+        proxy_wasm::set_root_context(|id| Box::new(crate::root::Root::new(id)));
+    }}
+}

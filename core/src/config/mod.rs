@@ -180,7 +180,12 @@ fn default_principal_id() -> String {
 
 impl Default for Principal {
     fn default() -> Self {
-        Self { entity_type: default_principal_type(), id: default_principal_id(), roles: None, attributes: Attributes::default() }
+        Self {
+            entity_type: default_principal_type(),
+            id: default_principal_id(),
+            roles: None,
+            attributes: Attributes::default(),
+        }
     }
 }
 

@@ -1,0 +1,194 @@
+//! A bounded cache from secret bytes to a value, for answers that are costly to find again.
+//!
+//! Set-associative: a keyed hash picks a set of a few slots, and within it the whole key is compared, in
+//! constant time. So a hostile key can neither collide into another's value nor make look-ups slow, nothing
+//! is ever rehashed, and memory is bounded by count and by bytes.
+
+use crate::crypto;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::hash::Hasher;
+use siphasher::sip::SipHasher24;
+
+const WAYS: usize = 4;
+
+/// What an entry takes beside its key and its value's own weight, in bytes.
+const OVERHEAD: usize = 96;
+
+/// A bounded cache. `V` is cheap to clone (a shared pointer).
+pub struct Cache<V> {
+    slots: Vec<Option<Entry<V>>>,
+    set_mask: u64,
+    hash_key: (u64, u64),
+    max_bytes: usize,
+    bytes: usize,
+    hand: usize,
+}
+
+struct Entry<V> {
+    hash: u64,
+    key: Box<[u8]>,
+    value: V,
+    expires: Timestamp,
+    weight: usize,
+    used: bool,
+}
+
+/// What an insertion did to the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is kept; so many other entries that still lived made room.
+    Kept {
+        /// Living entries that were dropped.
+        evicted: u32,
+    },
+    /// It is not kept: the cache is off, or the entry alone is larger than the whole cache.
+    Refused,
+}
+
+impl<V: Clone> Cache<V> {
+    /// A cache of at most `max_entries` (rounded up to a power of two, at least four; 0 is off) and `max_bytes`.
+    /// `hash_key` must be unpredictable to those who choose the keys.
+    pub fn new(max_entries: usize, max_bytes: usize, hash_key: (u64, u64)) -> Self {
+        let slots =
+            if max_entries == 0 || max_bytes == 0 { 0 } else { max_entries.max(WAYS).next_power_of_two() };
+        let mut table = Vec::new();
+        table.resize_with(slots, || None);
+        let sets = (slots / WAYS).max(1) as u64;
+        Self { slots: table, set_mask: sets.wrapping_sub(1), hash_key, max_bytes, bytes: 0, hand: 0 }
+    }
+
+    /// The value under `key`, if it is there and has not expired at `now`.
+    pub fn find(&mut self, key: &[u8], now: Timestamp) -> Option<V> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let hash = self.hash(key);
+        for index in self.set(hash) {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            let Some(entry) = slot.as_mut() else { continue };
+            if entry.hash != hash || !crypto::constant_time_eq(&entry.key, key) {
+                continue;
+            }
+            if entry.expires <= now {
+                self.bytes = self.bytes.saturating_sub(entry.weight);
+                *slot = None;
+                return None;
+            }
+            entry.used = true;
+            return Some(entry.value.clone());
+        }
+        None
+    }
+
+    /// Keeps `value` under `key` until `expires`. `weight` is the value's own size in bytes.
+    pub fn insert(
+        &mut self,
+        key: &[u8],
+        value: V,
+        weight: usize,
+        expires: Timestamp,
+        now: Timestamp,
+    ) -> Inserted {
+        let weight = weight.saturating_add(key.len()).saturating_add(OVERHEAD);
+        if self.slots.is_empty() || weight > self.max_bytes || expires <= now {
+            return Inserted::Refused;
+        }
+        let hash = self.hash(key);
+        let mut evicted = 0;
+        let index = self.victim(hash, key, now);
+        evicted += self.clear(index, now);
+        while self.bytes.saturating_add(weight) > self.max_bytes {
+            let hand = self.hand;
+            self.hand = (self.hand + 1) % self.slots.len();
+            evicted += self.clear(hand, now);
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            *slot = Some(Entry { hash, key: key.into(), value, expires, weight, used: false });
+            self.bytes = self.bytes.saturating_add(weight);
+        }
+        Inserted::Kept { evicted }
+    }
+
+    /// Drops every entry for which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
+        for slot in &mut self.slots {
+            if let Some(entry) = slot
+                && !keep(&entry.value)
+            {
+                self.bytes = self.bytes.saturating_sub(entry.weight);
+                *slot = None;
+            }
+        }
+    }
+
+    /// How many bytes the entries take, by their stated weights.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many entries there are, expired ones among them.
+    pub fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = SipHasher24::new_with_keys(self.hash_key.0, self.hash_key.1);
+        hasher.write(key);
+        hasher.finish()
+    }
+
+    fn set(&self, hash: u64) -> core::ops::Range<usize> {
+        let start = usize::try_from(hash & self.set_mask).unwrap_or(0).saturating_mul(WAYS);
+        start..start + WAYS
+    }
+
+    /// The slot to write to: the key's own, else a free or expired one, else one not used lately, else the first.
+    fn victim(&mut self, hash: u64, key: &[u8], now: Timestamp) -> usize {
+        let set = self.set(hash);
+        let mut best = (u8::MAX, set.start);
+        for index in set.clone() {
+            let rank = match self.slots.get(index) {
+                Some(Some(entry)) if entry.hash == hash && crypto::constant_time_eq(&entry.key, key) => {
+                    return index;
+                }
+                Some(Some(entry)) if entry.expires <= now => 1,
+                Some(Some(entry)) if !entry.used => 2,
+                Some(Some(_)) => 3,
+                Some(None) => 0,
+                None => continue,
+            };
+            if rank < best.0 {
+                best = (rank, index);
+            }
+        }
+        if best.0 == 3 {
+            for index in set {
+                if let Some(Some(entry)) = self.slots.get_mut(index) {
+                    entry.used = false;
+                }
+            }
+        }
+        best.1
+    }
+
+    /// Empties a slot; 1 if that dropped an entry that still lived.
+    fn clear(&mut self, index: usize, now: Timestamp) -> u32 {
+        match self.slots.get_mut(index).and_then(Option::take) {
+            Some(entry) => {
+                self.bytes = self.bytes.saturating_sub(entry.weight);
+                u32::from(entry.expires > now)
+            }
+            None => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The first stage: which route the request takes, and which workload it comes from.
+
+use crate::config::Requirement;
+use crate::path::CanonicalPath;
+use crate::reason::Reason;
+use crate::request::{Peer, RequestHead};
+use crate::route::{Params, RouteLookup};
+use crate::settings::{RouteSettings, Settings};
+use crate::spiffe::SpiffeId;
+
+/// A request whose path is canonical, whose route is known, and whose workload, if it has one, is trusted.
+pub(super) struct Admitted<'a> {
+    pub head: &'a RequestHead<'a>,
+    pub method: &'a str,
+    pub host: &'a str,
+    pub path: CanonicalPath<'a>,
+    pub params: Params<'a, 'a>,
+    pub route: &'a RouteSettings,
+    pub workload: Option<SpiffeId>,
+}
+
+/// The request line as far as it could be read: for the audit line, whatever comes of it.
+#[derive(Default)]
+pub(super) struct Seen<'a> {
+    pub method: Option<&'a [u8]>,
+    pub path: Option<&'a [u8]>,
+    pub workload: Option<&'a [u8]>,
+    pub route: Option<&'a str>,
+}
+
+/// Admits a request; `seen` gets what was read on the way.
+pub(super) fn admit<'a>(
+    head: &'a RequestHead<'a>,
+    settings: &'a Settings,
+    seen: &mut Seen<'a>,
+) -> Result<Admitted<'a>, Reason> {
+    if let Peer::Certificate { uri_san } = head.peer {
+        seen.workload = Some(uri_san);
+    }
+    let once = |name| head.single(name).map_err(|_| Reason::RequestHeaderDuplicate);
+    let (method, target) = (once(":method")?, once(":path")?);
+    seen.method = method;
+    seen.path = target.map(|target| target.split(|byte| *byte == b'?').next().unwrap_or_default());
+    let method = text(method)?;
+    let path = CanonicalPath::parse(target.ok_or(Reason::RequestHeaderInvalid)?, &settings.paths)
+        .map_err(|_| Reason::RequestPathInvalid)?;
+    let host = match (once(":authority")?, once("host")?) {
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(host) => {
+            return Err(Reason::RequestHeaderDuplicate);
+        }
+        (Some(host), _) | (None, Some(host)) => text(Some(host))?,
+        (None, None) => return Err(Reason::RequestHeaderInvalid),
+    };
+    let found = match settings.router.find(method, &path) {
+        RouteLookup::Found(found) => found,
+        RouteLookup::MethodNotAllowed(_) => return Err(Reason::RequestMethodUnmatched),
+        RouteLookup::NotFound => return Err(Reason::RequestRouteUnmatched),
+    };
+    let route = settings.routes.get(found.index).ok_or(Reason::SystemInternal)?;
+    seen.route = Some(&route.name);
+    let workload = workload(head.peer, route, settings)?;
+    Ok(Admitted { head, method, host, path, params: found.params, route, workload })
+}
+
+fn text(value: Option<&[u8]>) -> Result<&str, Reason> {
+    match value.map(core::str::from_utf8) {
+        Some(Ok(text)) if !text.is_empty() => Ok(text),
+        Some(_) | None => Err(Reason::RequestHeaderInvalid),
+    }
+}
+
+/// The SPIFFE ID of the peer. A certificate that is there must be good, also where none is demanded; a public route asks
+/// for none and looks at none.
+fn workload(peer: Peer<'_>, route: &RouteSettings, settings: &Settings) -> Result<Option<SpiffeId>, Reason> {
+    if route.question.is_none() {
+        return Ok(None);
+    }
+    match (peer, route.workload) {
+        (Peer::Anonymous, Requirement::Optional) => Ok(None),
+        (Peer::Anonymous, Requirement::Required) => Err(Reason::TransportWorkloadMissing),
+        (Peer::Certificate { uri_san }, Requirement::Optional | Requirement::Required) => {
+            let id = SpiffeId::parse(uri_san).map_err(|_| Reason::TransportWorkloadInvalid)?;
+            // A trust domain alone names no workload (X.509-SVID §2).
+            if id.path().is_empty() {
+                return Err(Reason::TransportWorkloadInvalid);
+            }
+            let trusted = settings.trust_domains.iter().any(|domain| **domain == *id.trust_domain());
+            if trusted { Ok(Some(id)) } else { Err(Reason::TransportWorkloadUntrusted) }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The audit line: one JSON object for each exchange, from which one can reconstruct who acted, on what, under which
+//! policies, when. It holds no credential and no query.
+
+use super::admit::Seen;
+use super::authorize::Findings;
+use super::identify::Identified;
+use crate::decision::{DecisionId, DecisionIdText};
+use crate::json::Writer;
+use crate::reason::Reason;
+use crate::settings::{Question, Settings};
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+
+/// What is known of an exchange so far.
+pub(super) struct Record {
+    id: DecisionIdText,
+    time: Timestamp,
+    method: Option<Box<[u8]>>,
+    path: Option<Box<[u8]>>,
+    workload: Option<Box<[u8]>>,
+    route: Option<Box<str>>,
+    action: Option<String>,
+    resource: Option<String>,
+    principal: Option<String>,
+    roles: Box<[Box<str>]>,
+    token: Option<TokenRecord>,
+    findings: Findings,
+    asked: bool,
+}
+
+struct TokenRecord {
+    issuer: Box<str>,
+    subject: Option<Box<str>>,
+    id: Option<Box<str>>,
+    cached: bool,
+}
+
+impl Record {
+    /// The record of an exchange that begins.
+    pub(super) fn begin(id: DecisionId, time: Timestamp) -> Self {
+        Self {
+            id: id.text(),
+            time,
+            method: None,
+            path: None,
+            workload: None,
+            route: None,
+            action: None,
+            resource: None,
+            principal: None,
+            roles: Box::default(),
+            token: None,
+            findings: Findings::default(),
+            asked: false,
+        }
+    }
+
+    /// The decision's ID.
+    pub(super) fn id(&self) -> &DecisionIdText {
+        &self.id
+    }
+
+    /// Notes the request line.
+    pub(super) fn saw(&mut self, seen: &Seen<'_>) {
+        self.method = seen.method.map(Into::into);
+        self.path = seen.path.map(Into::into);
+        self.workload = seen.workload.map(Into::into);
+        self.route = seen.route.map(Into::into);
+    }
+
+    /// Notes the question that will be asked.
+    pub(super) fn identified(&mut self, identified: &Identified, question: &Question, settings: &Settings) {
+        let principal = identified.principal.entity();
+        self.action = Some(question.action.to_string());
+        self.resource = Some(identified.resource.uid.to_string());
+        self.principal = Some(principal.uid.to_string());
+        self.roles = principal.parents.iter().map(|role| role.id().into()).collect();
+        self.token = identified.principal.verified().map(|verified| {
+            let token = verified.token();
+            let issuer =
+                settings.issuers.get(token.issuer).map(|issuer| issuer.name.clone()).unwrap_or_default();
+            TokenRecord {
+                issuer,
+                subject: token.subject.clone(),
+                id: token.id.clone(),
+                cached: verified.cached(),
+            }
+        });
+        self.asked = true;
+    }
+
+    /// Notes what the policies said.
+    pub(super) fn found(&mut self, findings: Findings) {
+        self.findings = findings;
+    }
+
+    /// The line; `refused` is nothing where the request was allowed.
+    pub(super) fn line(&self, refused: Option<Reason>, settings: Option<&Settings>) -> String {
+        let mut writer = Writer::with_capacity(768);
+        writer.object(|line| {
+            line.name("countersign").str("audit");
+            line.name("time").str(&rfc3339(self.time));
+            if let Some(gateway) = settings.and_then(|settings| settings.audit.gateway.as_ref()) {
+                line.name("gateway").str(gateway);
+            }
+            line.name("decision_id").str(self.id.as_str());
+            line.name("decision").str(if refused.is_some() { "deny" } else { "allow" });
+            if let Some(reason) = refused {
+                line.name("layer").str(reason.layer().as_str());
+                line.name("reason").str(reason.code());
+                line.name("status").i64(i64::from(reason.status()));
+            }
+            self.request(line, settings.is_none_or(|settings| settings.audit.path));
+            self.who(line);
+            self.policy(line, settings);
+        });
+        writer.finish()
+    }
+
+    fn request(&self, line: &mut Writer, with_path: bool) {
+        if let Some(method) = &self.method {
+            line.name("method").bytes(method);
+        }
+        if let (Some(path), true) = (&self.path, with_path) {
+            line.name("path").bytes(path);
+        }
+        if let Some(route) = &self.route {
+            line.name("route").str(route);
+        }
+        if let Some(workload) = &self.workload {
+            line.name("workload").bytes(workload);
+        }
+    }
+
+    fn who(&self, line: &mut Writer) {
+        for (name, value) in
+            [("principal", &self.principal), ("action", &self.action), ("resource", &self.resource)]
+        {
+            if let Some(value) = value {
+                line.name(name).str(value);
+            }
+        }
+        if !self.roles.is_empty() {
+            line.name("roles").array(|roles| {
+                for role in &self.roles {
+                    roles.str(role);
+                }
+            });
+        }
+        if let Some(token) = &self.token {
+            line.name("issuer").str(&token.issuer);
+            if let Some(subject) = &token.subject {
+                line.name("subject").str(subject);
+            }
+            if let Some(id) = &token.id {
+                line.name("token_id").str(id);
+            }
+            line.name("token_cached").bool(token.cached);
+        }
+    }
+
+    fn policy(&self, line: &mut Writer, settings: Option<&Settings>) {
+        if !self.asked {
+            return;
+        }
+        line.name("policies").array(|policies| {
+            for policy in &self.findings.policies {
+                policies.str(policy);
+            }
+        });
+        if !self.findings.errors.is_empty() {
+            line.name("policy_errors").array(|errors| {
+                for (policy, error) in &self.findings.errors {
+                    errors.object(|entry| {
+                        entry.name("policy").str(policy);
+                        entry.name("error").str(error);
+                    });
+                }
+            });
+        }
+        if let Some(settings) = settings {
+            line.name("image").str(&settings.image_digest);
+        }
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn rfc3339(time: Timestamp) -> String {
+    let millis = time.as_nanos().div_euclid(1_000_000);
+    let (days, in_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
+    // Days to civil date, after Howard Hinnant's `civil_from_days`.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second, milli) =
+        (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60, in_day % 1_000);
+    alloc::format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rfc3339;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_767_225_599_999, "2025-12-31T23:59:59.999Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(rfc3339(Timestamp::from_nanos(millis * 1_000_000)), text);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The fourth stage: the policies decide, and only here a permit is made.
+
+use super::Denial;
+use super::identify::{Identified, Principal};
+use crate::policy::{Image, Outcome, Request, Ruling, evaluate};
+use crate::reason::Reason;
+use crate::settings::{Question, RouteSettings};
+use crate::token::Verified;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Proof that a request may go upstream. Only [`authorize`] and [`Permit::public`] make one.
+pub struct Permit {
+    kind: Kind,
+}
+
+enum Kind {
+    /// A policy permits it.
+    Policy(Identified),
+    /// The route asks for nothing.
+    Public,
+}
+
+impl Permit {
+    /// Asserts that a policy permits what was identified.
+    fn assertion(identified: Identified) -> Self {
+        Self { kind: Kind::Policy(identified) }
+    }
+
+    /// The permit of a public route: one whose configuration asks the policies nothing.
+    pub(super) fn public(route: &RouteSettings) -> Option<Self> {
+        route.question.is_none().then_some(Self { kind: Kind::Public })
+    }
+
+    /// Whether the route is public.
+    pub fn is_public(&self) -> bool {
+        matches!(self.kind, Kind::Public)
+    }
+
+    /// Who was permitted; nobody on a public route.
+    pub(super) fn identified(&self) -> Option<&Identified> {
+        match &self.kind {
+            Kind::Policy(identified) => Some(identified),
+            Kind::Public => None,
+        }
+    }
+}
+
+/// What an evaluation found, in words: for the audit line.
+#[derive(Default)]
+pub(super) struct Findings {
+    /// The determining policies.
+    pub policies: Vec<String>,
+    /// Policies that could not be evaluated, with why.
+    pub errors: Vec<(String, String)>,
+}
+
+/// Asks the policies; consumes the proof of who and what the question is about. Findings are written whatever the answer.
+pub(super) fn authorize(
+    identified: Identified,
+    question: &Question,
+    image: &Image,
+    findings: &mut Findings,
+) -> Result<Permit, Denial> {
+    let principal = identified.principal.entity();
+    // The schema does not let principals of this type ask: no policy was written for them.
+    if !question.principal_types.iter().any(|ty| **ty == *principal.uid.ty()) {
+        return Err(Reason::PolicyNotPermitted.into());
+    }
+    let outcome = evaluate(
+        image,
+        &Request {
+            principal: &principal.uid,
+            action: &question.action,
+            resource: &identified.resource.uid,
+            context: &identified.context,
+            entities: &[principal, &identified.resource],
+        },
+    );
+    note(&outcome, image, findings);
+    let reason = match outcome.ruling() {
+        Ruling::Permitted => return Ok(Permit::assertion(identified)),
+        Ruling::Forbidden => Reason::PolicyForbidden,
+        Ruling::ForbidErrored => Reason::PolicyForbidError,
+        Ruling::NotPermitted => Reason::PolicyNotPermitted,
+    };
+    Err(Denial { reason, policies: findings.policies.clone() })
+}
+
+fn note(outcome: &Outcome, image: &Image, findings: &mut Findings) {
+    let name = |index| String::from(image.policy(index).map(|policy| policy.id()).unwrap_or_default());
+    findings.policies = outcome.determining().iter().map(|index| name(index)).collect();
+    findings.errors =
+        outcome.errors().iter().map(|error| (name(error.policy), alloc::format!("{}", error.kind))).collect();
+}
+
+impl Principal {
+    /// The proof of the token, where there is one.
+    pub(super) fn verified(&self) -> Option<&Verified> {
+        match self {
+            Self::Token(verified) => Some(verified),
+            Self::Workload(_) => None,
+        }
+    }
+}

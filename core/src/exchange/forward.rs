@@ -1,0 +1,104 @@
+//! What goes upstream with an allowed request: the verified identity, in headers that no client can forge.
+
+use super::Permit;
+use super::admit::Admitted;
+use super::effect::HeaderEdits;
+use crate::decision::DecisionIdText;
+use crate::policy::Value;
+use crate::request::RequestHead;
+use crate::settings::Settings;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The edits for a permitted request.
+pub(super) fn edits(
+    permit: &Permit,
+    admitted: &Admitted<'_>,
+    id: &DecisionIdText,
+    settings: &Settings,
+) -> HeaderEdits {
+    let mut edits = HeaderEdits { remove: ours(admitted.head, settings), add: Vec::with_capacity(8) };
+    let prefix = &settings.forward.prefix;
+    let mut add = |name: &str, value: String| edits.add.push((format!("{prefix}{name}"), value));
+    add("decision-id", String::from(id.as_str()));
+    let Some(identified) = permit.identified() else { return edits };
+    let principal = identified.principal.entity();
+    add("principal-type", escape(principal.uid.ty()));
+    add("principal", escape(principal.uid.id()));
+    if let Some(verified) = identified.principal.verified() {
+        let token = verified.token();
+        if let Some(issuer) = settings.issuers.get(token.issuer) {
+            add("issuer", escape(&issuer.name));
+        }
+        if let Some(subject) = &token.subject {
+            add("subject", escape(subject));
+        }
+    }
+    if let Some(workload) = &admitted.workload {
+        add("workload", escape(workload.as_str()));
+    }
+    for name in &settings.forward.attributes {
+        let text = match principal.attributes.get(name) {
+            Some(Value::String(text)) => escape(text),
+            Some(Value::Long(number)) => format!("{number}"),
+            Some(Value::Bool(value)) => format!("{value}"),
+            Some(
+                Value::Entity(_)
+                | Value::Set(_)
+                | Value::Record(_)
+                | Value::Decimal(_)
+                | Value::Datetime(_)
+                | Value::Duration(_)
+                | Value::Ip(_),
+            )
+            | None => continue,
+        };
+        add(&format!("attribute-{name}"), text);
+    }
+    if !settings.forward.authorization && admitted.head.single("authorization") != Ok(None) {
+        edits.remove.push((*b"authorization").into());
+    }
+    edits
+}
+
+/// The headers that a client sent under a name of ours. One name once: the host removes every header of it.
+fn ours(head: &RequestHead<'_>, settings: &Settings) -> Vec<alloc::boxed::Box<[u8]>> {
+    let mut names: Vec<alloc::boxed::Box<[u8]>> = Vec::new();
+    for name in head.names_under(&settings.forward.prefix) {
+        if !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
+        }
+    }
+    names
+}
+
+/// Text as a header value: visible ASCII as it is, all else and `%` percent-encoded from UTF-8, so that no value can end the
+/// header or be read in two ways.
+fn escape(text: &str) -> String {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'%') {
+        return String::from(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn values_are_visible_ascii_and_unambiguous() {
+        assert_eq!(escape("alice@bank.example"), "alice@bank.example");
+        assert_eq!(escape("a\r\nx: y"), "a%0D%0Ax:%20y");
+        assert_eq!(escape("100%"), "100%25");
+        assert_eq!(escape("Zoë"), "Zo%C3%AB");
+    }
+}

@@ -1,0 +1,184 @@
+//! The third stage: principal, resource and context, as the policies will see them.
+
+use super::admit::Admitted;
+use super::authenticate::Authenticated;
+use crate::attribute;
+use crate::config::{RequestField, WorkloadField};
+use crate::policy::{Datetime, Entity, EntityUid, Record, Value};
+use crate::reason::Reason;
+use crate::settings::{IdPart, Mapping, Question, Settings, Source};
+use crate::time::Timestamp;
+use crate::token::{ClaimSlot, Verified};
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+/// Proof that everyone and everything in the question is known.
+pub(super) struct Identified {
+    pub principal: Principal,
+    pub resource: Entity,
+    pub context: Record,
+}
+
+/// Who the decision is about.
+pub(super) enum Principal {
+    /// The subject of a verified token.
+    Token(Verified),
+    /// A workload.
+    Workload(Entity),
+}
+
+impl Principal {
+    /// The Cedar entity.
+    pub(super) fn entity(&self) -> &Entity {
+        match self {
+            Self::Token(verified) => &verified.token().principal,
+            Self::Workload(entity) => entity,
+        }
+    }
+}
+
+/// Builds the question's parts; consumes the proof of who asks.
+pub(super) fn identify(
+    admitted: &Admitted<'_>,
+    authenticated: Authenticated,
+    question: &Question,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<Identified, Reason> {
+    let principal = match authenticated {
+        Authenticated::Token(verified) if verified.token().principal_incomplete => {
+            return Err(Reason::PolicyAttribute);
+        }
+        Authenticated::Token(verified) => Principal::Token(verified),
+        Authenticated::Workload => {
+            let id = admitted.workload.as_ref().ok_or(Reason::TransportWorkloadMissing)?;
+            Principal::Workload(Entity::new(EntityUid::new(settings.workload_type.clone(), id.as_str())))
+        }
+    };
+    let mut resource =
+        Entity::new(EntityUid::new(question.resource_type.clone(), resource_id(admitted, question)?));
+    let token = match &principal {
+        Principal::Token(verified) => Some(verified),
+        Principal::Workload(_) => None,
+    };
+    resource.attributes = record(&question.resource, admitted, token, now)?;
+    let context = record(&question.context, admitted, token, now)?;
+    Ok(Identified { principal, resource, context })
+}
+
+fn resource_id(admitted: &Admitted<'_>, question: &Question) -> Result<String, Reason> {
+    let mut id = String::with_capacity(64);
+    for part in &question.resource_id {
+        match part {
+            IdPart::Literal(text) => id.push_str(text),
+            IdPart::Parameter(name) => id.push_str(&admitted.params.get(name).ok_or(Reason::SystemInternal)?),
+        }
+    }
+    Ok(id)
+}
+
+fn record(
+    mappings: &[Mapping],
+    admitted: &Admitted<'_>,
+    token: Option<&Verified>,
+    now: Timestamp,
+) -> Result<Record, Reason> {
+    let mut record = Record::new();
+    for mapping in mappings {
+        match value(mapping, admitted, token, now)? {
+            Some(value) => {
+                record.insert(mapping.name.clone(), value);
+            }
+            None if mapping.required => return Err(Reason::PolicyAttribute),
+            None => {}
+        }
+    }
+    Ok(record)
+}
+
+/// The value of one attribute; nothing where its source yields none.
+fn value(
+    mapping: &Mapping,
+    admitted: &Admitted<'_>,
+    token: Option<&Verified>,
+    now: Timestamp,
+) -> Result<Option<Value>, Reason> {
+    let typed = |text: Cow<'_, str>, fault: Reason| {
+        attribute::from_text(&text, &mapping.ty).map(Some).map_err(|_| fault)
+    };
+    match &mapping.source {
+        Source::Constant(value) => Ok(Some(value.clone())),
+        Source::Claim(slot) => match token.and_then(|verified| verified.token().claims.get(*slot)) {
+            Some(ClaimSlot::Value(value)) => Ok(Some(value.clone())),
+            Some(ClaimSlot::Invalid) => Err(Reason::TokenClaims),
+            Some(ClaimSlot::Absent) | None => Ok(None),
+        },
+        Source::Path(name) => match admitted.params.get(name) {
+            Some(text) => typed(text, Reason::RequestPathInvalid),
+            None => Ok(None),
+        },
+        Source::Query(name) => {
+            let found =
+                admitted.path.query_parameters().get(name).map_err(|_| Reason::RequestQueryInvalid)?;
+            found.map_or(Ok(None), |text| typed(text, Reason::RequestQueryInvalid))
+        }
+        Source::Header(name) => {
+            let found = admitted.head.single(name).map_err(|_| Reason::RequestHeaderDuplicate)?;
+            let Some(bytes) = found else { return Ok(None) };
+            // A header that can't be read is a refusal, never "absent" (CVE-2023-27488's lesson).
+            let text = core::str::from_utf8(bytes).map_err(|_| Reason::RequestHeaderInvalid)?;
+            typed(Cow::Borrowed(text), Reason::RequestHeaderInvalid)
+        }
+        Source::Request(field) => Ok(Some(request_field(*field, mapping, admitted, now))),
+        Source::Workload(field) => Ok(admitted.workload.as_ref().map(|id| match (field, &mapping.ty) {
+            (WorkloadField::Entity, attribute::AttributeType::Entity(ty)) => {
+                Value::Entity(EntityUid::new(ty.clone(), id.as_str()))
+            }
+            (WorkloadField::Entity | WorkloadField::Id, _) => Value::from(id.as_str()),
+            (WorkloadField::TrustDomain, _) => Value::from(id.trust_domain()),
+        })),
+    }
+}
+
+fn request_field(field: RequestField, mapping: &Mapping, admitted: &Admitted<'_>, now: Timestamp) -> Value {
+    match field {
+        RequestField::Host => Value::from(host_name(admitted.host).to_ascii_lowercase()),
+        RequestField::Method => Value::from(admitted.method),
+        RequestField::Path => Value::from(admitted.path.as_str()),
+        RequestField::Time if mapping.ty == attribute::AttributeType::Datetime => {
+            Value::Datetime(Datetime(now.as_nanos().div_euclid(1_000_000)))
+        }
+        RequestField::Time => Value::Long(now.as_secs()),
+    }
+}
+
+/// The host of an authority, without the port (RFC 3986 §3.2.2); an IPv6 address keeps its brackets.
+fn host_name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_name;
+
+    #[test]
+    fn the_port_is_no_part_of_the_host() {
+        for (authority, host) in [
+            ("a.example", "a.example"),
+            ("a.example:443", "a.example"),
+            ("[::1]:443", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("a:b", "a:b"),
+        ] {
+            assert_eq!(host_name(authority), host);
+        }
+    }
+}

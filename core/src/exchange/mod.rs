@@ -1,0 +1,248 @@
+//! One request, from its headers to its audit line.
+//!
+//! An [`Exchange`] takes [`Event`]s with the time as an argument, and yields [`Effect`]s and a [`Flow`]. Each stage
+//! consumes the proof of the stage before it, and only a [`Permit`] releases the request:
+//!
+//! ```text
+//! admit ─ Admitted ─> authenticate ─ Verified ─> identify ─ Identified ─> authorize ─ Permit ─> release
+//! ```
+
+mod admit;
+mod audit;
+mod authenticate;
+mod authorize;
+mod effect;
+mod forward;
+mod identify;
+
+pub use authorize::Permit;
+pub use effect::{Effect, Event, Flow, HeaderEdits};
+
+use crate::config;
+use crate::decision::DecisionIds;
+use crate::gateway::{ExchangeId, Gateway};
+use crate::metrics::{Counter, Observer, Stage};
+use crate::reason::Reason;
+use crate::refusal;
+use crate::request::{OwnedHead, RequestHead};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use audit::Record;
+
+/// One request.
+pub struct Exchange {
+    id: ExchangeId,
+    state: State,
+    effects: VecDeque<Effect>,
+    /// What the audit line says; there from the request's headers on.
+    record: Option<Record>,
+}
+
+enum State {
+    Fresh,
+    Held {
+        head: OwnedHead,
+    },
+    /// Only a permit gets a request here.
+    Released {
+        _proof: Permit,
+    },
+    Closed,
+}
+
+/// Why an exchange does not go on.
+enum Stop {
+    /// The request is refused.
+    Refuse(Denial),
+    /// It waits for an issuer's keys.
+    Wait {
+        /// The issuer's place in the settings.
+        issuer: usize,
+    },
+}
+
+/// A refusal, with the policies that determined it.
+struct Denial {
+    reason: Reason,
+    policies: Vec<String>,
+}
+
+impl From<Reason> for Denial {
+    fn from(reason: Reason) -> Self {
+        Self { reason, policies: Vec::new() }
+    }
+}
+
+impl<D: Into<Denial>> From<D> for Stop {
+    fn from(denial: D) -> Self {
+        Self::Refuse(denial.into())
+    }
+}
+
+impl Exchange {
+    /// An exchange of which nothing is known yet; `id` is how the gateway wakes it.
+    pub fn new(id: ExchangeId) -> Self {
+        Self { id, state: State::Fresh, effects: VecDeque::new(), record: None }
+    }
+
+    /// Takes an event. Without a gateway every request is refused.
+    pub fn handle(
+        &mut self,
+        gateway: Option<&mut Gateway>,
+        event: Event<'_>,
+        observer: &mut dyn Observer,
+        now: Timestamp,
+    ) {
+        let Some(gateway) = gateway else { return self.handle_unconfigured(&event, now) };
+        let settings = Rc::clone(gateway.settings());
+        match (event, core::mem::replace(&mut self.state, State::Closed)) {
+            (Event::RequestHeaders(head), State::Fresh) => {
+                self.record = Some(Record::begin(gateway.next_id(now), now));
+                self.judge(&head, false, gateway, observer, now);
+            }
+            (Event::KeysSettled, State::Held { head }) => {
+                head.with(|head| self.judge(head, true, gateway, observer, now));
+            }
+            (Event::Timeout, State::Held { .. }) => {
+                self.refuse(Reason::SystemTimeout.into(), Some(&settings))
+            }
+            (Event::Dropped, State::Held { .. }) => {
+                gateway.forget(self.id);
+                self.close(Reason::SystemClientGone, Some(&settings));
+            }
+            (Event::EffectFailed, State::Released { .. }) => {
+                // The identity did not get into the request, so the request does not go on.
+                self.effects.clear();
+                self.refuse(Reason::SystemInternal.into(), Some(&settings));
+            }
+            // Events that come late, or twice, change nothing.
+            (
+                Event::RequestHeaders(_)
+                | Event::KeysSettled
+                | Event::Timeout
+                | Event::Dropped
+                | Event::EffectFailed,
+                state,
+            ) => self.state = state,
+        }
+    }
+
+    /// The next thing for the shell to do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What becomes of the request for now.
+    pub fn flow(&self) -> Flow {
+        match self.state {
+            State::Held { .. } => Flow::Hold,
+            State::Released { .. } => Flow::Release,
+            State::Fresh | State::Closed => Flow::Closed,
+        }
+    }
+
+    /// Runs the pipeline, and does what follows from how it ends.
+    fn judge(
+        &mut self,
+        head: &RequestHead<'_>,
+        waited: bool,
+        gateway: &mut Gateway,
+        observer: &mut dyn Observer,
+        now: Timestamp,
+    ) {
+        let settings = Rc::clone(gateway.settings());
+        match self.pipeline(head, waited, gateway, &settings, observer, now) {
+            Ok((permit, edits)) => {
+                let counter = if permit.is_public() { Counter::Public } else { Counter::Allowed };
+                self.effects.push_back(Effect::EditHeaders(edits));
+                self.effects.push_back(Effect::Count(counter));
+                self.audit(None, Some(&settings));
+                self.state = State::Released { _proof: permit };
+            }
+            Err(Stop::Refuse(denial)) => self.refuse(denial, Some(&settings)),
+            Err(Stop::Wait { issuer }) if gateway.wait(self.id, issuer, now) => {
+                self.effects.push_back(Effect::Count(Counter::Held));
+                self.state = State::Held { head: OwnedHead::new(head) };
+            }
+            Err(Stop::Wait { .. }) => self.refuse(Reason::LimitPending.into(), Some(&settings)),
+        }
+    }
+
+    /// Stage by stage, each with the proof of the one before.
+    fn pipeline(
+        &mut self,
+        head: &RequestHead<'_>,
+        waited: bool,
+        gateway: &mut Gateway,
+        settings: &Settings,
+        observer: &mut dyn Observer,
+        now: Timestamp,
+    ) -> Result<(Permit, HeaderEdits), Stop> {
+        let Some(record) = &mut self.record else { return Err(Reason::SystemInternal.into()) };
+        let mut seen = admit::Seen::default();
+        let admitted = admit::admit(head, settings, &mut seen);
+        record.saw(&seen);
+        observer.stage_done(Stage::Admit);
+        let admitted = admitted?;
+
+        let permit = match &admitted.route.question {
+            None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
+            Some(question) => {
+                let authenticated = authenticate::authenticate(&admitted, question, waited, gateway, now);
+                observer.stage_done(Stage::Authenticate);
+                let identified = identify::identify(&admitted, authenticated?, question, settings, now);
+                observer.stage_done(Stage::Identify);
+                let identified = identified?;
+                record.identified(&identified, question, settings);
+                let mut findings = authorize::Findings::default();
+                let permit = authorize::authorize(identified, question, &settings.image, &mut findings);
+                observer.stage_done(Stage::Authorize);
+                record.found(findings);
+                permit?
+            }
+        };
+        let edits = forward::edits(&permit, &admitted, record.id(), settings);
+        Ok((permit, edits))
+    }
+
+    /// Answers the client with a refusal.
+    fn refuse(&mut self, denial: Denial, settings: Option<&Settings>) {
+        let defaults = config::Refusal::default();
+        let config = settings.map_or(&defaults, |settings| &settings.refusal);
+        if let Some(record) = &self.record {
+            let shown: Vec<&str> = match config.reveal_policies {
+                true => denial.policies.iter().map(String::as_str).collect(),
+                false => Vec::new(),
+            };
+            self.effects.push_back(Effect::Reply(refusal::reply(denial.reason, record.id(), &shown, config)));
+        }
+        self.close(denial.reason, settings);
+    }
+
+    /// Ends the exchange without an answer of its own.
+    fn close(&mut self, reason: Reason, settings: Option<&Settings>) {
+        self.effects.push_back(Effect::Count(Counter::Refused(reason)));
+        self.audit(Some(reason), settings);
+        self.state = State::Closed;
+    }
+
+    fn audit(&mut self, refused: Option<Reason>, settings: Option<&Settings>) {
+        if let Some(record) = &self.record {
+            self.effects.push_back(Effect::Audit(record.line(refused, settings)));
+        }
+    }
+
+    fn handle_unconfigured(&mut self, event: &Event<'_>, now: Timestamp) {
+        if let (Event::RequestHeaders(_), State::Fresh) = (event, &self.state) {
+            self.record = Some(Record::begin(DecisionIds::new(0).next(now), now));
+            self.refuse(Reason::SystemNotConfigured.into(), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! A worker's long-lived state: settings, issuer keys, verified tokens, and the requests that wait for keys.
+//!
+//! Like an exchange it does no I/O. A shell asks [`Gateway::poll_fetch`] what to fetch, reports with
+//! [`Gateway::fetch_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
+
+use crate::cache::Cache;
+use crate::crypto::{SignatureProvider, Software};
+use crate::decision::{DecisionId, DecisionIds};
+use crate::jose::{JwkSet, JwksLimits};
+use crate::keys::KeyStore;
+use crate::metrics::Counter;
+use crate::settings::{KeySettings, Settings};
+use crate::time::{Span, Timestamp};
+use crate::token::{self, Refusal, Verification, Verified, VerifiedToken};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// Randomness for one worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Entropy {
+    /// Tells this worker's decision IDs from others'.
+    pub decision_nonce: u64,
+    /// The key of the token cache's hash.
+    pub cache_key: (u64, u64),
+}
+
+/// Names an exchange to the gateway; the shell chooses it.
+pub type ExchangeId = u32;
+
+/// Names a fetch to the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FetchId(u64);
+
+/// A document to fetch.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// To report it with.
+    pub id: FetchId,
+    /// The gateway's cluster.
+    pub cluster: Box<str>,
+    /// `http` or `https`.
+    pub scheme: Box<str>,
+    /// Host and port.
+    pub authority: Box<str>,
+    /// Path and query.
+    pub path: Box<str>,
+    /// How long it may take.
+    pub timeout: Span,
+}
+
+/// What a fetch brought.
+#[derive(Clone, Debug)]
+pub struct FetchAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Something the shell is to do for the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Count something.
+    Count(Counter),
+    /// Tell the operator.
+    Warn(String),
+    /// Hand [`crate::exchange::Event::KeysSettled`] to this exchange.
+    Wake(ExchangeId),
+    /// Hand [`crate::exchange::Event::Timeout`] to this exchange.
+    TimedOut(ExchangeId),
+}
+
+/// A worker's long-lived state.
+pub struct Gateway {
+    settings: Rc<Settings>,
+    keys: Vec<KeyStore>,
+    /// The fetch under way, by issuer. An answer to any other is late and not looked at.
+    fetching: Vec<Option<FetchId>>,
+    fetches: u64,
+    cache: Cache<Rc<VerifiedToken>>,
+    ids: DecisionIds,
+    waiting: Vec<Waiting>,
+    notices: VecDeque<Notice>,
+    provider: &'static dyn SignatureProvider,
+}
+
+struct Waiting {
+    exchange: ExchangeId,
+    issuer: usize,
+    deadline: Timestamp,
+}
+
+impl Gateway {
+    /// A worker that has fetched nothing yet.
+    pub fn new(settings: Settings, entropy: Entropy) -> Self {
+        let keys: Vec<KeyStore> = settings
+            .issuers
+            .iter()
+            .map(|issuer| match &issuer.keys {
+                KeySettings::Inline(set) => KeyStore::fixed(set.clone()),
+                KeySettings::Remote { freshness, .. } => KeyStore::fetched_by(*freshness),
+            })
+            .collect();
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let cache = Cache::new(
+            size(settings.token_cache.entries),
+            size(settings.token_cache.bytes),
+            entropy.cache_key,
+        );
+        Self {
+            fetching: keys.iter().map(|_| None).collect(),
+            keys,
+            fetches: 0,
+            cache,
+            ids: DecisionIds::new(entropy.decision_nonce),
+            waiting: Vec::new(),
+            notices: VecDeque::new(),
+            provider: &Software,
+            settings: Rc::new(settings),
+        }
+    }
+
+    /// What requests are judged by.
+    pub fn settings(&self) -> &Rc<Settings> {
+        &self.settings
+    }
+
+    /// The largest answer to a fetch that is looked at, in bytes.
+    pub fn max_fetch_bytes(&self) -> usize {
+        JwksLimits::default().max_bytes
+    }
+
+    /// The next decision's ID.
+    pub(crate) fn next_id(&mut self, now: Timestamp) -> DecisionId {
+        self.ids.next(now)
+    }
+
+    /// Verifies a bearer token.
+    pub(crate) fn verify(&mut self, token: &[u8], waited: bool, now: Timestamp) -> Result<Verified, Refusal> {
+        let notices = &mut self.notices;
+        let mut state = Verification {
+            settings: &self.settings,
+            keys: &mut self.keys,
+            cache: &mut self.cache,
+            provider: self.provider,
+            count: &mut |counter| notices.push_back(Notice::Count(counter)),
+        };
+        token::verify(token, waited, &mut state, now)
+    }
+
+    /// Lets an exchange wait for an issuer's keys; false where too many wait already.
+    pub(crate) fn wait(&mut self, exchange: ExchangeId, issuer: usize, now: Timestamp) -> bool {
+        let timeout = match self.settings.issuers.get(issuer).map(|issuer| &issuer.keys) {
+            Some(KeySettings::Remote { freshness, .. }) => freshness.timeout,
+            Some(KeySettings::Inline(_)) | None => return false,
+        };
+        if self.waiting.len() >= self.settings.limits.pending_requests {
+            return false;
+        }
+        self.waiting.push(Waiting { exchange, issuer, deadline: now.plus(timeout) });
+        true
+    }
+
+    /// Forgets an exchange that waits.
+    pub(crate) fn forget(&mut self, exchange: ExchangeId) {
+        self.waiting.retain(|waiting| waiting.exchange != exchange);
+    }
+
+    /// The next fetch to begin at `now`, if one is due.
+    pub fn poll_fetch(&mut self, now: Timestamp) -> Option<Fetch> {
+        let issuers = self.settings.issuers.iter().zip(&mut self.keys).zip(&mut self.fetching);
+        for ((issuer, keys), fetching) in issuers {
+            let KeySettings::Remote { cluster, scheme, authority, path, freshness } = &issuer.keys else {
+                continue;
+            };
+            if keys.next_fetch(now).is_none_or(|due| due > now) {
+                continue;
+            }
+            keys.fetch_started(now);
+            self.fetches = self.fetches.wrapping_add(1);
+            let id = FetchId(self.fetches);
+            *fetching = Some(id);
+            self.notices.push_back(Notice::Count(Counter::KeyFetch));
+            return Some(Fetch {
+                id,
+                cluster: cluster.clone(),
+                scheme: scheme.clone(),
+                authority: authority.clone(),
+                path: path.clone(),
+                timeout: freshness.timeout,
+            });
+        }
+        None
+    }
+
+    /// A fetch has ended; `None` where no answer came.
+    pub fn fetch_done(&mut self, id: FetchId, answer: Option<FetchAnswer>, now: Timestamp) {
+        let Some(issuer) = self.fetching.iter().position(|fetching| *fetching == Some(id)) else { return };
+        self.settle(issuer, read_keys(answer.as_ref()), now);
+    }
+
+    /// Ends fetches that are overdue and waits past their deadline.
+    pub fn tick(&mut self, now: Timestamp) {
+        for issuer in 0..self.keys.len() {
+            if self.keys.get(issuer).is_some_and(|keys| keys.overdue(now)) {
+                self.settle(issuer, Err(String::from("no answer in time")), now);
+            }
+        }
+        let notices = &mut self.notices;
+        self.waiting.retain(|waiting| {
+            let over = now >= waiting.deadline;
+            if over {
+                notices.push_back(Notice::TimedOut(waiting.exchange));
+            }
+            !over
+        });
+    }
+
+    /// What the shell is to do next.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Whether a tick soon would find something to do: a fetch to begin, or a request that waits.
+    pub fn has_work(&self, now: Timestamp) -> bool {
+        let due = |keys: &KeyStore| keys.next_fetch(now).is_some_and(|due| due <= now);
+        !self.notices.is_empty() || self.keys.iter().any(due)
+    }
+
+    /// Whether requests wait for keys.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn settle(&mut self, issuer: usize, keys: Result<JwkSet, String>, now: Timestamp) {
+        if let Some(fetching) = self.fetching.get_mut(issuer) {
+            *fetching = None;
+        }
+        let Some(store) = self.keys.get_mut(issuer) else { return };
+        match keys {
+            Ok(keys) => {
+                store.fetched(Some(keys), now);
+                // Tokens signed by a key that is gone are no longer believed.
+                let store = &*store;
+                self.cache.retain(|token| token.issuer != issuer || store.contains(&token.key));
+            }
+            Err(fault) => {
+                store.fetched(None, now);
+                let name = self
+                    .settings
+                    .issuers
+                    .get(issuer)
+                    .map(|issuer| issuer.name.to_string())
+                    .unwrap_or_default();
+                self.notices.push_back(Notice::Count(Counter::KeyFetchFailed));
+                self.notices
+                    .push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
+            }
+        }
+        let notices = &mut self.notices;
+        self.waiting.retain(|waiting| {
+            let settled = waiting.issuer == issuer;
+            if settled {
+                notices.push_back(Notice::Wake(waiting.exchange));
+            }
+            !settled
+        });
+    }
+}
+
+fn read_keys(answer: Option<&FetchAnswer>) -> Result<JwkSet, String> {
+    let answer = answer.ok_or_else(|| String::from("no answer"))?;
+    if answer.status != 200 {
+        return Err(format!("expected status 200, found {}", answer.status));
+    }
+    JwkSet::parse(&answer.body, &JwksLimits::default())
+        .map_err(|error| format!("expected a JWK Set: {error}"))
+}

@@ -1,0 +1,130 @@
+//! The head of a request as a host hands it over: bytes, in order, repeats and all.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Names and values of a request's headers, pseudo-headers among them, and who is at the other end.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// Headers in order. Names may be of any case; values are bytes.
+    pub headers: &'a [(&'a [u8], &'a [u8])],
+    /// The peer of the connection.
+    pub peer: Peer<'a>,
+}
+
+/// The other end of the connection, as the host's TLS stack says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer<'a> {
+    /// No client certificate, or no TLS.
+    Anonymous,
+    /// A client certificate that the host has validated.
+    Certificate {
+        /// The certificate's URI subject alternative name; empty where it has none.
+        uri_san: &'a [u8],
+    },
+}
+
+/// A security header stands more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated;
+
+impl<'a> RequestHead<'a> {
+    /// The value of a header that may stand once at most. `name` is in lower case.
+    pub fn single(&self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut found = None;
+        for (have, value) in self.headers {
+            if have.eq_ignore_ascii_case(name.as_bytes()) {
+                if found.is_some() {
+                    return Err(Repeated);
+                }
+                found = Some(*value);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The names of headers that begin with `prefix`, taken as a client could disguise it: in any case, and with `_` for
+    /// `-`, which many upstreams cannot tell apart (CVE-2023-27487's lesson: strip every header we own).
+    pub fn names_under(&self, prefix: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().map(|(name, _)| *name).filter(move |name| {
+            name.get(..prefix.len()).is_some_and(|start| {
+                start.iter().zip(prefix.as_bytes()).all(|(have, want)| {
+                    let have = if *have == b'_' { b'-' } else { have.to_ascii_lowercase() };
+                    have == *want
+                })
+            })
+        })
+    }
+}
+
+/// A copy of a request's head, for as long as the request is held.
+#[derive(Clone, Debug)]
+pub struct OwnedHead {
+    headers: Vec<(Box<[u8]>, Box<[u8]>)>,
+    peer: Option<Box<[u8]>>,
+}
+
+impl OwnedHead {
+    /// Copies `head`.
+    pub fn new(head: &RequestHead<'_>) -> Self {
+        Self {
+            headers: head.headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            peer: match head.peer {
+                Peer::Anonymous => None,
+                Peer::Certificate { uri_san } => Some(uri_san.into()),
+            },
+        }
+    }
+
+    /// Calls `use_head` with the head as it was.
+    pub fn with<T>(&self, use_head: impl FnOnce(&RequestHead<'_>) -> T) -> T {
+        let headers: Vec<(&[u8], &[u8])> =
+            self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let peer = match &self.peer {
+            None => Peer::Anonymous,
+            Some(uri_san) => Peer::Certificate { uri_san },
+        };
+        use_head(&RequestHead { headers: &headers, peer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    fn head<'a>(headers: &'a [(&'a [u8], &'a [u8])]) -> RequestHead<'a> {
+        RequestHead { headers, peer: Peer::Anonymous }
+    }
+
+    #[test]
+    fn a_repeated_header_is_never_the_first_of_them() {
+        let headers: [(&[u8], &[u8]); 3] = [(b"authorization", b"a"), (b"x", b"y"), (b"Authorization", b"b")];
+        assert_eq!(head(&headers).single("authorization"), Err(Repeated));
+        assert_eq!(head(&headers).single("x"), Ok(Some(&b"y"[..])));
+        assert_eq!(head(&headers).single("z"), Ok(None));
+    }
+
+    #[test]
+    fn disguised_prefixes_are_found() {
+        let headers: [(&[u8], &[u8]); 5] = [
+            (b"x-countersign-principal", b""),
+            (b"X-Countersign-Principal", b""),
+            (b"x_countersign_principal", b""),
+            (b"x-countersig", b""),
+            (b"ax-countersign-principal", b""),
+        ];
+        let found: vec::Vec<_> = head(&headers).names_under("x-countersign-").collect();
+        assert_eq!(found, [headers[0].0, headers[1].0, headers[2].0]);
+    }
+
+    #[test]
+    fn an_owned_head_is_the_same_head() {
+        let headers: [(&[u8], &[u8]); 1] = [(b"a", b"\xff")];
+        let peer = Peer::Certificate { uri_san: b"spiffe://a/b" };
+        OwnedHead::new(&RequestHead { headers: &headers, peer }).with(|head| {
+            assert_eq!(head.headers, headers);
+            assert_eq!(head.peer, peer);
+        });
+    }
+}

@@ -1,0 +1,385 @@
+//! The configuration, checked as a whole and prepared for the request path.
+
+mod error;
+mod issuers;
+mod routes;
+mod schema;
+
+pub use error::ConfigError;
+
+use crate::attribute::AttributeType;
+use crate::base64url;
+use crate::config::{
+    self, Config, JsonValue, PrincipalSource as Decider, RequestField, Requirement, WorkloadField,
+};
+use crate::crypto::Algorithm;
+use crate::jose::JwkSet;
+use crate::json;
+use crate::keys::Freshness;
+use crate::path::PathOptions;
+use crate::policy::{EntityUid, Image, Value};
+use crate::route::Router;
+use crate::spiffe;
+use crate::time::Span;
+use crate::token::ClaimPath;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The format version that this release reads.
+pub const VERSION: u32 = 1;
+
+const MAX_BOUND_BYTES: u32 = 65_536;
+const MAX_CACHE_ENTRIES: u32 = 1_048_576;
+
+/// Everything that requests are judged by.
+pub struct Settings {
+    /// Trusted issuers.
+    pub issuers: Vec<IssuerSettings>,
+    /// Every claim that a route maps, each with the type it must have; a verified token keeps them in this order.
+    pub claims: Vec<MappedClaim>,
+    /// Trust domains of workloads.
+    pub trust_domains: Vec<Box<str>>,
+    /// The Cedar entity type of a workload.
+    pub workload_type: Box<str>,
+    /// From method and path to a place in `routes`.
+    pub router: Router,
+    /// Routes.
+    pub routes: Vec<RouteSettings>,
+    /// How paths are read.
+    pub paths: PathOptions,
+    /// Bounds.
+    pub limits: LimitSettings,
+    /// The cache of verified tokens.
+    pub token_cache: config::TokenCache,
+    /// What goes upstream.
+    pub forward: config::Forward,
+    /// How refusals look.
+    pub refusal: config::Refusal,
+    /// What the audit line holds.
+    pub audit: config::Audit,
+    /// The policies.
+    pub image: Image,
+    /// The image's digest, as `sha256:` with 64 hex digits.
+    pub image_digest: Box<str>,
+}
+
+/// Bounds on what a request may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitSettings {
+    /// The largest token, in bytes.
+    pub token_bytes: usize,
+    /// How many requests may wait for keys at once.
+    pub pending_requests: usize,
+}
+
+/// A trusted issuer.
+pub struct IssuerSettings {
+    /// `iss`.
+    pub name: Box<str>,
+    /// The values of `aud` that mean us.
+    pub audiences: Vec<String>,
+    /// Where its keys come from.
+    pub keys: KeySettings,
+    /// The algorithms it may use.
+    pub algorithms: Vec<Algorithm>,
+    /// Accepted values of `typ`.
+    pub token_types: Vec<String>,
+    /// Whether `typ` may be absent.
+    pub allow_missing_type: bool,
+    /// How far its clock may be from ours.
+    pub clock_skew: Span,
+    /// The longest life of a token.
+    pub max_lifetime: Span,
+    /// How its tokens become a principal.
+    pub principal: PrincipalSettings,
+}
+
+/// Where an issuer's keys come from.
+pub enum KeySettings {
+    /// From the configuration.
+    Inline(JwkSet),
+    /// Through a cluster of the gateway.
+    Remote {
+        /// The cluster's name.
+        cluster: Box<str>,
+        /// `http` or `https`.
+        scheme: Box<str>,
+        /// Host and port.
+        authority: Box<str>,
+        /// Path and query.
+        path: Box<str>,
+        /// When to fetch.
+        freshness: Freshness,
+    },
+}
+
+/// How a token becomes a principal.
+pub struct PrincipalSettings {
+    /// The Cedar entity type.
+    pub entity_type: Box<str>,
+    /// The claim that names it.
+    pub id: ClaimPath,
+    /// Its roles.
+    pub roles: Option<RoleSettings>,
+    /// Its attributes.
+    pub attributes: Vec<PrincipalAttribute>,
+}
+
+/// Where a principal's roles come from.
+pub struct RoleSettings {
+    /// The claim.
+    pub claim: ClaimPath,
+    /// The Cedar entity type of a role.
+    pub entity_type: Box<str>,
+}
+
+/// An attribute of a principal.
+pub struct PrincipalAttribute {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its type.
+    pub ty: AttributeType,
+    /// Whether the schema demands it.
+    pub required: bool,
+    /// Where it comes from.
+    pub source: PrincipalSource,
+}
+
+/// Where an attribute of a principal comes from.
+pub enum PrincipalSource {
+    /// The configuration.
+    Constant(Value),
+    /// The token.
+    Claim(ClaimPath),
+}
+
+/// A claim with the type it must have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct MappedClaim {
+    /// Where it stands.
+    pub path: ClaimPath,
+    /// Its type.
+    pub ty: AttributeType,
+}
+
+/// A route.
+pub struct RouteSettings {
+    /// Its name.
+    pub name: Box<str>,
+    /// Whether a client certificate is demanded.
+    pub workload: Requirement,
+    /// What the policies are asked; nothing on a public route.
+    pub question: Option<Question>,
+}
+
+/// What the policies are asked about a request.
+pub struct Question {
+    /// Who the decision is about.
+    pub principal: Decider,
+    /// Types of principals that the action applies to.
+    pub principal_types: Vec<Box<str>>,
+    /// The action.
+    pub action: EntityUid,
+    /// The resource's type.
+    pub resource_type: Box<str>,
+    /// The resource's id.
+    pub resource_id: Vec<IdPart>,
+    /// The resource's attributes.
+    pub resource: Vec<Mapping>,
+    /// The context.
+    pub context: Vec<Mapping>,
+}
+
+/// A part of a resource's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdPart {
+    /// Text.
+    Literal(Box<str>),
+    /// A parameter of the path.
+    Parameter(Box<str>),
+}
+
+/// An attribute of a resource or of the context.
+pub struct Mapping {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its type.
+    pub ty: AttributeType,
+    /// Whether the schema demands it.
+    pub required: bool,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where an attribute of a resource or of the context comes from.
+pub enum Source {
+    /// A claim, by its place in [`Settings::claims`].
+    Claim(usize),
+    /// A parameter of the path.
+    Path(Box<str>),
+    /// A parameter of the query.
+    Query(Box<str>),
+    /// A header.
+    Header(Box<str>),
+    /// The request.
+    Request(RequestField),
+    /// The calling workload.
+    Workload(WorkloadField),
+    /// The configuration.
+    Constant(Value),
+}
+
+impl Settings {
+    /// Reads a configuration in JSON.
+    pub fn load(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let config: Config = json::from_slice(bytes, &json::Limits::CONFIGURATION)?;
+        Self::prepare(&config)
+    }
+
+    /// Checks a configuration as a whole and prepares it.
+    pub fn prepare(config: &Config) -> Result<Self, ConfigError> {
+        if config.version != VERSION {
+            return Err(ConfigError::at("version", format!("expected {VERSION}, found {}", config.version)));
+        }
+        let image = image(&config.policy).map_err(|error| error.within("policy"))?;
+        let schema = schema::SchemaView::new(&image);
+        let issuers = issuers::prepare(&config.issuers, &schema)?;
+        let trust_domains = trust_domains(&config.workload)?;
+        let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
+        let (router, routes, claims) = routes::prepare(config, &schema)?;
+        let limits = LimitSettings {
+            token_bytes: bounded_usize("limits.token_bytes", config.limits.token_bytes, 64, MAX_BOUND_BYTES)?,
+            pending_requests: bounded_usize(
+                "limits.pending_requests",
+                config.limits.pending_requests,
+                1,
+                MAX_BOUND_BYTES,
+            )?,
+        };
+        bounded_usize("token_cache.entries", config.token_cache.entries, 0, MAX_CACHE_ENTRIES)?;
+        forward(&config.forward)?;
+        refusal(&config.refusal)?;
+        let paths = PathOptions {
+            max_bytes: bounded_usize("limits.path_bytes", config.limits.path_bytes, 16, MAX_BOUND_BYTES)?,
+            allow_encoded_slash: config.paths.allow_encoded_slash,
+            allow_semicolon: config.paths.allow_semicolon,
+            allow_trailing_slash: config.paths.allow_trailing_slash,
+            ..PathOptions::default()
+        };
+        let image_digest = format!("sha256:{}", hex(image.digest())).into();
+        Ok(Self {
+            issuers,
+            claims,
+            trust_domains,
+            workload_type,
+            router,
+            routes,
+            paths,
+            limits,
+            token_cache: config.token_cache.clone(),
+            forward: config.forward.clone(),
+            refusal: config.refusal.clone(),
+            audit: config.audit.clone(),
+            image,
+            image_digest,
+        })
+    }
+
+    /// The issuer whose `iss` is `name`, with its place.
+    pub fn issuer(&self, name: &str) -> Option<(usize, &IssuerSettings)> {
+        self.issuers.iter().enumerate().find(|(_, issuer)| *issuer.name == *name)
+    }
+}
+
+fn image(policy: &config::Policy) -> Result<Image, ConfigError> {
+    let Some(text) = &policy.image else {
+        let what = if policy.pack.is_some() { "only `pack`, which the filter cannot read" } else { "none" };
+        return Err(ConfigError::at(
+            "image",
+            format!("expected a policy image, found {what}; run `countersign compile` on this file"),
+        ));
+    };
+    let bytes = base64url::decode_standard(text.as_bytes()).map_err(|error| {
+        ConfigError::at("image", format!("expected base64, as `countersign compile` writes it: {error}"))
+    })?;
+    Image::decode(&bytes).map_err(|error| {
+        ConfigError::at("image", format!("expected a policy image of this release: {error}"))
+    })
+}
+
+fn trust_domains(workload: &config::WorkloadTrust) -> Result<Vec<Box<str>>, ConfigError> {
+    let mut domains: Vec<Box<str>> = Vec::new();
+    for (index, domain) in workload.trust_domains.iter().enumerate() {
+        if spiffe::check_trust_domain(domain.as_bytes()).is_err() {
+            let message = format!("expected a SPIFFE trust domain such as `bank.example`, found `{domain}`");
+            return Err(ConfigError::at(format!("workload.trust_domains[{index}]"), message));
+        }
+        domains.push(domain.clone().into());
+    }
+    Ok(domains)
+}
+
+fn forward(forward: &config::Forward) -> Result<(), ConfigError> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if forward.prefix.len() >= 3 && forward.prefix.ends_with('-') && forward.prefix.bytes().all(fits) {
+        Ok(())
+    } else {
+        let message = format!(
+            "expected lower-case letters, digits and `-`, with `-` at the end, found `{}`",
+            forward.prefix
+        );
+        Err(ConfigError::at("forward.prefix", message))
+    }
+}
+
+/// The realm and the type's base go into headers and documents as they are.
+fn refusal(refusal: &config::Refusal) -> Result<(), ConfigError> {
+    let plain =
+        |text: &str| text.bytes().all(|byte| (b' '..0x7f).contains(&byte) && !matches!(byte, b'"' | b'\\'));
+    if !plain(&refusal.realm) {
+        return Err(ConfigError::at(
+            "refusal.realm",
+            "expected printable ASCII without quotes and backslashes",
+        ));
+    }
+    if !plain(&refusal.type_base) {
+        return Err(ConfigError::at("refusal.type_base", "expected the beginning of a URI"));
+    }
+    Ok(())
+}
+
+fn bounded_usize(field: &str, value: u32, least: u32, most: u32) -> Result<usize, ConfigError> {
+    issuers::bounded(field, value, least, most).map(|value| usize::try_from(value).unwrap_or(0))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A value of the configuration as JSON text.
+fn json_text(value: &JsonValue) -> String {
+    fn write(value: &JsonValue, writer: &mut json::Writer) {
+        match value {
+            JsonValue::Bool(value) => writer.bool(*value),
+            JsonValue::Integer(value) => writer.i64(*value),
+            JsonValue::String(text) => writer.str(text),
+            JsonValue::Array(items) => {
+                writer.array(|writer| items.iter().for_each(|item| write(item, writer)))
+            }
+            JsonValue::Object(members) => writer.object(|writer| {
+                for (name, value) in members {
+                    writer.name(name);
+                    write(value, writer);
+                }
+            }),
+        };
+    }
+    let mut writer = json::Writer::with_capacity(1024);
+    write(value, &mut writer);
+    writer.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,327 @@
+//! Routes: templates, and what the policies are asked about each.
+
+use super::schema::{ActionView, SchemaView};
+use super::{ConfigError, IdPart, MappedClaim, Mapping, Question, RouteSettings, Source};
+use crate::attribute::{self, AttributeType, Field};
+use crate::config::{self, AttributeSource, Attributes, Config, PrincipalSource, Profile, WorkloadField};
+use crate::route::{RouteSpec, Router, Segment, Template};
+use crate::token::ClaimPath;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Router, routes, and the claims that they map.
+pub(super) fn prepare(
+    config: &Config,
+    schema: &SchemaView<'_>,
+) -> Result<(Router, Vec<RouteSettings>, Vec<MappedClaim>), ConfigError> {
+    let mut claims = Vec::new();
+    let mut routes: Vec<RouteSettings> = Vec::with_capacity(config.routes.len());
+    let mut templates = Vec::with_capacity(config.routes.len());
+    for (index, route) in config.routes.iter().enumerate() {
+        let place = format!("routes[{index}]");
+        if route.name.is_empty() || routes.iter().any(|other| *other.name == *route.name) {
+            let message = format!("expected a name of its own, found `{}`", route.name);
+            return Err(ConfigError::at(format!("{place}.name"), message));
+        }
+        let template = Template::parse(&route.path)
+            .map_err(|error| ConfigError::at(format!("{place}.path"), format!("{error}")))?;
+        routes
+            .push(one(route, &template, config, schema, &mut claims).map_err(|error| error.within(&place))?);
+        templates.push(template);
+    }
+    let router = router(&config.routes, &templates)?;
+    Ok((router, routes, claims))
+}
+
+fn router(routes: &[config::Route], templates: &[Template]) -> Result<Router, ConfigError> {
+    for (index, route) in routes.iter().enumerate() {
+        let method = |method: &String| {
+            !method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+        };
+        if route.methods.is_empty() || !route.methods.iter().all(method) {
+            return Err(ConfigError::at(
+                format!("routes[{index}].methods"),
+                "expected at least one method, in capitals",
+            ));
+        }
+    }
+    let specs: Vec<RouteSpec<'_>> = routes
+        .iter()
+        .zip(templates)
+        .map(|(route, template)| RouteSpec { methods: &route.methods, template })
+        .collect();
+    Router::build(&specs).map_err(|conflict| {
+        let other = routes.get(conflict.first).map(|route| &*route.name).unwrap_or_default();
+        let message = format!(
+            "expected no two routes for one request, but route `{other}` answers `{}` on the same paths",
+            conflict.method
+        );
+        ConfigError::at(format!("routes[{}]", conflict.second), message)
+    })
+}
+
+fn one(
+    route: &config::Route,
+    template: &Template,
+    config: &Config,
+    schema: &SchemaView<'_>,
+    claims: &mut Vec<MappedClaim>,
+) -> Result<RouteSettings, ConfigError> {
+    let question = match route.profile {
+        Profile::Public
+            if route.action.is_some() || route.resource.is_some() || !route.context.is_empty() =>
+        {
+            return Err(ConfigError::at(
+                "profile",
+                "expected no `action`, `resource` or `context` on a public route",
+            ));
+        }
+        Profile::Public => None,
+        Profile::Strict => Some(question(route, template, config, schema, claims)?),
+    };
+    Ok(RouteSettings { name: route.name.clone().into(), workload: route.workload, question })
+}
+
+fn question(
+    route: &config::Route,
+    template: &Template,
+    config: &Config,
+    schema: &SchemaView<'_>,
+    claims: &mut Vec<MappedClaim>,
+) -> Result<Question, ConfigError> {
+    let Some(action) = &route.action else {
+        return Err(ConfigError::at("action", "expected the id of a Cedar action, found none"));
+    };
+    let Some(resource) = &route.resource else {
+        return Err(ConfigError::at("resource", "expected a Cedar resource, found none"));
+    };
+    let Some(declared) = schema.action(action) else {
+        return Err(ConfigError::at(
+            "action",
+            format!("expected an action that the schema declares, found `{action}`"),
+        ));
+    };
+    check_principals(route, config, &declared)?;
+    if !declared.resources.iter().any(|ty| **ty == *resource.entity_type) {
+        let message = format!(
+            "expected a resource type of action `{action}`, one of {}; found `{}`",
+            list(&declared.resources),
+            resource.entity_type
+        );
+        return Err(ConfigError::at("resource.type", message));
+    }
+    let parameters: Vec<&str> = template.parameters().collect();
+    let shape = schema.entity_shape(&resource.entity_type).unwrap_or_default();
+    let mut mapper = Mapper { route, parameters: &parameters, claims };
+    let attributes = mapper
+        .map(&resource.attributes, None, &shape)
+        .map_err(|error| error.within("resource.attributes"))?;
+    let context = mapper
+        .map(&route.context, Some(&config.context), &declared.context)
+        .map_err(|error| error.within("context"))?;
+    Ok(Question {
+        principal: route.principal,
+        principal_types: declared.principals,
+        action: declared.uid,
+        resource_type: resource.entity_type.clone().into(),
+        resource_id: id_parts(&resource.id, &parameters, may_hold_slash(template, config))?,
+        resource: attributes,
+        context,
+    })
+}
+
+/// Someone must be able to call the route.
+fn check_principals(route: &config::Route, config: &Config, action: &ActionView) -> Result<(), ConfigError> {
+    let applies = |ty: &str| action.principals.iter().any(|declared| **declared == *ty);
+    match route.principal {
+        PrincipalSource::Token if config.issuers.is_empty() => Err(ConfigError::at(
+            "principal",
+            "expected at least one issuer for a route that is decided by token",
+        )),
+        PrincipalSource::Token
+            if !config.issuers.iter().any(|issuer| applies(&issuer.principal.entity_type)) =>
+        {
+            let message = format!(
+                "expected an issuer whose principals are of a type of the action, one of {}",
+                list(&action.principals)
+            );
+            Err(ConfigError::at("action", message))
+        }
+        PrincipalSource::Workload if !applies(&config.workload.entity_type.0) => {
+            let message = format!(
+                "expected an action for principals of type `{}`, it is for {}",
+                config.workload.entity_type.0,
+                list(&action.principals)
+            );
+            Err(ConfigError::at("action", message))
+        }
+        PrincipalSource::Workload if route.workload == config::Requirement::Optional => {
+            Err(ConfigError::at("workload", "expected `required` where the workload is the principal"))
+        }
+        PrincipalSource::Token | PrincipalSource::Workload => Ok(()),
+    }
+}
+
+struct Mapper<'a> {
+    route: &'a config::Route,
+    parameters: &'a [&'a str],
+    claims: &'a mut Vec<MappedClaim>,
+}
+
+impl Mapper<'_> {
+    /// Maps the declared fields: from `own`, else from `shared`. Of the shared attributes, those that are not declared
+    /// here are left out, as they may serve other actions; one of our own that is not declared is a mistake.
+    fn map(
+        &mut self,
+        own: &Attributes,
+        shared: Option<&Attributes>,
+        fields: &[Field],
+    ) -> Result<Vec<Mapping>, ConfigError> {
+        if let Some(name) = own.keys().find(|name| !fields.iter().any(|field| *field.name == ***name)) {
+            return Err(ConfigError::at(
+                name.as_str(),
+                "expected an attribute that the schema declares here",
+            ));
+        }
+        let mut mappings = Vec::with_capacity(fields.len());
+        for field in fields {
+            let source = own.get(&*field.name).or_else(|| shared?.get(&*field.name));
+            match source {
+                Some(source) => mappings.push(self.one(field, source)?),
+                None if field.required => {
+                    return Err(ConfigError::at(
+                        "",
+                        format!("expected a source for `{}`, which the schema requires", field.name),
+                    ));
+                }
+                None => {}
+            }
+        }
+        Ok(mappings)
+    }
+
+    fn one(&mut self, field: &Field, source: &AttributeSource) -> Result<Mapping, ConfigError> {
+        let wrong = |message: String| ConfigError::at(&*field.name, message);
+        let fits = |given: &AttributeType| given == &field.ty;
+        let source = match source {
+            AttributeSource::Claim(_) if self.route.principal == PrincipalSource::Workload => {
+                return Err(wrong(String::from(
+                    "expected no `claim` on a route that is decided by workload",
+                )));
+            }
+            AttributeSource::Claim(path) => {
+                let path = ClaimPath::parse(path)
+                    .map_err(|expected| wrong(format!("expected {expected}, found `{path}`")))?;
+                let claim = MappedClaim { path, ty: field.ty.clone() };
+                let known = self.claims.iter().position(|other| *other == claim);
+                Source::Claim(known.unwrap_or_else(|| {
+                    self.claims.push(claim);
+                    self.claims.len() - 1
+                }))
+            }
+            AttributeSource::Path(name) if self.parameters.contains(&name.as_str()) => {
+                Source::Path(name.clone().into())
+            }
+            AttributeSource::Path(name) => {
+                return Err(wrong(format!("expected a parameter of the route's path, found `{name}`")));
+            }
+            AttributeSource::Query(name) if !name.is_empty() => Source::Query(name.clone().into()),
+            AttributeSource::Query(_) => {
+                return Err(wrong(String::from("expected the name of a query parameter")));
+            }
+            AttributeSource::Header(name) if is_header_name(name) => Source::Header(name.clone().into()),
+            AttributeSource::Header(name) => {
+                return Err(wrong(format!(
+                    "expected a header's name in lower case, not `authorization`, found `{name}`"
+                )));
+            }
+            AttributeSource::Request(config::RequestField::Time)
+                if !fits(&AttributeType::Long) && !fits(&AttributeType::Datetime) =>
+            {
+                return Err(wrong(format!(
+                    "expected type `Long` or `datetime` for the time, the schema says `{}`",
+                    field.ty
+                )));
+            }
+            AttributeSource::Request(request_field) => {
+                if *request_field != config::RequestField::Time && !fits(&AttributeType::String) {
+                    return Err(wrong(format!("expected type `String`, the schema says `{}`", field.ty)));
+                }
+                Source::Request(*request_field)
+            }
+            AttributeSource::Workload(workload_field) => {
+                let good = match (workload_field, &field.ty) {
+                    (WorkloadField::Entity, AttributeType::Entity(_)) => true,
+                    (WorkloadField::Id | WorkloadField::TrustDomain, ty) => *ty == AttributeType::String,
+                    (WorkloadField::Entity, _) => false,
+                };
+                if !good {
+                    return Err(wrong(format!(
+                        "expected an entity type for `entity`, else `String`; the schema says `{}`",
+                        field.ty
+                    )));
+                }
+                if field.required && self.route.workload == config::Requirement::Optional {
+                    return Err(wrong(String::from(
+                        "expected `workload: required` on this route, or an optional attribute in the schema",
+                    )));
+                }
+                Source::Workload(*workload_field)
+            }
+            AttributeSource::Value(value) => Source::Constant(
+                attribute::from_config(value, &field.ty)
+                    .map_err(|_| wrong(format!("expected a value of type `{}`", field.ty)))?,
+            ),
+        };
+        Ok(Mapping { name: field.name.clone(), ty: field.ty.clone(), required: field.required, source })
+    }
+}
+
+fn is_header_name(name: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.bytes().all(fits) && name != "authorization"
+}
+
+fn list(types: &[Box<str>]) -> String {
+    types.iter().map(|ty| format!("`{ty}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a parameter's value may hold a slash.
+fn may_hold_slash(template: &Template, config: &Config) -> bool {
+    config.paths.allow_encoded_slash
+        || template.segments().iter().any(|segment| matches!(segment, Segment::Rest(_)))
+}
+
+/// Between two parameters stands a slash, which no parameter can hold; anything else would give two resources one id
+/// (CVE-2023-35941's lesson).
+fn id_parts(id: &str, parameters: &[&str], slashes: bool) -> Result<Vec<IdPart>, ConfigError> {
+    let wrong = |message: String| ConfigError::at("resource.id", message);
+    let mut parts = Vec::new();
+    let mut rest = id;
+    while let Some((literal, opened)) = rest.split_once('{') {
+        let Some((name, after)) = opened.split_once('}') else {
+            return Err(wrong(format!("expected `}}` after `{{{opened}`")));
+        };
+        if !parameters.contains(&name) {
+            return Err(wrong(format!("expected a parameter of the route's path, found `{name}`")));
+        }
+        let follows = matches!(parts.last(), Some(IdPart::Parameter(_)));
+        if follows && (slashes || !literal.contains('/')) {
+            return Err(wrong(String::from(
+                "expected `/` between two parameters, and parameters that hold none: no `{rest...}`, and `paths.allow_encoded_slash` off",
+            )));
+        }
+        if !literal.is_empty() {
+            parts.push(IdPart::Literal(literal.into()));
+        }
+        parts.push(IdPart::Parameter(name.into()));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(IdPart::Literal(rest.into()));
+    }
+    if parts.is_empty() { Err(wrong(String::from("expected an id, found an empty text"))) } else { Ok(parts) }
+}

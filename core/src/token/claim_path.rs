@@ -1,0 +1,85 @@
+//! Which claim a configuration means: a member's name, or a JSON Pointer (RFC 6901).
+
+use crate::json::{Object, Value};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A claim's place. A name that does not start with `/` is a top-level member, whatever characters it holds, so that
+/// `https://bank.example/tenant` needs no escape.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClaimPath(Vec<String>);
+
+/// How deep a pointer may go.
+const MAX_DEPTH: usize = 8;
+
+impl ClaimPath {
+    /// Reads a name or a pointer; the error says what was expected.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let Some(pointer) = text.strip_prefix('/') else {
+            return if text.is_empty() {
+                Err("a claim's name or a JSON Pointer")
+            } else {
+                Ok(Self(alloc::vec![text.into()]))
+            };
+        };
+        let mut steps = Vec::new();
+        for step in pointer.split('/') {
+            if steps.len() == MAX_DEPTH {
+                return Err("a JSON Pointer of at most 8 steps");
+            }
+            let mut unescaped = String::with_capacity(step.len());
+            let mut characters = step.chars();
+            while let Some(character) = characters.next() {
+                unescaped.push(match (character, character == '~') {
+                    (_, true) => match characters.next() {
+                        Some('0') => '~',
+                        Some('1') => '/',
+                        _ => return Err("a JSON Pointer, in which `~` is followed by `0` or `1`"),
+                    },
+                    (plain, false) => plain,
+                });
+            }
+            steps.push(unescaped);
+        }
+        Ok(Self(steps))
+    }
+
+    /// The claim's value, where there is one. Pointers go through objects only: an array's order carries no meaning here.
+    pub fn find<'v, 'a>(&self, claims: &'v Object<'a>) -> Option<&'v Value<'a>> {
+        let (first, rest) = self.0.split_first()?;
+        let mut value = claims.get(first)?;
+        for step in rest {
+            value = value.as_object()?.get(step)?;
+        }
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn find(path: &str, document: &str) -> Option<i64> {
+        let value = json::parse(document.as_bytes(), &json::Limits::TOKEN).unwrap();
+        ClaimPath::parse(path).unwrap().find(value.as_object().unwrap())?.as_i64()
+    }
+
+    #[test]
+    fn names_and_pointers_find_what_they_name() {
+        assert_eq!(find("a", r#"{"a":1}"#), Some(1));
+        assert_eq!(find("a/b", r#"{"a/b":1,"a":{"b":2}}"#), Some(1));
+        assert_eq!(find("/a/b", r#"{"a/b":1,"a":{"b":2}}"#), Some(2));
+        assert_eq!(find("/a~1b", r#"{"a/b":1}"#), Some(1));
+        assert_eq!(find("/m~0n", r#"{"m~n":1}"#), Some(1));
+        assert_eq!(find("/a/0", r#"{"a":[1]}"#), None);
+        assert_eq!(find("/a/b/c", r#"{"a":{"b":1}}"#), None);
+    }
+
+    #[test]
+    fn bad_pointers_are_refused() {
+        for bad in ["", "/~", "/~2", "/a/b/c/d/e/f/g/h/i"] {
+            assert!(ClaimPath::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

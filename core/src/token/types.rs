@@ -1,0 +1,79 @@
+//! What a verified token is.
+
+use crate::policy::{Entity, Value};
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// A mapped claim of a verified token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimSlot {
+    /// The token does not have it.
+    Absent,
+    /// The token has it, with a value that is not of the attribute's type.
+    Invalid,
+    /// Its value.
+    Value(Value),
+}
+
+/// What is kept of a token whose signature and claims were verified. It holds no part of the token's own text.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    /// The issuer's place in the settings.
+    pub issuer: usize,
+    /// RFC 7638 thumbprint of the key that signed it.
+    pub key: [u8; 32],
+    /// `sub`.
+    pub subject: Option<Box<str>>,
+    /// `jti`.
+    pub id: Option<Box<str>>,
+    /// From when on it is valid, the issuer's clock skew allowed for.
+    pub not_before: Timestamp,
+    /// Until when it is valid, the issuer's clock skew allowed for; at that instant it no longer is.
+    pub expires: Timestamp,
+    /// The Cedar principal.
+    pub principal: Entity,
+    /// Whether an attribute that the schema demands of the principal is missing or ill-typed.
+    pub principal_incomplete: bool,
+    /// The claims that routes map, by slot.
+    pub claims: Vec<ClaimSlot>,
+}
+
+impl VerifiedToken {
+    /// Whether it is valid at `now`.
+    pub fn valid_at(&self, now: Timestamp) -> bool {
+        self.not_before <= now && now < self.expires
+    }
+
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        512 + self.claims.len() * 64
+            + self.principal.attributes.len() * 96
+            + self.principal.parents.len() * 64
+    }
+}
+
+/// Proof that a token was verified and is valid now. There is no way to get one but [`super::verify`] and its cache.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    token: Rc<VerifiedToken>,
+    cached: bool,
+}
+
+impl Verified {
+    /// Asserts that `token` was verified, and is valid at the time of this request.
+    pub(super) fn assertion(token: Rc<VerifiedToken>, cached: bool) -> Self {
+        Self { token, cached }
+    }
+
+    /// The token.
+    pub fn token(&self) -> &VerifiedToken {
+        &self.token
+    }
+
+    /// Whether the verification was found in the cache.
+    pub fn cached(&self) -> bool {
+        self.cached
+    }
+}

@@ -1,0 +1,250 @@
+//! The host calls that the filter makes, with every status as a value.
+//!
+//! The SDK's own wrappers panic on statuses they do not expect and on header names that are not UTF-8; a panic in
+//! a gateway is denial of service. Only the HTTP call goes through the SDK, since its dispatcher must learn the token.
+
+use std::time::Duration;
+
+/// A status other than `Ok` (proxy-wasm ABI, `proxy_status_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refused(pub u32);
+
+/// Log levels of the ABI that the filter uses.
+#[derive(Clone, Copy)]
+pub(crate) enum Level {
+    /// Audit lines.
+    Info = 2,
+    /// Something to look into.
+    Warn = 3,
+    /// A configuration that is refused.
+    Error = 4,
+}
+
+/// Kinds of metrics of the ABI.
+#[derive(Clone, Copy)]
+pub(crate) enum MetricKind {
+    /// Only grows.
+    Counter = 0,
+    /// A distribution.
+    Histogram = 2,
+}
+
+const REQUEST_HEADERS: u32 = 0;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
+const HTTP_CALL_RESPONSE_BODY: u32 = 4;
+const REQUEST_STREAM: u32 = 0;
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        key: *const u8,
+        size: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, size: usize) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        size: usize,
+    ) -> u32;
+    fn proxy_get_property(path: *const u8, size: usize, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+}
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn random_get(data: *mut u8, size: usize) -> u32;
+}
+
+fn check(status: u32) -> Result<(), Refused> {
+    if status == 0 { Ok(()) } else { Err(Refused(status)) }
+}
+
+/// Takes over a buffer that the host allocated in our memory.
+fn owned(status: u32, data: *mut u8, size: usize) -> Result<Vec<u8>, Refused> {
+    check(status)?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host filled `size` bytes that it got from our allocator, as a boxed slice of just that size.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Writes to the gateway's log.
+pub(crate) fn log(level: Level, message: &str) {
+    // SAFETY: the pointer and size are those of `message`. A log that fails has nowhere to be reported.
+    let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// Nanoseconds since the Unix epoch; 0 where the host has no clock, so that every token is "not yet issued".
+pub(crate) fn now() -> u64 {
+    let mut time = 0;
+    // SAFETY: `time` lives through the call.
+    match check(unsafe { proxy_get_current_time_nanoseconds(&raw mut time) }) {
+        Ok(()) => time,
+        Err(_) => 0,
+    }
+}
+
+/// Randomness of the host.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Refused> {
+    let mut bytes = [0; N];
+    // SAFETY: the pointer and size are those of `bytes`.
+    check(unsafe { random_get(bytes.as_mut_ptr(), N) }).map(|()| bytes)
+}
+
+/// How often the root context's tick comes.
+pub(crate) fn set_tick_period(period: Duration) -> Result<(), Refused> {
+    // SAFETY: no memory is passed.
+    check(unsafe {
+        proxy_set_tick_period_milliseconds(u32::try_from(period.as_millis()).unwrap_or(u32::MAX))
+    })
+}
+
+/// Makes the following calls speak for another context.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), Refused> {
+    // SAFETY: no memory is passed.
+    check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// The plugin's configuration.
+pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Refused> {
+    buffer(PLUGIN_CONFIGURATION, usize::MAX)
+}
+
+/// The body of the answer to an HTTP call, `max` bytes of it at most.
+pub(crate) fn call_response_body(max: usize) -> Result<Vec<u8>, Refused> {
+    buffer(HTTP_CALL_RESPONSE_BODY, max)
+}
+
+fn buffer(kind: u32, max: usize) -> Result<Vec<u8>, Refused> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: both out-pointers live through the call.
+    let status = unsafe { proxy_get_buffer_bytes(kind, 0, max, &raw mut data, &raw mut size) };
+    // An empty buffer is "not found" on some hosts.
+    if status == 1 { Ok(Vec::new()) } else { owned(status, data, size) }
+}
+
+/// The `:status` of the answer to an HTTP call; nothing where the call failed.
+pub(crate) fn call_response_status() -> Option<u16> {
+    let (name, mut data, mut size) = (":status", std::ptr::null_mut(), 0);
+    // SAFETY: `name` and both out-pointers live through the call.
+    let status = unsafe {
+        proxy_get_header_map_value(
+            HTTP_CALL_RESPONSE_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            &raw mut data,
+            &raw mut size,
+        )
+    };
+    std::str::from_utf8(&owned(status, data, size).ok()?).ok()?.parse().ok()
+}
+
+/// All request headers, in the ABI's serialized form; read it with [`crate::pairs::read`].
+pub(crate) fn request_headers() -> Result<Vec<u8>, Refused> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: both out-pointers live through the call.
+    let status = unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, &raw mut data, &raw mut size) };
+    owned(status, data, size)
+}
+
+/// Removes every request header of this name.
+pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), Refused> {
+    // SAFETY: the pointer and size are those of `name`.
+    check(unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+}
+
+/// Adds a request header.
+pub(crate) fn add_request_header(name: &str, value: &str) -> Result<(), Refused> {
+    // SAFETY: pointers and sizes are those of `name` and `value`.
+    check(unsafe {
+        proxy_add_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// A property by its NUL-separated path; nothing where the host does not have it.
+pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
+    let (mut data, mut size) = (std::ptr::null_mut(), 0);
+    // SAFETY: `path` and both out-pointers live through the call.
+    let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
+    owned(status, data, size).ok()
+}
+
+/// Lets a paused request go on.
+pub(crate) fn continue_request() -> Result<(), Refused> {
+    // SAFETY: no memory is passed.
+    check(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Answers the client in the upstream's place.
+pub(crate) fn send_local_response(
+    status: u16,
+    details: &str,
+    headers: &[(&str, String)],
+    body: &[u8],
+) -> Result<(), Refused> {
+    let headers = crate::pairs::write(headers);
+    // SAFETY: pointers and sizes are those of the arguments. -1 is "no gRPC status".
+    check(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    })
+}
+
+/// Defines a metric.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused> {
+    let mut id = 0;
+    // SAFETY: `name` and `id` live through the call.
+    check(unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
+}
+
+/// Adds one to a counter. A metric that fails is not worth a request.
+pub(crate) fn increment(id: u32) {
+    // SAFETY: no memory is passed.
+    let _ = unsafe { proxy_increment_metric(id, 1) };
+}
+
+/// Records a value in a histogram.
+pub(crate) fn record(id: u32, value: u64) {
+    // SAFETY: no memory is passed.
+    let _ = unsafe { proxy_record_metric(id, value) };
+}

@@ -1,0 +1,99 @@
+//! What a worker's root context and its streams share.
+
+use crate::host::{self, Level};
+use crate::telemetry::{Stopwatch, Telemetry};
+use countersign_core::exchange::{Effect, Event, Exchange, Flow};
+use countersign_core::gateway::Gateway;
+use countersign_core::time::Timestamp;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often the root context looks after keys and deadlines.
+pub(crate) const IDLE_TICK: Duration = Duration::from_millis(250);
+
+/// How soon it looks where a request waits for it.
+pub(crate) const URGENT_TICK: Duration = Duration::from_millis(1);
+
+/// A worker's long-lived state.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Nothing until a configuration was accepted.
+    pub gateway: Option<Gateway>,
+    /// Our metrics.
+    pub telemetry: Telemetry,
+    /// Exchanges that wait, by the id of their stream's context.
+    pub held: BTreeMap<u32, Rc<RefCell<Exchange>>>,
+    /// The tick period that the host was told last.
+    tick: Option<Duration>,
+}
+
+impl Shared {
+    /// Hands `event` to the exchange of the stream that the host's calls speak for now, carries out what it asks for, and
+    /// says what becomes of the request.
+    pub(crate) fn drive(
+        &mut self,
+        exchange: &Rc<RefCell<Exchange>>,
+        context: u32,
+        event: Event<'_>,
+        now: u64,
+    ) -> Flow {
+        let Ok(mut running) = exchange.try_borrow_mut() else { return Flow::Closed };
+        let time = Timestamp::from_nanos(i64::try_from(now).unwrap_or(i64::MAX));
+        let mut stopwatch = Stopwatch::start(&self.telemetry, now);
+        running.handle(self.gateway.as_mut(), event, &mut stopwatch, time);
+        while let Some(effect) = running.poll_effect() {
+            if carry_out(&self.telemetry, effect).is_err() {
+                running.handle(self.gateway.as_mut(), Event::EffectFailed, &mut stopwatch, time);
+            }
+        }
+        let flow = running.flow();
+        drop(running);
+        match flow {
+            Flow::Hold => {
+                self.held.insert(context, Rc::clone(exchange));
+                self.look_soon();
+            }
+            Flow::Release | Flow::Closed => {
+                self.held.remove(&context);
+            }
+        }
+        flow
+    }
+
+    /// Asks for a tick as soon as the gateway has something to do, or at the idle pace.
+    pub(crate) fn schedule(&mut self, now: Timestamp) {
+        let urgent = self.gateway.as_ref().is_some_and(|gateway| gateway.has_work(now));
+        self.set_tick(if urgent { URGENT_TICK } else { IDLE_TICK });
+    }
+
+    fn look_soon(&mut self) {
+        self.set_tick(URGENT_TICK);
+    }
+
+    fn set_tick(&mut self, period: Duration) {
+        if self.tick != Some(period) && host::set_tick_period(period).is_ok() {
+            self.tick = Some(period);
+        }
+    }
+}
+
+fn carry_out(telemetry: &Telemetry, effect: Effect) -> Result<(), host::Refused> {
+    match effect {
+        Effect::EditHeaders(edits) => {
+            for name in &edits.remove {
+                host::remove_request_header(name)?;
+            }
+            for (name, value) in &edits.add {
+                host::add_request_header(name, value)?;
+            }
+        }
+        Effect::Reply(reply) => {
+            host::send_local_response(reply.status, "countersign", &reply.headers, &reply.body)?;
+        }
+        Effect::Audit(line) => host::log(Level::Info, &line),
+        Effect::Count(counter) => telemetry.count(counter),
+    }
+    Ok(())
+}
