@@ -1,1 +1,21 @@
-//! Placeholder.
+//! What the suites that cross crates share: real Envoy, a real OpenID provider, certificates, sample
+//! services, and an HTTP client that sends exactly the bytes it is told to.
+//!
+//! Everything listens on a port of 127.0.0.1 that the system gives, and ends when it is dropped.
+
+pub mod bootstrap;
+pub mod client;
+pub mod envoy;
+pub mod http;
+pub mod issuer;
+pub mod mint;
+pub mod pki;
+pub mod server;
+pub mod services;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}

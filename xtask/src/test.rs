@@ -63,15 +63,12 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
     }
     steps.step("building countersign.wasm", filter::build_step)?;
     steps.step("building the demo", || {
-        process::logged(
-            "build-demo",
-            cargo("build").args(["--package", "countersign-tests", "--bin", "demo"]),
-        )?;
+        process::logged("build-demo", cargo("build").args(["--bin", "demo"]))?;
         Ok(String::new())
     })?;
     steps.step("the flow's requests", || {
         let mut demo = cargo("run");
-        demo.args(["--quiet", "--package", "countersign-tests", "--bin", "demo", "--"]).args(args);
+        demo.args(["--quiet", "--bin", "demo", "--"]).args(args);
         process::shown_through(&mut demo)?;
         Ok(String::new())
     })
@@ -81,7 +78,8 @@ fn nextest() -> bool {
     process::on_path("cargo-nextest").is_some()
 }
 
-/// Cargo in the one native profile; the filter, which links only as wasm, is not a default member.
+/// Cargo in the one native profile and for all default members, so that dependencies are built with one set
+/// of features, once; the filter, which links only as wasm, is not among them.
 fn cargo(verb: &str) -> Command {
     let mut command = Command::new(crate::cargo());
     command.current_dir(crate::root()).arg(verb);

@@ -85,7 +85,7 @@ pub(crate) fn check() -> Result<()> {
 pub(crate) fn check_step() -> Result<String> {
     let file = filter::module();
     let module = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
-    let (imports, exports) = names(&module)?;
+    let Names { imports, exports } = names(&module)?;
     let mut faults = Vec::new();
     for (from, name) in &imports {
         let allowed: &[&str] = match from.as_str() {
@@ -111,9 +111,15 @@ pub(crate) fn check_step() -> Result<String> {
     Ok(format!("{} imports, {} exports, {} bytes of {LARGEST}", imports.len(), exports.len(), module.len()))
 }
 
-/// The module's imports as (module, name) and its exports.
-fn names(module: &[u8]) -> Result<(BTreeSet<(String, String)>, BTreeSet<String>)> {
-    let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+/// What a module asks for, by (module, name), and what it offers.
+#[derive(Default)]
+struct Names {
+    imports: BTreeSet<(String, String)>,
+    exports: BTreeSet<String>,
+}
+
+fn names(module: &[u8]) -> Result<Names> {
+    let Names { mut imports, mut exports } = Names::default();
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
             Payload::ImportSection(section) => {
@@ -130,5 +136,5 @@ fn names(module: &[u8]) -> Result<(BTreeSet<(String, String)>, BTreeSet<String>)
             _ => {}
         }
     }
-    Ok((imports, exports))
+    Ok(Names { imports, exports })
 }

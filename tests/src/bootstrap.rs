@@ -1,0 +1,142 @@
+//! An Envoy configuration in the shape of `examples/envoy/envoy.yaml`, with the parts that a test varies.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use crate::pki::Identity;
+
+/// What to configure. The listener is called `gateway`, on a port that the system gives.
+#[derive(Default)]
+pub struct Bootstrap {
+    /// The server's certificate and the authorities that client certificates may come from, as PEM.
+    /// Presenting one is left to the client, so that the refusal of those without is the filter's.
+    pub tls: Option<(Identity, String)>,
+    /// HTTP filters before the router, in order.
+    pub filters: Vec<Value>,
+    /// Upstream clusters by name.
+    pub clusters: Vec<(String, SocketAddr)>,
+    /// Routes of the virtual host; see [`to_cluster`] and [`direct`].
+    pub routes: Vec<Value>,
+}
+
+impl Bootstrap {
+    /// One more cluster.
+    #[must_use]
+    pub fn cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.clusters.push((name.to_owned(), address));
+        self
+    }
+
+    /// One more HTTP filter.
+    #[must_use]
+    pub fn filter(mut self, filter: Value) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// One more route.
+    #[must_use]
+    pub fn route(mut self, route: Value) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// The whole configuration; JSON is what Envoy's YAML reader takes as well.
+    pub fn to_json(&self) -> Value {
+        let mut filters = self.filters.clone();
+        filters.push(json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+        }));
+        let manager = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": "gateway",
+            "use_remote_address": true,
+            "forward_client_cert_details": "SANITIZE",
+            "http_filters": filters,
+            "route_config": { "virtual_hosts": [{ "name": "bank", "domains": ["*"], "routes": self.routes }] },
+        });
+        let mut chain = json!({
+            "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }],
+        });
+        if let Some((server, authorities)) = &self.tls {
+            chain["transport_socket"] = json!({
+                "name": "envoy.transport_sockets.tls",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                    "require_client_certificate": false,
+                    "common_tls_context": {
+                        "tls_certificates": [{
+                            "certificate_chain": { "inline_string": server.certificate_pem },
+                            "private_key": { "inline_string": server.key_pem },
+                        }],
+                        "validation_context": { "trusted_ca": { "inline_string": authorities } },
+                        "alpn_protocols": ["http/1.1"],
+                    },
+                },
+            });
+        }
+        let clusters: Vec<Value> =
+            self.clusters.iter().map(|(name, address)| cluster(name, *address)).collect();
+        json!({
+            "admin": { "address": socket_address("127.0.0.1:0") },
+            "static_resources": {
+                "listeners": [{
+                    "name": "gateway", "address": socket_address("127.0.0.1:0"), "filter_chains": [chain],
+                }],
+                "clusters": clusters,
+            },
+        })
+    }
+}
+
+/// The filter, with its configuration as text.
+pub fn countersign(module: &str, configuration: &str) -> Value {
+    json!({
+        "name": "envoy.filters.http.wasm",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": "countersign",
+                "failure_policy": "FAIL_RELOAD",
+                "vm_config": {
+                    "vm_id": "countersign",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": module } },
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration,
+                },
+            },
+        },
+    })
+}
+
+/// A route that forwards what starts with `prefix`.
+pub fn to_cluster(prefix: &str, cluster: &str) -> Value {
+    json!({ "match": { "prefix": prefix }, "route": { "cluster": cluster } })
+}
+
+/// A route that Envoy answers itself.
+pub fn direct(prefix: &str, status: u16) -> Value {
+    json!({ "match": { "prefix": prefix }, "direct_response": { "status": status } })
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": socket_address(&address.to_string()) } }] }],
+        },
+    })
+}
+
+fn socket_address(address: &str) -> Value {
+    let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+    json!({ "socket_address": { "address": host, "port_value": port.parse::<u16>().unwrap_or(0) } })
+}

@@ -1,0 +1,113 @@
+//! The sample services behind the gateway, and a source of issuer keys that can fail in every way.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::http::{Request, Response};
+use crate::server::{Answer, Server};
+
+/// A service that answers every request with 200 and what it got, as JSON:
+/// `{"service", "method", "path", "headers": [[name, value], ...], "body"}`.
+pub struct Echo(Server);
+
+impl Echo {
+    /// Starts a service that calls itself `name`.
+    pub fn start(name: &str) -> Result<Self> {
+        let name = name.to_owned();
+        Ok(Self(Server::start(move |request| Response::json(200, &described(&name, request)).into())?))
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.0.address()
+    }
+
+    /// How many requests reached it.
+    pub fn served(&self) -> usize {
+        self.0.served()
+    }
+}
+
+fn described(service: &str, request: &Request) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers: Vec<Value> =
+        request.headers.iter().map(|(name, value)| json!([name.to_lowercase(), text(value)])).collect();
+    json!({
+        "service": service,
+        "method": request.method,
+        "path": request.target,
+        "headers": headers,
+        "body": text(&request.body),
+    })
+}
+
+/// How a source of keys answers.
+#[derive(Clone, Debug)]
+pub enum KeyMode {
+    /// With the document.
+    Serve,
+    /// With the document, late.
+    Delay(Duration),
+    /// With an error status.
+    Status(u16),
+    /// With text that is no key set.
+    Garbage,
+    /// With a closed connection.
+    HangUp,
+}
+
+/// A JWKS endpoint, at `/jwks`.
+pub struct KeyServer {
+    server: Server,
+    state: Arc<Mutex<(Value, KeyMode)>>,
+}
+
+impl KeyServer {
+    /// Starts an endpoint that serves `jwks`.
+    pub fn start(jwks: Value) -> Result<Self> {
+        let state = Arc::new(Mutex::new((jwks, KeyMode::Serve)));
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |request| {
+            let (jwks, mode) = shared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if request.path() != "/jwks" {
+                return Response::new(404).into();
+            }
+            match mode {
+                KeyMode::Serve => Response::json(200, &jwks).into(),
+                KeyMode::Delay(time) => {
+                    thread::sleep(time);
+                    Response::json(200, &jwks).into()
+                }
+                KeyMode::Status(status) => Response::new(status).into(),
+                KeyMode::Garbage => Response::json(200, &json!("not a key set")).into(),
+                KeyMode::HangUp => Answer::HangUp,
+            }
+        })?;
+        Ok(Self { server, state })
+    }
+
+    /// Serves another document from now on.
+    pub fn rotate(&self, jwks: Value) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = jwks;
+    }
+
+    /// Answers in another way from now on.
+    pub fn mode(&self, mode: KeyMode) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = mode;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// How many fetches it has seen.
+    pub fn fetches(&self) -> usize {
+        self.server.served()
+    }
+}
