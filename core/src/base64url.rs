@@ -19,10 +19,7 @@ const FOREIGN: u8 = 0xff;
 static URL_SAFE_VALUES: [u8; 256] = values_of(URL_SAFE);
 static STANDARD_VALUES: [u8; 256] = values_of(STANDARD);
 
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated at compile time, indices below 64 and 256"
-)]
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, indices below 64 and 256")]
 const fn values_of(alphabet: &[u8; 64]) -> [u8; 256] {
     let mut values = [FOREIGN; 256];
     let mut i = 0;
@@ -59,9 +56,7 @@ impl fmt::Display for Base64Error {
                 write!(f, "byte {offset} is outside the base64 alphabet")
             }
             Self::Length => f.write_str("base64 text has an impossible length"),
-            Self::SpareBits => {
-                f.write_str("base64 text is not canonical: its spare bits are not zero")
-            }
+            Self::SpareBits => f.write_str("base64 text is not canonical: its spare bits are not zero"),
             Self::WrongSize { expected } => write!(f, "expected {expected} bytes in base64"),
         }
     }
@@ -106,9 +101,7 @@ pub fn encode(bytes: &[u8]) -> String {
         }
         for i in 0..=chunk.len() {
             let value = group >> (18 - 6 * i) & 63;
-            text.push(char::from(
-                URL_SAFE.get(value as usize).copied().unwrap_or(b'A'),
-            ));
+            text.push(char::from(URL_SAFE.get(value as usize).copied().unwrap_or(b'A')));
         }
     }
     text
@@ -116,22 +109,17 @@ pub fn encode(bytes: &[u8]) -> String {
 
 /// The length of the unpadded text of `bytes` bytes.
 pub const fn encoded_len(bytes: usize) -> usize {
-    (bytes / 3)
-        .saturating_mul(4)
-        .saturating_add(match bytes % 3 {
-            0 => 0,
-            1 => 2,
-            _ => 3,
-        })
+    (bytes / 3).saturating_mul(4).saturating_add(match bytes % 3 {
+        0 => 0,
+        1 => 2,
+        _ => 3,
+    })
 }
 
 fn decode_with(values: &[u8; 256], text: &[u8]) -> Result<Vec<u8>, Base64Error> {
     let value_of = |byte: u8| values.get(usize::from(byte)).copied().unwrap_or(FOREIGN);
     let foreign = || Base64Error::ForeignByte {
-        offset: text
-            .iter()
-            .position(|&byte| value_of(byte) == FOREIGN)
-            .unwrap_or(0),
+        offset: text.iter().position(|&byte| value_of(byte) == FOREIGN).unwrap_or(0),
     };
 
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);

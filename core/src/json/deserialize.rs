@@ -13,9 +13,7 @@ use alloc::{
 use core::fmt::{self, Write as _};
 use serde::{
     Deserialize,
-    de::{
-        self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor,
-    },
+    de::{self, DeserializeOwned, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor},
     forward_to_deserialize_any,
 };
 
@@ -41,10 +39,8 @@ impl core::error::Error for PathError {}
 
 /// Reads a `T` from a document.
 pub fn from_slice<T: DeserializeOwned>(bytes: &[u8], limits: &Limits) -> Result<T, PathError> {
-    let value = parse(bytes, limits).map_err(|error| PathError {
-        path: String::new(),
-        message: error.to_string(),
-    })?;
+    let value = parse(bytes, limits)
+        .map_err(|error| PathError { path: String::new(), message: error.to_string() })?;
     from_value(&value)
 }
 
@@ -69,10 +65,7 @@ struct Failure {
 
 impl Failure {
     fn new(message: String) -> Self {
-        Self {
-            steps: Vec::new(),
-            message,
-        }
+        Self { steps: Vec::new(), message }
     }
 
     fn within(mut self, step: Step) -> Self {
@@ -99,10 +92,7 @@ impl Failure {
                 }
             }
         }
-        PathError {
-            path,
-            message: self.message,
-        }
+        PathError { path, message: self.message }
     }
 }
 
@@ -137,11 +127,7 @@ impl de::Error for Failure {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(format!(
-            "expected {}, got `{}`",
-            one_of(expected),
-            shortened(variant)
-        ))
+        Self::new(format!("expected {}, got `{}`", one_of(expected), shortened(variant)))
     }
 
     fn unknown_field(_field: &str, expected: &'static [&'static str]) -> Self {
@@ -189,9 +175,7 @@ fn one_of(names: &[&str]) -> String {
 fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 64
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn quoted(name: &str) -> String {
@@ -268,25 +252,12 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match self.0 {
-            Value::String(name) => visitor.visit_enum(Variant {
-                name,
-                content: None,
-            }),
+            Value::String(name) => visitor.visit_enum(Variant { name, content: None }),
             Value::Object(object) => match object.members() {
-                [member] => visitor.visit_enum(Variant {
-                    name: &member.name,
-                    content: Some(&member.value),
-                }),
-                _ => Err(Failure::new(format!(
-                    "expected an object with one member: {}",
-                    one_of(variants)
-                ))),
+                [member] => visitor.visit_enum(Variant { name: &member.name, content: Some(&member.value) }),
+                _ => Err(Failure::new(format!("expected an object with one member: {}", one_of(variants)))),
             },
-            other => Err(Failure::new(format!(
-                "expected {}, got {}",
-                one_of(variants),
-                other.kind()
-            ))),
+            other => Err(Failure::new(format!("expected {}, got {}", one_of(variants), other.kind()))),
         }
     }
 
@@ -328,18 +299,13 @@ struct Elements<'de, 'a> {
 impl<'de> de::SeqAccess<'de> for &mut Elements<'de, '_> {
     type Error = Failure;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, Failure> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Failure> {
         let Some(element) = self.elements.get(self.next) else {
             return Ok(None);
         };
         let index = self.next;
         self.next += 1;
-        seed.deserialize(Reader(element))
-            .map(Some)
-            .map_err(|failure| failure.within(Step::Index(index)))
+        seed.deserialize(Reader(element)).map(Some).map_err(|failure| failure.within(Step::Index(index)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -355,10 +321,7 @@ struct Members<'de, 'a> {
 impl<'de> de::MapAccess<'de> for Members<'de, '_> {
     type Error = Failure;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, Failure> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Failure> {
         let Some(member) = self.object.members().get(self.next) else {
             return Ok(None);
         };
@@ -369,12 +332,8 @@ impl<'de> de::MapAccess<'de> for Members<'de, '_> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
-        let member = self
-            .next
-            .checked_sub(1)
-            .and_then(|index| self.object.members().get(index));
-        let member =
-            member.ok_or_else(|| Failure::new("value read before its name".to_string()))?;
+        let member = self.next.checked_sub(1).and_then(|index| self.object.members().get(index));
+        let member = member.ok_or_else(|| Failure::new("value read before its name".to_string()))?;
         seed.deserialize(Reader(&member.value))
             .map_err(|failure| failure.within(Step::Member(member.name.to_string())))
     }
@@ -393,18 +352,9 @@ impl<'de, 'a> de::EnumAccess<'de> for Variant<'de, 'a> {
     type Error = Failure;
     type Variant = Content<'de, 'a>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Content<'de, 'a>), Failure> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de, 'a>), Failure> {
         let value = seed.deserialize(IntoDeserializer::<Failure>::into_deserializer(self.name))?;
-        Ok((
-            value,
-            Content {
-                name: self.name,
-                content: self.content,
-            },
-        ))
+        Ok((value, Content { name: self.name, content: self.content }))
     }
 }
 
@@ -416,10 +366,7 @@ struct Content<'de, 'a> {
 impl<'de, 'a> Content<'de, 'a> {
     fn required(&self) -> Result<Reader<'de, 'a>, Failure> {
         self.content.map(Reader).ok_or_else(|| {
-            Failure::new(format!(
-                "expected an object with the member `{}`, got a string",
-                self.name
-            ))
+            Failure::new(format!("expected an object with the member `{}`, got a string", self.name))
         })
     }
 
@@ -434,10 +381,7 @@ impl<'de> de::VariantAccess<'de> for Content<'de, '_> {
     fn unit_variant(self) -> Result<(), Failure> {
         match self.content {
             None | Some(Value::Null) => Ok(()),
-            Some(other) => self.within(Err(Failure::new(format!(
-                "expected null, got {}",
-                other.kind()
-            )))),
+            Some(other) => self.within(Err(Failure::new(format!("expected null, got {}", other.kind())))),
         }
     }
 
@@ -457,8 +401,6 @@ impl<'de> de::VariantAccess<'de> for Content<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         let reader = self.required()?;
-        self.within(de::Deserializer::deserialize_struct(
-            reader, "", fields, visitor,
-        ))
+        self.within(de::Deserializer::deserialize_struct(reader, "", fields, visitor))
     }
 }

@@ -38,23 +38,11 @@ impl Limits {
     pub const DEEPEST: usize = 128;
 
     /// For the header and the payload of a token.
-    pub const TOKEN: Self = Self {
-        max_bytes: 16 * 1024,
-        max_depth: 16,
-        max_nodes: 2_048,
-    };
+    pub const TOKEN: Self = Self { max_bytes: 16 * 1024, max_depth: 16, max_nodes: 2_048 };
 
     /// For a key set or another document that an issuer serves.
-    pub const DOCUMENT: Self = Self {
-        max_bytes: 256 * 1024,
-        max_depth: 16,
-        max_nodes: 16_384,
-    };
+    pub const DOCUMENT: Self = Self { max_bytes: 256 * 1024, max_depth: 16, max_nodes: 16_384 };
 
     /// For a configuration, which may carry key sets and policy images.
-    pub const CONFIGURATION: Self = Self {
-        max_bytes: 16 * 1024 * 1024,
-        max_depth: 64,
-        max_nodes: 1_000_000,
-    };
+    pub const CONFIGURATION: Self = Self { max_bytes: 16 * 1024 * 1024, max_depth: 64, max_nodes: 1_000_000 };
 }

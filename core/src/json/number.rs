@@ -50,18 +50,11 @@ impl<'a> Number<'a> {
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
 
         // The digits that count are those up to nine places behind the moved point.
-        let wanted = i64::try_from(whole.len())
-            .ok()?
-            .saturating_add(exponent)
-            .saturating_add(9);
+        let wanted = i64::try_from(whole.len()).ok()?.saturating_add(exponent).saturating_add(9);
         let mut nanos = 0i128;
         let mut taken = 0i64;
         let mut rounded = false;
-        for digit in whole
-            .bytes()
-            .chain(fraction.bytes())
-            .map(|byte| i128::from(byte.wrapping_sub(b'0')))
-        {
+        for digit in whole.bytes().chain(fraction.bytes()).map(|byte| i128::from(byte.wrapping_sub(b'0'))) {
             if taken < wanted {
                 nanos = nanos * 10 + digit;
                 if nanos > LAST_SECOND * NANOS {

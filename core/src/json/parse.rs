@@ -9,21 +9,13 @@ const COMPARED_DIRECTLY: usize = 16;
 /// Parses one document (RFC 8259), whole.
 pub fn parse<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Value<'a>, JsonError> {
     if bytes.len() > limits.max_bytes {
-        return Err(JsonError {
-            offset: limits.max_bytes,
-            kind: Kind::TooLarge,
-        });
+        return Err(JsonError { offset: limits.max_bytes, kind: Kind::TooLarge });
     }
     if bytes.starts_with(b"\xef\xbb\xbf") {
-        return Err(JsonError {
-            offset: 0,
-            kind: Kind::ByteOrderMark,
-        });
+        return Err(JsonError { offset: 0, kind: Kind::ByteOrderMark });
     }
-    let text = core::str::from_utf8(bytes).map_err(|error| JsonError {
-        offset: error.valid_up_to(),
-        kind: Kind::NotUtf8,
-    })?;
+    let text = core::str::from_utf8(bytes)
+        .map_err(|error| JsonError { offset: error.valid_up_to(), kind: Kind::NotUtf8 })?;
     let mut parser = Parser {
         text,
         bytes,
@@ -50,10 +42,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<Value<'a>, JsonError> {
-        self.nodes_left = self
-            .nodes_left
-            .checked_sub(1)
-            .ok_or_else(|| self.error(Kind::TooManyNodes))?;
+        self.nodes_left = self.nodes_left.checked_sub(1).ok_or_else(|| self.error(Kind::TooManyNodes))?;
         match self.peek() {
             Some(b'"') => Ok(Value::String(self.string()?)),
             Some(b'{') => self.nested(Self::object),
@@ -70,10 +59,7 @@ impl<'a> Parser<'a> {
         &mut self,
         inner: fn(&mut Self) -> Result<Value<'a>, JsonError>,
     ) -> Result<Value<'a>, JsonError> {
-        self.depth_left = self
-            .depth_left
-            .checked_sub(1)
-            .ok_or_else(|| self.error(Kind::TooDeep))?;
+        self.depth_left = self.depth_left.checked_sub(1).ok_or_else(|| self.error(Kind::TooDeep))?;
         self.at += 1;
         let value = inner(self)?;
         self.depth_left += 1;
@@ -112,12 +98,8 @@ impl<'a> Parser<'a> {
                 return Err(self.unexpected("a member name"));
             }
             let name = self.string()?;
-            if members.len() < COMPARED_DIRECTLY && members.iter().any(|member| member.name == name)
-            {
-                return Err(JsonError {
-                    offset: name_at,
-                    kind: Kind::DuplicateMember,
-                });
+            if members.len() < COMPARED_DIRECTLY && members.iter().any(|member| member.name == name) {
+                return Err(JsonError { offset: name_at, kind: Kind::DuplicateMember });
             }
             self.skip_whitespace();
             if !self.eat(b':') {
@@ -136,10 +118,7 @@ impl<'a> Parser<'a> {
             self.skip_whitespace();
         }
         if members.len() > COMPARED_DIRECTLY && has_duplicate(&members) {
-            return Err(JsonError {
-                offset: start,
-                kind: Kind::DuplicateMember,
-            });
+            return Err(JsonError { offset: start, kind: Kind::DuplicateMember });
         }
         Ok(Value::Object(Object::from_members(members)))
     }
@@ -176,9 +155,7 @@ impl<'a> Parser<'a> {
     /// Moves over characters that stand for themselves in a string.
     fn skip_plain(&mut self) {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let plain = rest
-            .iter()
-            .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+        let plain = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
         self.at += plain.unwrap_or(rest.len());
     }
 
@@ -198,10 +175,7 @@ impl<'a> Parser<'a> {
                 return self.unicode_escape(start);
             }
             Some(_) => {
-                return Err(JsonError {
-                    offset: start,
-                    kind: Kind::InvalidEscape,
-                });
+                return Err(JsonError { offset: start, kind: Kind::InvalidEscape });
             }
             None => return Err(self.error(Kind::UnexpectedEnd)),
         };
@@ -210,10 +184,7 @@ impl<'a> Parser<'a> {
     }
 
     fn unicode_escape(&mut self, start: usize) -> Result<char, JsonError> {
-        let lone = JsonError {
-            offset: start,
-            kind: Kind::LoneSurrogate,
-        };
+        let lone = JsonError { offset: start, kind: Kind::LoneSurrogate };
         let first = self.hex4()?;
         let code = match first {
             0xd800..=0xdbff => {
@@ -236,9 +207,7 @@ impl<'a> Parser<'a> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = match self.peek() {
-                Some(byte) => char::from(byte)
-                    .to_digit(16)
-                    .ok_or_else(|| self.error(Kind::InvalidEscape))?,
+                Some(byte) => char::from(byte).to_digit(16).ok_or_else(|| self.error(Kind::InvalidEscape))?,
                 None => return Err(self.error(Kind::UnexpectedEnd)),
             };
             code = code << 4 | digit;
@@ -278,10 +247,7 @@ impl<'a> Parser<'a> {
 
     fn digits(&mut self) -> usize {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let count = rest
-            .iter()
-            .position(|byte| !byte.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
         self.at += count;
         count
     }
@@ -314,9 +280,7 @@ impl<'a> Parser<'a> {
 
     /// A piece of the text; both ends are always next to ASCII, hence character boundaries.
     fn slice(&self, start: usize, end: usize) -> Result<&'a str, JsonError> {
-        self.text
-            .get(start..end)
-            .ok_or_else(|| self.error(Kind::NotUtf8))
+        self.text.get(start..end).ok_or_else(|| self.error(Kind::NotUtf8))
     }
 
     fn unexpected(&self, expected: &'static str) -> JsonError {
@@ -327,10 +291,7 @@ impl<'a> Parser<'a> {
     }
 
     fn error(&self, kind: Kind) -> JsonError {
-        JsonError {
-            offset: self.at,
-            kind,
-        }
+        JsonError { offset: self.at, kind }
     }
 }
 
@@ -338,7 +299,5 @@ impl<'a> Parser<'a> {
 fn has_duplicate(members: &[Member<'_>]) -> bool {
     let mut names: Vec<&str> = members.iter().map(|member| &*member.name).collect();
     names.sort_unstable();
-    names
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a == b))
+    names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
 }

@@ -43,10 +43,7 @@ impl<'a> Object<'a> {
 
     /// The value of the member `name`.
     pub fn get(&self, name: &str) -> Option<&Value<'a>> {
-        self.members
-            .iter()
-            .find(|member| member.name == name)
-            .map(|member| &member.value)
+        self.members.iter().find(|member| member.name == name).map(|member| &member.value)
     }
 
     /// Whether there is a member `name`.

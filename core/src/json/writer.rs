@@ -17,18 +17,12 @@ pub struct Writer {
 impl Writer {
     /// An empty writer.
     pub const fn new() -> Self {
-        Self {
-            out: String::new(),
-            comma: false,
-        }
+        Self { out: String::new(), comma: false }
     }
 
     /// An empty writer with room for `capacity` bytes.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            out: String::with_capacity(capacity),
-            comma: false,
-        }
+        Self { out: String::with_capacity(capacity), comma: false }
     }
 
     /// An object with the members that `members` writes.
@@ -142,10 +136,7 @@ impl Writer {
     }
 
     fn escaped(&mut self, mut text: &str) {
-        while let Some((at, character)) = text
-            .char_indices()
-            .find(|&(_, character)| must_escape(character))
-        {
+        while let Some((at, character)) = text.char_indices().find(|&(_, character)| must_escape(character)) {
             let (plain, rest) = text.split_at_checked(at).unwrap_or((text, ""));
             self.out.push_str(plain);
             match character {
