@@ -110,6 +110,26 @@ fn ed25519_points() {
     assert_eq!(PublicKey::ed25519(&disguised).unwrap_err(), KeyError::NotCanonical);
 }
 
+/// A signature whose R is the neutral element satisfies the equation, yet holds no commitment; one whose S is raised by
+/// the group's order is a second spelling. Both are refused (RFC 8032 §5.1.7), where the honest one passes.
+#[test]
+fn ed25519_is_strict() {
+    let key = hex(b"385250fde0a9d18ba5912b58e4e9938b5c421125259a054b6e7c6d008c48e82a");
+    let key = PublicKey::ed25519(&key).unwrap();
+    let verify = |r: &[u8; 64], s: &[u8; 64]| {
+        Software.verify(&key, Algorithm::EdDsa, b"message", &[hex(r), hex(s)].concat())
+    };
+    let honest = b"7767a3242dc9b58bbc68488c1265cc6cc5f26c6f3c88a5d55e901b0734dca572";
+    let neutral = b"0100000000000000000000000000000000000000000000000000000000000000";
+    assert_eq!(verify(honest, b"5a68fe754dc007457b6975f0cbedb43d6020e3767753dcd235bc09a953424307"), Ok(()));
+    for (r, s) in [
+        (honest, b"473cf4d267231a9d51066d93aae793526020e3767753dcd235bc09a953424317"),
+        (neutral, b"89c15d47025773127aaae5ca7f3775b9071d71166eea0c720b2feacc6bfe8407"),
+    ] {
+        assert_eq!(verify(r, s), Err(SignatureError::Mismatch));
+    }
+}
+
 #[test]
 fn rsa_sizes() {
     let modulus = |bits: usize| {
