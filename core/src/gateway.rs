@@ -139,15 +139,20 @@ impl Gateway {
         self.ids.next(now)
     }
 
-    /// Verifies a bearer token.
-    pub(crate) fn verify(&mut self, token: &[u8], waited: bool, now: Timestamp) -> Result<Verified, Refusal> {
-        let notices = &mut self.notices;
+    /// Verifies a bearer token; `count` is told of cache hits and misses.
+    pub(crate) fn verify(
+        &mut self,
+        token: &[u8],
+        waited: bool,
+        now: Timestamp,
+        count: &mut dyn FnMut(Counter),
+    ) -> Result<Verified, Refusal> {
         let mut state = Verification {
             settings: &self.settings,
             keys: &mut self.keys,
             cache: &mut self.cache,
             provider: self.provider,
-            count: &mut |counter| notices.push_back(Notice::Count(counter)),
+            count,
         };
         token::verify(token, waited, &mut state, now)
     }
@@ -225,15 +230,11 @@ impl Gateway {
         self.notices.pop_front()
     }
 
-    /// Whether a tick soon would find something to do: a fetch to begin, or a request that waits.
-    pub fn has_work(&self, now: Timestamp) -> bool {
-        let due = |keys: &KeyStore| keys.next_fetch(now).is_some_and(|due| due <= now);
-        !self.notices.is_empty() || self.keys.iter().any(due)
-    }
-
-    /// Whether requests wait for keys.
-    pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// When the next tick finds something to do: a fetch to begin, a fetch overdue, a wait over.
+    pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        let fetches = self.keys.iter().filter_map(|keys| keys.next_fetch(now).or_else(|| keys.deadline()));
+        let waits = self.waiting.iter().map(|waiting| waiting.deadline);
+        fetches.chain(waits).min()
     }
 
     fn settle(&mut self, issuer: usize, keys: Result<JwkSet, String>, now: Timestamp) {

@@ -175,12 +175,6 @@ impl KeyStore {
         Some(self.in_flight?.plus(self.freshness?.timeout))
     }
 
-    /// When the held keys were fetched.
-    pub fn fetched_at(&self) -> Option<Timestamp> {
-        self.freshness?;
-        self.held.as_ref().map(|held| held.fetched)
-    }
-
     fn wait_or(&mut self, missing: Missing, waited: bool, now: Timestamp) -> KeyLookup<'static> {
         if !waited && self.freshness.is_some_and(|freshness| self.may_fetch(missing, freshness, now)) {
             return KeyLookup::Wait;

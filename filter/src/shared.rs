@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often the root context looks after keys and deadlines.
-pub(crate) const IDLE_TICK: Duration = Duration::from_millis(250);
+/// The longest time between two ticks.
+const LONGEST_TICK: Duration = Duration::from_secs(1);
 
-/// How soon it looks where a request waits for it.
-pub(crate) const URGENT_TICK: Duration = Duration::from_millis(1);
+/// The shortest.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
 
 /// A worker's long-lived state.
 #[derive(Default)]
@@ -53,7 +53,7 @@ impl Shared {
         match flow {
             Flow::Hold => {
                 self.held.insert(context, Rc::clone(exchange));
-                self.look_soon();
+                self.schedule(time);
             }
             Flow::Release | Flow::Closed => {
                 self.held.remove(&context);
@@ -62,14 +62,15 @@ impl Shared {
         flow
     }
 
-    /// Asks for a tick as soon as the gateway has something to do, or at the idle pace.
+    /// Asks for a tick when the gateway has something to do next.
     pub(crate) fn schedule(&mut self, now: Timestamp) {
-        let urgent = self.gateway.as_ref().is_some_and(|gateway| gateway.has_work(now));
-        self.set_tick(if urgent { URGENT_TICK } else { IDLE_TICK });
-    }
-
-    fn look_soon(&mut self) {
-        self.set_tick(URGENT_TICK);
+        let wakeup = self.gateway.as_ref().and_then(|gateway| gateway.next_wakeup(now));
+        let wait = wakeup.map_or(LONGEST_TICK, |wakeup| {
+            // A tick is in whole milliseconds, and one that comes too early has to come again.
+            let millis = (wakeup.since(now).as_nanos().max(0) + 999_999) / 1_000_000;
+            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+        });
+        self.set_tick(wait.clamp(SHORTEST_TICK, LONGEST_TICK));
     }
 
     fn set_tick(&mut self, period: Duration) {

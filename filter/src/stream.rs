@@ -25,7 +25,10 @@ impl Stream {
 
 impl Context for Stream {
     fn on_done(&mut self) -> bool {
-        if let Ok(mut shared) = self.shared.try_borrow_mut() {
+        // An exchange that does not wait has ended already; to it the end of its stream is no news.
+        if let Ok(mut shared) = self.shared.try_borrow_mut()
+            && shared.held.contains_key(&self.id)
+        {
             shared.drive(&self.exchange, self.id, Event::Dropped, host::now());
         }
         true

@@ -2,6 +2,7 @@
 //! policies, when. It holds no credential and no query.
 
 use super::admit::Seen;
+use super::authenticate::Authenticated;
 use super::authorize::Findings;
 use super::identify::Identified;
 use crate::decision::{DecisionId, DecisionIdText};
@@ -69,24 +70,26 @@ impl Record {
         self.route = seen.route.map(Into::into);
     }
 
+    /// Notes whose token was verified.
+    pub(super) fn authenticated(&mut self, authenticated: &Authenticated, settings: &Settings) {
+        let Authenticated::Token(verified) = authenticated else { return };
+        let token = verified.token();
+        let issuer = settings.issuers.get(token.issuer).map(|issuer| issuer.name.clone()).unwrap_or_default();
+        self.token = Some(TokenRecord {
+            issuer,
+            subject: token.subject.clone(),
+            id: token.id.clone(),
+            cached: verified.cached(),
+        });
+    }
+
     /// Notes the question that will be asked.
-    pub(super) fn identified(&mut self, identified: &Identified, question: &Question, settings: &Settings) {
+    pub(super) fn identified(&mut self, identified: &Identified, question: &Question) {
         let principal = identified.principal.entity();
         self.action = Some(question.action.to_string());
         self.resource = Some(identified.resource.uid.to_string());
         self.principal = Some(principal.uid.to_string());
         self.roles = principal.parents.iter().map(|role| role.id().into()).collect();
-        self.token = identified.principal.verified().map(|verified| {
-            let token = verified.token();
-            let issuer =
-                settings.issuers.get(token.issuer).map(|issuer| issuer.name.clone()).unwrap_or_default();
-            TokenRecord {
-                issuer,
-                subject: token.subject.clone(),
-                id: token.id.clone(),
-                cached: verified.cached(),
-            }
-        });
         self.asked = true;
     }
 

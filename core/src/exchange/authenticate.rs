@@ -4,6 +4,7 @@ use super::Stop;
 use super::admit::Admitted;
 use crate::config::PrincipalSource;
 use crate::gateway::Gateway;
+use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::settings::Question;
 use crate::time::Timestamp;
@@ -23,6 +24,7 @@ pub(super) fn authenticate(
     question: &Question,
     waited: bool,
     gateway: &mut Gateway,
+    count: &mut dyn FnMut(Counter),
     now: Timestamp,
 ) -> Result<Authenticated, Stop> {
     let authorization = admitted.head.single("authorization").map_err(|_| Reason::RequestHeaderDuplicate)?;
@@ -31,7 +33,7 @@ pub(super) fn authenticate(
         PrincipalSource::Workload => Err(Reason::TransportWorkloadMissing.into()),
         PrincipalSource::Token => {
             let token = bearer(authorization)?;
-            gateway.verify(token, waited, now).map(Authenticated::Token).map_err(|refusal| match refusal {
+            gateway.verify(token, waited, now, count).map(Authenticated::Token).map_err(|refusal| match refusal {
                 Refusal::Because(reason) => reason.into(),
                 Refusal::Wait { issuer } => Stop::Wait { issuer },
             })

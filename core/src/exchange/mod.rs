@@ -192,12 +192,16 @@ impl Exchange {
         let permit = match &admitted.route.question {
             None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
             Some(question) => {
-                let authenticated = authenticate::authenticate(&admitted, question, waited, gateway, now);
+                let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
+                let authenticated =
+                    authenticate::authenticate(&admitted, question, waited, gateway, count, now);
                 observer.stage_done(Stage::Authenticate);
-                let identified = identify::identify(&admitted, authenticated?, question, settings, now);
+                let authenticated = authenticated?;
+                record.authenticated(&authenticated, settings);
+                let identified = identify::identify(&admitted, authenticated, question, settings, now);
                 observer.stage_done(Stage::Identify);
                 let identified = identified?;
-                record.identified(&identified, question, settings);
+                record.identified(&identified, question);
                 let mut findings = authorize::Findings::default();
                 let permit = authorize::authorize(identified, question, &settings.image, &mut findings);
                 observer.stage_done(Stage::Authorize);
