@@ -1,0 +1,357 @@
+//! The way from texts to an image.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Entities, EntityUid, Policy, PolicyId, PolicySet, Schema, SlotId, Template, ValidationMode, Validator,
+};
+use cedar_policy_core::ast;
+use countersign_core::policy::Image;
+use serde::Deserialize;
+
+use crate::{
+    builder::Builder,
+    convert,
+    error::{CompileError, CompileErrors, Warning, chain, from_diagnostic},
+    lower,
+    pack::Pack,
+    source::{Source, narrow},
+};
+
+/// How to compile.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOptions {
+    /// Whether policies must pass strict validation against the schema, as they should: without it, a policy
+    /// may ask for what no request has.
+    pub validate: bool,
+    /// Whether `@id("…")` names a policy. Else they are `policy0` onwards.
+    pub id_annotations: bool,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self { validate: true, id_annotations: true }
+    }
+}
+
+/// An image, and what was noticed on the way.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The image.
+    pub image: Vec<u8>,
+    /// Its SHA-256 digest, as the image itself and decisions carry it.
+    pub digest: [u8; 32],
+    /// What the validator found that is no error.
+    pub warnings: Vec<Warning>,
+}
+
+/// Compiles `pack`.
+///
+/// # Errors
+///
+/// Everything that is wrong with the first stage that fails: parsing, schema and entities, validation,
+/// lowering.
+pub fn compile(pack: &Pack, options: &CompileOptions) -> Result<Compiled, CompileErrors> {
+    let parsed = parse(pack, options)?;
+    let schema = pack.schema.as_ref().map(read_schema).transpose()?;
+    let mut warnings = parsed.unlinked.clone();
+    warnings.extend(schema.iter().flat_map(|(_, warnings)| warnings.clone()));
+    if options.validate {
+        let Some((schema, _)) = &schema else {
+            let error = CompileError::general("no schema, expected one to validate the policies against")
+                .with_help("add a file named `*.cedarschema`");
+            return Err(error.into());
+        };
+        warnings.extend(validate(&parsed, pack, schema)?);
+    }
+    let entities = read_entities(pack.entities.as_ref(), schema.as_ref().map(|(schema, _)| schema))?;
+    let image = lower_all(&parsed, pack, schema.as_ref(), &entities)?;
+    let digest = check(&image)?;
+    Ok(Compiled { image, digest, warnings })
+}
+
+/// Policies as the official crate reads them, under their final names.
+struct Parsed {
+    set: PolicySet,
+    /// Static policies as they stand in the sources, then linked ones; each with the number of its source.
+    policies: Vec<(PolicyId, usize)>,
+    sources: HashMap<PolicyId, usize>,
+    /// A warning for each template that nothing links.
+    unlinked: Vec<Warning>,
+}
+
+/// What stands at one place of a source.
+enum Item {
+    Policy(Policy),
+    Template(Template),
+}
+
+fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, CompileErrors> {
+    let mut errors = Vec::new();
+    let mut items = Vec::new();
+    for (number, source) in pack.policies.iter().enumerate() {
+        match source.text.parse::<PolicySet>() {
+            Ok(set) => items.extend(in_order(&set).into_iter().map(|item| (number, item))),
+            Err(error) => errors.extend(from_diagnostic(source, &error)),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(CompileErrors(errors));
+    }
+
+    let mut parsed =
+        Parsed { set: PolicySet::new(), policies: Vec::new(), sources: HashMap::new(), unlinked: Vec::new() };
+    let mut templates = Vec::new();
+    for (position, (number, item)) in items.into_iter().enumerate() {
+        let (annotated, loc) = match &item {
+            Item::Policy(policy) => {
+                let ast: &ast::Policy = policy.as_ref();
+                (policy.annotation("id"), ast.loc().cloned())
+            }
+            Item::Template(template) => {
+                let ast: &ast::Template = template.as_ref();
+                (template.annotation("id"), ast.loc().cloned())
+            }
+        };
+        let (offset, len) = loc.map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
+        let Some(source) = pack.policies.get(number) else { continue };
+        let id = match annotated.filter(|_| options.id_annotations) {
+            Some("") => {
+                errors.push(CompileError::at(source, offset, len, "the policy's `@id` is empty"));
+                continue;
+            }
+            Some(id) => id.to_owned(),
+            None => format!("policy{position}"),
+        };
+        let id = PolicyId::new(id);
+        if parsed.sources.insert(id.clone(), number).is_some() {
+            errors.push(CompileError::at(source, offset, len, format!("a second policy has the id `{id}`")));
+            continue;
+        }
+        let added = match item {
+            Item::Policy(policy) => {
+                parsed.policies.push((id.clone(), number));
+                parsed.set.add(policy.new_id(id))
+            }
+            Item::Template(template) => {
+                templates.push((id.clone(), number, offset, len));
+                parsed.set.add_template(template.new_id(id))
+            }
+        };
+        if let Err(error) = added {
+            errors.push(CompileError::at(source, offset, len, chain(&error)));
+        }
+    }
+    let linked = match &pack.links {
+        Some(links) => link(&mut parsed, links, &mut errors),
+        None => HashSet::new(),
+    };
+    for (id, number, offset, len) in templates.iter().filter(|(id, ..)| !linked.contains(id)) {
+        if let Some(source) = pack.policies.get(*number) {
+            let message = format!("the template `{id}` is not linked and has no effect");
+            parsed.unlinked.push(CompileError::at(source, *offset, *len, message));
+        }
+    }
+    if errors.is_empty() { Ok(parsed) } else { Err(CompileErrors(errors)) }
+}
+
+/// The policies and templates of one source, as they stand in it.
+fn in_order(set: &PolicySet) -> Vec<Item> {
+    let start = |loc: Option<&cedar_policy_core::parser::Loc>| loc.map_or(0, |loc| loc.start());
+    let policies = set.policies().map(|policy| {
+        let ast: &ast::Policy = policy.as_ref();
+        (start(ast.loc()), Item::Policy(policy.clone()))
+    });
+    let templates = set.templates().map(|template| {
+        let ast: &ast::Template = template.as_ref();
+        (start(ast.loc()), Item::Template(template.clone()))
+    });
+    let mut items: Vec<(usize, Item)> = policies.chain(templates).collect();
+    items.sort_by_key(|(start, _)| *start);
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// One entry of `links.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Link {
+    template_id: String,
+    link_id: String,
+    args: HashMap<String, String>,
+}
+
+/// Links templates and returns which ones.
+fn link(parsed: &mut Parsed, source: &Source, errors: &mut Vec<CompileError>) -> HashSet<PolicyId> {
+    let mut linked = HashSet::new();
+    let links: Vec<Link> = match serde_json::from_str(&source.text) {
+        Ok(links) => links,
+        Err(error) => {
+            errors.push(CompileError::whole(source, error.to_string()));
+            return linked;
+        }
+    };
+    for Link { template_id, link_id, args } in links {
+        let (template, id) = (PolicyId::new(template_id), PolicyId::new(link_id));
+        let mut values = HashMap::new();
+        for (slot, text) in args {
+            let slot_id = match slot.as_str() {
+                "?principal" => SlotId::principal(),
+                "?resource" => SlotId::resource(),
+                _ => {
+                    let message =
+                        format!("the slot `{slot}` of `{id}`: expected `?principal` or `?resource`");
+                    errors.push(CompileError::whole(source, message));
+                    continue;
+                }
+            };
+            match text.parse::<EntityUid>() {
+                Ok(uid) => {
+                    values.insert(slot_id, uid);
+                }
+                Err(error) => {
+                    let message = format!("`{text}` in `{id}` is not an entity: {}", chain(&error));
+                    errors.push(CompileError::whole(source, message));
+                }
+            }
+        }
+        match parsed.set.link(template.clone(), id.clone(), values) {
+            Ok(()) => {
+                let number = parsed.sources.get(&template).copied().unwrap_or(0);
+                parsed.policies.push((id, number));
+                linked.insert(template);
+            }
+            Err(error) => {
+                errors.push(CompileError::whole(source, format!("link `{id}`: {}", chain(&error))));
+            }
+        }
+    }
+    linked
+}
+
+fn read_schema(source: &Source) -> Result<(Schema, Vec<Warning>), CompileErrors> {
+    if source.name.ends_with(".json") {
+        let schema = Schema::from_json_str(&source.text);
+        return schema.map(|schema| (schema, Vec::new())).map_err(|error| located(source, &error));
+    }
+    match Schema::from_cedarschema_str(&source.text) {
+        Ok((schema, warnings)) => {
+            let warnings = warnings.flat_map(|warning| from_diagnostic(source, &warning)).collect();
+            Ok((schema, warnings))
+        }
+        Err(error) => Err(located(source, &error)),
+    }
+}
+
+fn located(source: &Source, error: &dyn miette::Diagnostic) -> CompileErrors {
+    CompileErrors(from_diagnostic(source, error))
+}
+
+fn validate(parsed: &Parsed, pack: &Pack, schema: &Schema) -> Result<Vec<Warning>, CompileErrors> {
+    let result = Validator::new(schema.clone()).validate(&parsed.set, ValidationMode::Strict);
+    let located = |id: &PolicyId, diagnostic: &dyn miette::Diagnostic| {
+        let source = parsed.sources.get(id).and_then(|number| pack.policies.get(*number));
+        let mut errors = match source {
+            Some(source) => from_diagnostic(source, diagnostic),
+            None => vec![CompileError::general(diagnostic.to_string())],
+        };
+        for error in &mut errors {
+            // The official text begins with the policy's name; say it once and alike.
+            let prefix = format!("for policy `{id}`, ");
+            if let Some(rest) = error.message.strip_prefix(&prefix) {
+                error.message = format!("policy `{id}`: {rest}");
+            }
+        }
+        errors
+    };
+    let errors: Vec<CompileError> =
+        result.validation_errors().flat_map(|error| located(error.policy_id(), error)).collect();
+    if !errors.is_empty() {
+        return Err(CompileErrors(errors));
+    }
+    Ok(result.validation_warnings().flat_map(|warning| located(warning.policy_id(), warning)).collect())
+}
+
+/// Static entities; the schema's actions are among them.
+fn read_entities(source: Option<&Source>, schema: Option<&Schema>) -> Result<Entities, CompileErrors> {
+    let none = Source::new("", "[]");
+    let source = source.unwrap_or(&none);
+    Entities::from_json_str(&source.text, schema)
+        .map_err(|error| CompileError::whole(source, chain(&error)).into())
+}
+
+/// Compiles what the official crate has already read, without validating it: for evaluating given cases.
+///
+/// # Errors
+///
+/// Where something can't be lowered.
+pub fn compile_set(
+    set: &PolicySet,
+    schema: Option<&Schema>,
+    entities: &Entities,
+) -> Result<Compiled, CompileErrors> {
+    let mut parsed =
+        Parsed { set: set.clone(), policies: Vec::new(), sources: HashMap::new(), unlinked: Vec::new() };
+    let mut pack = Pack { schema: Some(Source::new("schema", "")), ..Pack::default() };
+    for policy in set.policies() {
+        let ast: &ast::Policy = policy.as_ref();
+        let text = ast.loc().map_or_else(|| "".into(), |loc| loc.src.clone());
+        let known = pack.policies.iter().position(|source| std::sync::Arc::ptr_eq(&source.text, &text));
+        let number = known.unwrap_or_else(|| {
+            pack.policies.push(Source::new(format!("policies-{}", pack.policies.len()), text));
+            pack.policies.len() - 1
+        });
+        parsed.policies.push((policy.id().clone(), number));
+    }
+    let schema = schema.map(|schema| (schema.clone(), Vec::new()));
+    let image = lower_all(&parsed, &pack, schema.as_ref(), entities)?;
+    let digest = check(&image)?;
+    Ok(Compiled { image, digest, warnings: Vec::new() })
+}
+
+fn lower_all(
+    parsed: &Parsed,
+    pack: &Pack,
+    schema: Option<&(Schema, Vec<Warning>)>,
+    entities: &Entities,
+) -> Result<Vec<u8>, CompileErrors> {
+    let mut builder = Builder::default();
+    for source in &pack.policies {
+        let name = builder.text(&source.name);
+        builder.tables.sources.push(name);
+    }
+    let mut errors = Vec::new();
+    let set: &ast::PolicySet = parsed.set.as_ref();
+    for (id, number) in &parsed.policies {
+        let id: &ast::PolicyID = id.as_ref();
+        let (Some(policy), Some(source)) = (set.get(id), pack.policies.get(*number)) else { continue };
+        if let Err(error) = lower::policy(&mut builder, policy, source, narrow(*number)) {
+            errors.push(*error);
+        }
+    }
+    if let (Some((schema, _)), Some(source)) = (schema, &pack.schema)
+        && let Err(error) = lower::schema(&mut builder, schema.as_ref(), source)
+    {
+        errors.push(*error);
+    }
+    let core: &cedar_policy_core::entities::Entities = entities.as_ref();
+    let mut sorted: Vec<&ast::Entity> = core.iter().collect();
+    sorted.sort_by_key(|entity| entity.uid().to_string());
+    for entity in sorted {
+        match convert::entity(entity) {
+            Some(entity) => builder.static_entity(&entity),
+            None => errors.push(CompileError::general(format!(
+                "the entity `{}` has an attribute without a value",
+                entity.uid()
+            ))),
+        }
+    }
+    if errors.is_empty() { Ok(builder.finish()) } else { Err(CompileErrors(errors)) }
+}
+
+/// The image as the gateway will see it: what can't be decoded must not be written.
+fn check(image: &[u8]) -> Result<[u8; 32], CompileErrors> {
+    match Image::decode(image) {
+        Ok(image) => Ok(*image.digest()),
+        Err(error) => Err(CompileError::general(format!("the compiled image is not usable: {error}")).into()),
+    }
+}
