@@ -1,2 +1,18 @@
-//! Placeholder.
-fn main() {}
+//! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
+
+mod commands;
+mod console;
+mod credentials;
+mod failure;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match commands::run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.print();
+            failure.exit().into()
+        }
+    }
+}

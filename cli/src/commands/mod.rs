@@ -1,0 +1,61 @@
+//! The subcommands, one file for each.
+
+mod bench;
+mod check;
+mod compile;
+mod eval;
+mod explain;
+mod keys;
+mod reference;
+mod serve;
+mod test;
+mod token;
+
+use crate::console::Colour;
+use crate::failure::{Exit, Failure};
+use clap::{Parser, Subcommand};
+
+/// Verify credentials and decide on access inside the gateway.
+///
+/// Exit codes: 0 good, 1 a failed assertion or a finding, 2 a usage or compile error, 3 a threshold or regression.
+#[derive(Parser)]
+#[command(name = "countersign", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    /// When to colour what is printed.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    color: Colour,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Check),
+    Compile(compile::Compile),
+    Test(test::Test),
+    Eval(eval::Eval),
+    Explain(explain::Explain),
+    Bench(bench::Bench),
+    Serve(serve::Serve),
+    Token(token::Token),
+    Keys(keys::Keys),
+    Reference(reference::Reference),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn run() -> Result<Exit, Failure> {
+    let cli = Cli::parse();
+    cli.color.apply();
+    match cli.command {
+        Command::Check(command) => command.run(),
+        Command::Compile(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::Eval(command) => command.run(),
+        Command::Explain(command) => command.run(),
+        Command::Bench(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Token(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Reference(command) => command.run(),
+    }
+}

@@ -1,0 +1,44 @@
+//! Colours and output that every command shares.
+
+use anstyle::{AnsiColor, Style};
+use std::io::{self, Write};
+
+/// Something failed, or was refused.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Something passed, or was allowed.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+/// What to do.
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+/// A heading.
+pub(crate) const HEADING: Style = Style::new().bold();
+/// What matters less.
+pub(crate) const DIM: Style = Style::new().dimmed();
+
+/// When to colour what is printed.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// Where a terminal reads it and `NO_COLOR` is not set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Colour {
+    /// Has the whole process colour that way.
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// Standard output, buffered, colours taken out where they are not wanted. Flush it before the command ends.
+pub(crate) fn stdout() -> io::BufWriter<impl Write> {
+    io::BufWriter::new(anstream::stdout())
+}

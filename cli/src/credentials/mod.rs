@@ -1,0 +1,1 @@
+//! Keys and tokens for tests: generated, published as JWK Sets, signed with.

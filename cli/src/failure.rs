@@ -1,0 +1,98 @@
+//! How a command ends.
+
+use crate::console::{BAD, HINT};
+use std::fmt::{self, Display};
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes, the same for every command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// 0: all is well.
+    Good,
+    /// 1: an assertion failed, or something was found.
+    Finding,
+    /// 2: the command, its input or a policy is wrong.
+    Usage,
+    /// 3: a threshold was passed, or something got worse.
+    #[expect(dead_code, reason = "the benchmark is the first to use it")]
+    Regression,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command stopped: first one line with the place, what was expected and what was found, then what to do, then details.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+    help: Option<String>,
+    details: Option<String>,
+}
+
+impl Failure {
+    /// The command, its input or a policy is wrong. `message` is lower case, without a full stop, with inputs in backticks.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, message: message.into(), help: None, details: None }
+    }
+
+    /// The same, at a place such as `countersign.yaml:12:3`.
+    pub(crate) fn at(place: impl Display, message: impl Display) -> Self {
+        Self::usage(format!("{place}: {message}"))
+    }
+
+    /// An assertion failed, or something was found.
+    pub(crate) fn finding(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Finding, ..Self::usage(message) }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds details: whole lines, shown last.
+    #[must_use]
+    pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
+    /// The code to exit with.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Shows it on standard error.
+    pub(crate) fn print(&self) {
+        anstream::eprintln!("{BAD}error{BAD:#}: {}", self.message);
+        if let Some(help) = &self.help {
+            anstream::eprintln!("  {HINT}help{HINT:#}: {help}");
+        }
+        if let Some(details) = &self.details {
+            anstream::eprintln!("\n{}", details.trim_end());
+        }
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// For `?` on writing results. A reader that has gone away (`| head`) is no fault of ours.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        Self::usage(format!("standard output: {error}"))
+    }
+}
