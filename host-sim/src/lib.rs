@@ -1,1 +1,63 @@
-//! Placeholder.
+//! A proxy-wasm host on wasmtime: runs any proxy-wasm module without a gateway, on virtual time, for tests,
+//! explanations and benchmarks.
+//!
+//! ```no_run
+//! use countersign_host_sim::{Engine, Request, Upstream, UpstreamReply};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let module = Engine::new()?.load_module(&std::fs::read("filter.wasm")?)?;
+//! let mut host = module
+//!     .host()
+//!     .plugin_config(std::fs::read("filter.json")?)
+//!     .clock_at(1_700_000_000)
+//!     .cluster("issuer", Upstream::new().on("/jwks", [UpstreamReply::ok("{}")]))
+//!     .start()?;
+//! let stream = host.request(&Request::get("/accounts").header("authorization", "Bearer x"));
+//! host.advance(std::time::Duration::from_secs(1));
+//! println!("{:?}", host.outcome(stream));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Module`] is compiled once and hosted any number of times. A [`Host`] has one or more workers, each with a VM
+//! of its own; they share data, queues and metrics. Time stands still until [`Host::advance`] moves it.
+
+mod abi;
+mod builder;
+mod clock;
+mod engine;
+mod error;
+mod header_map;
+mod host;
+mod instance;
+mod limits;
+mod log;
+mod module;
+mod outcome;
+mod profile;
+mod property;
+mod rng;
+mod shared;
+mod status;
+mod stream;
+mod upstream;
+mod vm;
+mod worker;
+
+pub use abi::HostCall;
+pub use builder::HostBuilder;
+pub use clock::Clock;
+pub use engine::{Engine, EngineBuilder};
+pub use error::{Failure, FailureKind, LoadError, StartError, StartFailure};
+pub use header_map::HeaderMap;
+pub use host::{Disposition, Host, Measured, StreamId};
+pub use limits::Limits;
+pub use log::{LogLevel, LogLine};
+pub use module::{AbiVersion, Module};
+pub use outcome::{HttpCall, LocalReply, Message, Outcome, Request, Response, ResponseOutcome};
+pub use profile::Profile;
+pub use property::PropertyValue;
+pub use shared::{Histogram, Metric, MetricKind, MetricValue, Metrics};
+pub use status::Status;
+pub use upstream::{Upstream, UpstreamReply};
+pub use vm::ForeignFunction;

@@ -1,0 +1,102 @@
+//! Buffers: bodies, configurations, the body of a call's answer.
+
+use super::{Guest, Result, slice};
+use crate::status::Status;
+use crate::vm::Vm;
+
+const REQUEST_BODY: u32 = 0;
+const RESPONSE_BODY: u32 = 1;
+const CALL_BODY: u32 = 4;
+const VM_CONFIGURATION: u32 = 6;
+const PLUGIN_CONFIGURATION: u32 = 7;
+const CALL_DATA: u32 = 8;
+
+/// A buffer to read, where it exists in this phase.
+fn read(vm: &Vm, kind: u32) -> Result<&[u8]> {
+    let found = match kind {
+        REQUEST_BODY => vm.stream().and_then(|s| s.request.readable_body()),
+        RESPONSE_BODY => vm.stream().and_then(|s| s.response.readable_body()),
+        CALL_BODY => vm.answer.as_ref().map(|a| a.body.as_slice()),
+        VM_CONFIGURATION => Some(vm.plugin.vm_configuration.as_slice()),
+        PLUGIN_CONFIGURATION => vm.configuring.then_some(vm.plugin.configuration.as_slice()),
+        kind if kind > CALL_DATA => return Err(Status::BadArgument.into()),
+        _ => None,
+    };
+    Ok(found.ok_or(Status::NotFound)?)
+}
+
+pub(super) fn get_buffer_bytes(
+    guest: &mut Guest<'_>,
+    kind: u32,
+    start: u32,
+    length: u32,
+    data_at: u32,
+    size_at: u32,
+) -> Result {
+    let size = read(guest.vm(), kind)?.len();
+    let end = start.checked_add(length).ok_or(Status::BadArgument)? as usize;
+    let (start, end) = (start as usize, end.min(size));
+    if start > size {
+        return Err(Status::BadArgument.into());
+    }
+    if start == end {
+        // Nothing is written, not even a null pointer.
+        return Ok(());
+    }
+    guest.give(data_at, size_at, |vm, out| {
+        out.extend_from_slice(read(vm, kind)?.get(start..end).unwrap_or_default());
+        Ok(())
+    })
+}
+
+pub(super) fn get_buffer_status(guest: &mut Guest<'_>, kind: u32, length_at: u32, flags_at: u32) -> Result {
+    let size = read(guest.vm(), kind)?.len();
+    guest.write_u32(length_at, u32::try_from(size).unwrap_or(u32::MAX))?;
+    guest.write_u32(flags_at, 0)
+}
+
+/// A body is written at its front (prepend), as a whole (replace) or at its end (append); elsewhere is refused.
+pub(super) fn set_buffer_bytes(
+    guest: &mut Guest<'_>,
+    kind: u32,
+    start: u32,
+    length: u32,
+    data: u32,
+    size: u32,
+) -> Result {
+    let (memory, vm) = guest.split();
+    read(vm, kind)?;
+    let data = slice(memory, data, size)?;
+    let limit = vm.plugin.limits.body_bytes;
+    let stream = vm.stream_mut();
+    let body = match kind {
+        REQUEST_BODY => stream.and_then(|s| s.request.writable_body()),
+        RESPONSE_BODY => stream.and_then(|s| s.response.writable_body()),
+        _ => None,
+    };
+    let body = body.ok_or(Status::BadArgument)?;
+    let (start, length) = (start as usize, length as usize);
+    if body.len() + data.len() > limit {
+        return Err(Status::BadArgument.into());
+    }
+    if start == 0 && length == 0 {
+        body.splice(0..0, data.iter().copied());
+    } else if start == 0 && length >= body.len() {
+        body.clear();
+        body.extend_from_slice(data);
+    } else if start != 0 && start >= body.len() {
+        body.extend_from_slice(data);
+    } else {
+        return Err(Status::BadArgument.into());
+    }
+    Ok(())
+}
+
+/// ABI 0.1.0: the plugin's configuration while it is configured, else the VM's.
+pub(super) fn get_configuration(guest: &mut Guest<'_>, data_at: u32, size_at: u32) -> Result {
+    guest.give(data_at, size_at, |vm, out| {
+        let plugin = &vm.plugin;
+        out.extend_from_slice(if vm.configuring { &plugin.configuration } else { &plugin.vm_configuration });
+        Ok(())
+    })
+}

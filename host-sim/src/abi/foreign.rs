@@ -1,0 +1,36 @@
+//! Functions that a gateway lends by name.
+
+use std::sync::Arc;
+
+use super::{Guest, Result, slice};
+use crate::status::Status;
+
+pub(super) fn call_foreign_function(
+    guest: &mut Guest<'_>,
+    name: u32,
+    name_size: u32,
+    argument: u32,
+    argument_size: u32,
+    data_at: u32,
+    size_at: u32,
+) -> Result {
+    let (memory, vm) = guest.split();
+    let name = slice(memory, name, name_size)?;
+    let argument = slice(memory, argument, argument_size)?;
+    let plugin = Arc::clone(&vm.plugin);
+    let function = plugin.foreign.get(name).ok_or(Status::NotFound)?;
+    let result = function(argument)?;
+    // Either place may be left out by a guest that does not want the result.
+    let at =
+        if data_at == 0 { 0 } else { guest.allocate(u32::try_from(result.len()).unwrap_or(u32::MAX))? };
+    if data_at != 0 {
+        if !result.is_empty() {
+            guest.write(at, &result)?;
+        }
+        guest.write_u32(data_at, at)?;
+    }
+    if size_at != 0 {
+        guest.write_u32(size_at, result.len() as u32)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,381 @@
+//! The host functions, one file for each family, and the table that names them all.
+
+mod buffers;
+mod foreign;
+mod grpc;
+mod headers;
+mod http_call;
+mod log;
+mod metrics;
+mod properties;
+mod shared_data;
+mod stream;
+mod wasi;
+
+use std::time::Instant;
+
+use wasmtime::{Caller, Linker};
+
+use crate::error::FailureKind;
+use crate::module::AbiVersion;
+use crate::status::Status;
+use crate::vm::{Scope, Vm};
+
+/// How a host function ends when it does not end well.
+pub(crate) enum Abort {
+    /// A status for the guest.
+    Status(Status),
+    /// A WASI error number for the guest.
+    Errno(u32),
+    /// The end of the VM.
+    Trap(wasmtime::Error),
+}
+
+impl From<Status> for Abort {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+pub(crate) type Result<T = ()> = std::result::Result<T, Abort>;
+
+/// Why a host call traps, for the failure that is reported.
+#[derive(Debug, thiserror::Error)]
+#[error("{function}")]
+pub(crate) struct HostTrap {
+    pub(crate) kind: FailureKind,
+    pub(crate) function: String,
+}
+
+/// The guest that is calling, with its memory.
+pub(crate) struct Guest<'a> {
+    caller: Caller<'a, Vm>,
+    memory: wasmtime::Memory,
+}
+
+impl Guest<'_> {
+    pub(crate) fn vm(&mut self) -> &mut Vm {
+        self.caller.data_mut()
+    }
+
+    /// Memory and data of the VM at once.
+    pub(crate) fn split(&mut self) -> (&mut [u8], &mut Vm) {
+        self.memory.data_and_store_mut(&mut self.caller)
+    }
+
+    /// Bytes of the guest's memory.
+    pub(crate) fn bytes(&mut self, at: u32, len: u32) -> Result<&[u8]> {
+        slice(self.memory.data(&self.caller), at, len)
+    }
+
+    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result {
+        slice_mut(self.split().0, at, bytes.len())?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(crate) fn write_u32(&mut self, at: u32, value: u32) -> Result {
+        self.write(at, &value.to_le_bytes())
+    }
+
+    pub(crate) fn write_u64(&mut self, at: u32, value: u64) -> Result {
+        self.write(at, &value.to_le_bytes())
+    }
+
+    /// Gives the guest what `fill` writes: allocates there, copies, and stores pointer and length.
+    pub(crate) fn give(
+        &mut self,
+        pointer_at: u32,
+        length_at: u32,
+        fill: impl FnOnce(&mut Vm, &mut Vec<u8>) -> Result,
+    ) -> Result {
+        let mut scratch = std::mem::take(&mut self.vm().scratch);
+        scratch.clear();
+        let filled = fill(self.caller.data_mut(), &mut scratch);
+        let given = filled.and_then(|()| self.give_bytes(&scratch, pointer_at, length_at));
+        self.vm().scratch = scratch;
+        given
+    }
+
+    fn give_bytes(&mut self, bytes: &[u8], pointer_at: u32, length_at: u32) -> Result {
+        let len = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
+        let at = self.allocate(len)?;
+        if len > 0 {
+            self.write(at, bytes)?;
+        }
+        self.write_u32(pointer_at, at)?;
+        self.write_u32(length_at, len)
+    }
+
+    /// Memory from the guest's own allocator; 0 for no bytes.
+    pub(crate) fn allocate(&mut self, len: u32) -> Result<u32> {
+        if len == 0 {
+            return Ok(0);
+        }
+        let vm = self.vm();
+        let allocator = vm.allocator.clone().ok_or(Status::InvalidMemoryAccess)?;
+        let scope = std::mem::replace(&mut vm.scope, Scope::Allocate);
+        let at = allocator.call(&mut self.caller, len);
+        self.vm().scope = scope;
+        match at {
+            Ok(0) => Err(Status::InvalidMemoryAccess.into()),
+            Ok(at) => Ok(at),
+            Err(error) => Err(Abort::Trap(error)),
+        }
+    }
+}
+
+pub(crate) fn slice(memory: &[u8], at: u32, len: u32) -> Result<&[u8]> {
+    let from = at as usize;
+    let bytes = from.checked_add(len as usize).and_then(|to| memory.get(from..to));
+    bytes.ok_or(Abort::Status(Status::InvalidMemoryAccess))
+}
+
+fn slice_mut(memory: &mut [u8], at: u32, len: usize) -> Result<&mut [u8]> {
+    let from = at as usize;
+    let bytes = from.checked_add(len).and_then(|to| memory.get_mut(from..to));
+    bytes.ok_or(Abort::Status(Status::InvalidMemoryAccess))
+}
+
+/// What every host call goes through: is it allowed, is it counted, what does the guest get back.
+fn enter(
+    mut caller: Caller<'_, Vm>,
+    call: HostCall,
+    run: impl FnOnce(&mut Guest<'_>) -> Result,
+) -> wasmtime::Result<u32> {
+    let vm = caller.data_mut();
+    if let Some(counter) = vm.counts.get_mut(call as usize) {
+        *counter += 1;
+    }
+    if let Some(kind) = refusal(vm, call) {
+        return Err(trap(kind, call));
+    }
+    let started = vm.host_time.map(|_| Instant::now());
+    let memory = match vm.memory {
+        Some(memory) => memory,
+        None => match caller.get_export("memory") {
+            Some(wasmtime::Extern::Memory(memory)) => memory,
+            _ => return Ok(Status::InvalidMemoryAccess as u32),
+        },
+    };
+    let mut guest = Guest { caller, memory };
+    let result = run(&mut guest);
+    if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
+        *total += started.elapsed();
+    }
+    match result {
+        Ok(()) => Ok(Status::Ok as u32),
+        Err(Abort::Status(status)) => Ok(status as u32),
+        Err(Abort::Errno(errno)) => Ok(errno),
+        Err(Abort::Trap(error)) => Err(error),
+    }
+}
+
+fn refusal(vm: &mut Vm, call: HostCall) -> Option<FailureKind> {
+    if vm.trap_at == Some(call) {
+        vm.trap_at = None;
+        return Some(FailureKind::Injected);
+    }
+    let allowed = match vm.scope {
+        Scope::Full => true,
+        Scope::Start => call.allowed_at() != Scope::Full,
+        Scope::Allocate => call.allowed_at() == Scope::Allocate,
+    };
+    if !allowed {
+        return Some(FailureKind::Restricted);
+    }
+    match vm.calls_left.checked_sub(1) {
+        Some(left) => vm.calls_left = left,
+        None => return Some(FailureKind::HostCalls),
+    }
+    None
+}
+
+fn trap(kind: FailureKind, call: HostCall) -> wasmtime::Error {
+    wasmtime::Error::new(HostTrap { kind, function: format!("`{}`", call.name()) })
+}
+
+macro_rules! host_functions {
+    ($($scope:ident $abi:ident [$($module:literal)+] $name:ident($($arg:ident: $ty:ty),*) => $run:path;)*) => {
+        /// A host function, by the name that modules import it under.
+        #[allow(non_camel_case_types, missing_docs)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum HostCall { $($name,)* }
+
+        impl HostCall {
+            /// Every host function.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            pub(crate) const COUNT: usize = Self::ALL.len();
+
+            /// The name it is imported under.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// The narrowest scope in which it may be called.
+            fn allowed_at(self) -> Scope {
+                match self { $(Self::$name => Scope::$scope,)* }
+            }
+
+            fn abi(self) -> AbiRange {
+                match self { $(Self::$name => AbiRange::$abi,)* }
+            }
+
+            fn modules(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($module,)+],)* }
+            }
+        }
+
+        /// Gives the linker every host function.
+        pub(crate) fn link(linker: &mut Linker<Vm>) -> wasmtime::Result<()> {
+            $(
+                for module in HostCall::$name.modules() {
+                    linker.func_wrap(module, stringify!($name), |caller: Caller<'_, Vm>, $($arg: $ty),*| {
+                        enter(caller, HostCall::$name, |guest| $run(guest, $($arg),*))
+                    })?;
+                }
+            )*
+            for module in WASI {
+                linker.func_wrap(module, "proc_exit", wasi::proc_exit)?;
+            }
+            Ok(())
+        }
+    };
+}
+
+/// Which versions of the ABI have a function.
+#[derive(Clone, Copy)]
+enum AbiRange {
+    All,
+    Old,
+    Since20,
+    Since21,
+}
+
+impl AbiRange {
+    fn has(self, abi: AbiVersion) -> bool {
+        match self {
+            Self::All => true,
+            Self::Old => abi == AbiVersion::V0_1_0,
+            Self::Since20 => abi >= AbiVersion::V0_2_0,
+            Self::Since21 => abi >= AbiVersion::V0_2_1,
+        }
+    }
+}
+
+const WASI: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
+
+/// Whether there is a host function of this name for modules of this version.
+pub(crate) fn has(module: &str, name: &str, abi: AbiVersion) -> bool {
+    (name == "proc_exit" && WASI.contains(&module))
+        || HostCall::ALL.iter().any(|c| c.name() == name && c.modules().contains(&module) && c.abi().has(abi))
+}
+
+host_functions! {
+    Allocate All ["env"] proxy_log(level: u32, data: u32, size: u32) => log::log;
+    Start Since21 ["env"] proxy_get_log_level(level_at: u32) => log::get_log_level;
+    Full All ["env"] proxy_get_status(code_at: u32, data_at: u32, size_at: u32) => log::get_status;
+    Start All ["env"] proxy_get_current_time_nanoseconds(time_at: u32) => log::get_current_time_nanoseconds;
+    Full All ["env"] proxy_set_tick_period_milliseconds(period: u32) => stream::set_tick_period_milliseconds;
+    Full All ["env"] proxy_set_effective_context(context: u32) => stream::set_effective_context;
+    Full All ["env"] proxy_done() => stream::done;
+    Full Since20 ["env"] proxy_continue_stream(kind: u32) => stream::continue_stream;
+    Full Since20 ["env"] proxy_close_stream(kind: u32) => stream::close_stream;
+    Full Old ["env"] proxy_continue_request() => stream::continue_request;
+    Full Old ["env"] proxy_continue_response() => stream::continue_response;
+    Full Old ["env"] proxy_clear_route_cache() => stream::clear_route_cache;
+    Full Old ["env"] proxy_get_configuration(data_at: u32, size_at: u32) => buffers::get_configuration;
+    Full All ["env"] proxy_send_local_response(
+        status: u32, details: u32, details_size: u32, body: u32, body_size: u32, headers: u32, headers_size: u32,
+        grpc_status: i32
+    ) => stream::send_local_response;
+    Full All ["env"] proxy_get_buffer_bytes(kind: u32, start: u32, length: u32, data_at: u32, size_at: u32)
+        => buffers::get_buffer_bytes;
+    Full All ["env"] proxy_set_buffer_bytes(kind: u32, start: u32, length: u32, data: u32, size: u32)
+        => buffers::set_buffer_bytes;
+    Full All ["env"] proxy_get_buffer_status(kind: u32, length_at: u32, flags_at: u32) => buffers::get_buffer_status;
+    Full All ["env"] proxy_get_header_map_value(map: u32, key: u32, key_size: u32, data_at: u32, size_at: u32)
+        => headers::get_header_map_value;
+    Full All ["env"] proxy_add_header_map_value(map: u32, key: u32, key_size: u32, value: u32, value_size: u32)
+        => headers::add_header_map_value;
+    Full All ["env"] proxy_replace_header_map_value(map: u32, key: u32, key_size: u32, value: u32, value_size: u32)
+        => headers::replace_header_map_value;
+    Full All ["env"] proxy_remove_header_map_value(map: u32, key: u32, key_size: u32)
+        => headers::remove_header_map_value;
+    Full All ["env"] proxy_get_header_map_pairs(map: u32, data_at: u32, size_at: u32) => headers::get_header_map_pairs;
+    Full All ["env"] proxy_set_header_map_pairs(map: u32, data: u32, size: u32) => headers::set_header_map_pairs;
+    Full All ["env"] proxy_get_header_map_size(map: u32, size_at: u32) => headers::get_header_map_size;
+    Full All ["env"] proxy_get_property(path: u32, path_size: u32, data_at: u32, size_at: u32)
+        => properties::get_property;
+    Full All ["env"] proxy_set_property(path: u32, path_size: u32, value: u32, value_size: u32)
+        => properties::set_property;
+    Full All ["env"] proxy_http_call(
+        cluster: u32, cluster_size: u32, headers: u32, headers_size: u32, body: u32, body_size: u32, trailers: u32,
+        trailers_size: u32, timeout: u32, token_at: u32
+    ) => http_call::http_call;
+    Full All ["env"] proxy_grpc_call(
+        service: u32, service_size: u32, name: u32, name_size: u32, method: u32, method_size: u32, metadata: u32,
+        metadata_size: u32, message: u32, message_size: u32, timeout: u32, token_at: u32
+    ) => grpc::grpc_call;
+    Full All ["env"] proxy_grpc_stream(
+        service: u32, service_size: u32, name: u32, name_size: u32, method: u32, method_size: u32, metadata: u32,
+        metadata_size: u32, token_at: u32
+    ) => grpc::grpc_stream;
+    Full All ["env"] proxy_grpc_send(token: u32, message: u32, message_size: u32, end: u32) => grpc::grpc_send;
+    Full All ["env"] proxy_grpc_cancel(token: u32) => grpc::grpc_cancel;
+    Full All ["env"] proxy_grpc_close(token: u32) => grpc::grpc_cancel;
+    Full All ["env"] proxy_get_shared_data(key: u32, key_size: u32, data_at: u32, size_at: u32, cas_at: u32)
+        => shared_data::get_shared_data;
+    Full All ["env"] proxy_set_shared_data(key: u32, key_size: u32, value: u32, value_size: u32, cas: u32)
+        => shared_data::set_shared_data;
+    Full All ["env"] proxy_register_shared_queue(name: u32, name_size: u32, token_at: u32)
+        => shared_data::register_shared_queue;
+    Full All ["env"] proxy_resolve_shared_queue(vm: u32, vm_size: u32, name: u32, name_size: u32, token_at: u32)
+        => shared_data::resolve_shared_queue;
+    Full All ["env"] proxy_enqueue_shared_queue(token: u32, value: u32, value_size: u32)
+        => shared_data::enqueue_shared_queue;
+    Full All ["env"] proxy_dequeue_shared_queue(token: u32, data_at: u32, size_at: u32)
+        => shared_data::dequeue_shared_queue;
+    Full All ["env"] proxy_define_metric(kind: u32, name: u32, name_size: u32, id_at: u32) => metrics::define_metric;
+    Full All ["env"] proxy_increment_metric(id: u32, offset: i64) => metrics::increment_metric;
+    Full All ["env"] proxy_record_metric(id: u32, value: u64) => metrics::record_metric;
+    Full All ["env"] proxy_get_metric(id: u32, value_at: u32) => metrics::get_metric;
+    Full All ["env"] proxy_call_foreign_function(
+        name: u32, name_size: u32, argument: u32, argument_size: u32, data_at: u32, size_at: u32
+    ) => foreign::call_foreign_function;
+    Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_write(fd: u32, vectors: u32, vectors_len: u32, written_at: u32) => wasi::fd_write;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_read(_fd: u32, _vectors: u32, _vectors_len: u32, _read_at: u32) => wasi::fd_read;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_seek(_fd: u32, _offset: i64, _whence: u32, _to_at: u32) => wasi::fd_seek;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_close(_fd: u32) => wasi::fd_close;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_fdstat_get(fd: u32, stat_at: u32) => wasi::fd_fdstat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_fdstat_set_flags(_fd: u32, _flags: u32) => wasi::fd_fdstat_set_flags;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_prestat_get(_fd: u32, _stat_at: u32) => wasi::fd_prestat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_prestat_dir_name(_fd: u32, _path: u32, _path_len: u32) => wasi::fd_prestat_dir_name;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_open(
+            _fd: u32, _dir: u32, _path: u32, _path_len: u32, _o: u32, _base: i64, _inheriting: i64, _flags: u32,
+            _fd_at: u32
+        ) => wasi::path_open;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_filestat_get(_fd: u32, _flags: u32, _path: u32, _path_len: u32, _stat_at: u32) => wasi::path_filestat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"] sched_yield() => wasi::sched_yield;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        poll_oneoff(_in: u32, _out: u32, _n: u32, _events_at: u32) => wasi::poll_oneoff;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        environ_get(pointers_at: u32, text_at: u32) => wasi::environ_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        environ_sizes_get(count_at: u32, size_at: u32) => wasi::environ_sizes_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        args_get(_pointers_at: u32, _text_at: u32) => wasi::args_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        args_sizes_get(count_at: u32, size_at: u32) => wasi::args_sizes_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        clock_time_get(clock: u32, _precision: u64, time_at: u32) => wasi::clock_time_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        random_get(at: u32, len: u32) => wasi::random_get;
+}

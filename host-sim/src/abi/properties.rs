@@ -1,0 +1,173 @@
+//! Properties: those given to the stream or the host, and those derived from the stream as Envoy derives them.
+
+use super::{Guest, Result, slice};
+use crate::header_map::HeaderMap;
+use crate::property::PropertyValue;
+use crate::status::Status;
+use crate::stream::Stream;
+use crate::vm::Vm;
+
+/// First parts of paths that guests cannot set.
+const RESERVED: [&[u8]; 20] = [
+    b"metadata",
+    b"request",
+    b"response",
+    b"connection",
+    b"upstream",
+    b"node",
+    b"source",
+    b"destination",
+    b"listener_direction",
+    b"listener_metadata",
+    b"cluster_name",
+    b"cluster_metadata",
+    b"route_name",
+    b"route_metadata",
+    b"plugin_name",
+    b"upstream_host_metadata",
+    b"plugin_root_id",
+    b"plugin_vm_id",
+    b"connection_id",
+    b"filter_state",
+];
+
+pub(super) fn get_property(
+    guest: &mut Guest<'_>,
+    path: u32,
+    path_size: u32,
+    data_at: u32,
+    size_at: u32,
+) -> Result {
+    let (memory, vm) = guest.split();
+    let path = slice(memory, path, path_size)?;
+    let mut value = std::mem::take(&mut vm.scratch);
+    value.clear();
+    let found = look_up(vm, path.strip_suffix(&[0]).unwrap_or(path), &mut value);
+    let given = match found {
+        Some(()) => guest.give_bytes(&value, data_at, size_at),
+        None => Err(Status::NotFound.into()),
+    };
+    guest.vm().scratch = value;
+    given
+}
+
+pub(super) fn set_property(
+    guest: &mut Guest<'_>,
+    path: u32,
+    path_size: u32,
+    value: u32,
+    value_size: u32,
+) -> Result {
+    let (memory, vm) = guest.split();
+    let path = slice(memory, path, path_size)?;
+    let value = slice(memory, value, value_size)?;
+    let limit = vm.plugin.limits.header_bytes;
+    let stream = vm.stream_mut().ok_or(Status::NotFound)?;
+    let held: usize = stream.state.iter().map(|(k, v)| k.len() + v.len()).sum();
+    if held + path.len() + value.len() > limit {
+        return Err(Status::InternalFailure.into());
+    }
+    stream.state.insert(path.to_vec(), value.to_vec());
+    Ok(())
+}
+
+fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let stream = vm.stream();
+    let given = stream.and_then(|s| s.properties.get(path)).or_else(|| vm.plugin.properties.get(path));
+    if let Some(value) = given {
+        value.encode(out);
+        return Some(());
+    }
+    let mut parts = path.splitn(3, |b| *b == 0);
+    let (first, second, third) = (parts.next()?, parts.next(), parts.next());
+    match (first, second) {
+        (b"plugin_name", None) => out.extend_from_slice(vm.plugin.name.as_bytes()),
+        (b"plugin_root_id", None) => out.extend_from_slice(vm.plugin.root_id.as_bytes()),
+        (b"plugin_vm_id", None) => out.extend_from_slice(vm.plugin.vm_id.as_bytes()),
+        (b"request", Some(part)) => return request(vm, stream?, part, third, out),
+        (b"response", Some(part)) => return response(vm, stream?, part, third, out),
+        (b"connection", Some(b"mtls")) if stream.is_some() => PropertyValue::Bool(false).encode(out),
+        (b"connection", Some(b"id")) | (b"connection_id", None) => {
+            PropertyValue::Uint(stream?.id.into()).encode(out)
+        }
+        (b"source", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:40000"),
+        (b"source", Some(b"port")) if stream.is_some() => PropertyValue::Int(40_000).encode(out),
+        (b"destination", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:10000"),
+        (b"destination", Some(b"port")) if stream.is_some() => PropertyValue::Int(10_000).encode(out),
+        _ if !RESERVED.contains(&first) && second.is_none() => {
+            out.extend_from_slice(stream?.state.get(path)?)
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn request(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &mut Vec<u8>) -> Option<()> {
+    let headers = stream.request.readable_headers();
+    let text = |name: &str| headers.and_then(|h| h.get(name));
+    match (part, header) {
+        (b"headers", Some(name)) => joined(headers?, name, out)?,
+        (b"path", None) => out.extend_from_slice(text(":path")?),
+        (b"url_path", None) => out.extend_from_slice(text(":path")?.split(|b| *b == b'?').next()?),
+        (b"query", None) => {
+            out.extend_from_slice(text(":path")?.splitn(2, |b| *b == b'?').nth(1).unwrap_or_default())
+        }
+        (b"host", None) => out.extend_from_slice(text(":authority")?),
+        (b"scheme", None) => out.extend_from_slice(text(":scheme")?),
+        (b"method", None) => out.extend_from_slice(text(":method")?),
+        (b"referer", None) => out.extend_from_slice(text("referer")?),
+        (b"useragent", None) => out.extend_from_slice(text("user-agent")?),
+        (b"id", None) => out.extend_from_slice(text("x-request-id")?),
+        (b"protocol", None) => out.extend_from_slice(b"HTTP/1.1"),
+        (b"time", None) => PropertyValue::Int(stream.started.cast_signed()).encode(out),
+        (b"duration", None) if stream.logging => {
+            PropertyValue::Int(vm.clock.now().saturating_sub(stream.started).cast_signed()).encode(out);
+        }
+        (b"size", None) => {
+            let declared = text("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+            PropertyValue::Int(declared.unwrap_or(stream.request.seen as i64)).encode(out);
+        }
+        (b"total_size", None) => {
+            let headers = headers.map_or(0, HeaderMap::byte_size);
+            PropertyValue::Int((headers + stream.request.seen) as i64).encode(out);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn response(_: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &mut Vec<u8>) -> Option<()> {
+    let headers = stream.response.readable_headers();
+    match (part, header) {
+        (b"headers", Some(name)) => joined(headers?, name, out)?,
+        (b"code", None) => {
+            let code = headers?.get(":status").and_then(|v| std::str::from_utf8(v).ok()?.parse::<i64>().ok());
+            PropertyValue::Int(code?).encode(out);
+        }
+        (b"size", None) => PropertyValue::Int(stream.response.seen as i64).encode(out),
+        (b"total_size", None) => {
+            let headers = headers.map_or(0, HeaderMap::byte_size);
+            PropertyValue::Int((headers + stream.response.seen) as i64).encode(out);
+        }
+        (b"code_details", None) => match &stream.local {
+            Some(local) => out.extend_from_slice(&local.details),
+            None if stream.response.began() => out.extend_from_slice(b"via_upstream"),
+            None => return None,
+        },
+        _ => return None,
+    }
+    Some(())
+}
+
+/// All values of a name, with commas between them.
+fn joined(headers: &HeaderMap, name: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let mut found = None;
+    for value in headers.get_all(name) {
+        if found.is_some() {
+            out.push(b',');
+        }
+        out.extend_from_slice(value);
+        found = Some(());
+    }
+    found
+}

@@ -1,0 +1,52 @@
+//! Time as the guest sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The clock of a host: virtual, moved by hand, or the system's.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Virtual(Arc<AtomicU64>),
+    Real,
+}
+
+impl Clock {
+    /// A clock that stands at `unix_nanos` until it is advanced. Clones share it.
+    pub fn at_nanos(unix_nanos: u64) -> Self {
+        Self(Source::Virtual(Arc::new(AtomicU64::new(unix_nanos))))
+    }
+
+    /// A clock that stands at `unix_seconds` until it is advanced.
+    pub fn at_secs(unix_seconds: u64) -> Self {
+        Self::at_nanos(unix_seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// The system's clock.
+    pub fn real() -> Self {
+        Self(Source::Real)
+    }
+
+    /// Nanoseconds since the Unix epoch.
+    pub fn now(&self) -> u64 {
+        match &self.0 {
+            Source::Virtual(nanos) => nanos.load(Ordering::Relaxed),
+            Source::Real => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| nanos(d)),
+        }
+    }
+
+    /// Moves a virtual clock to a time, never back. The system's clock stays as it is.
+    pub(crate) fn move_to(&self, unix_nanos: u64) {
+        if let Source::Virtual(nanos) = &self.0 {
+            nanos.fetch_max(unix_nanos, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A duration in nanoseconds, capped at what 64 bits hold.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

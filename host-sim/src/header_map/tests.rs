@@ -1,0 +1,51 @@
+use super::HeaderMap;
+
+#[test]
+fn keeps_order_and_duplicates_and_folds_names() {
+    let map = HeaderMap::from_pairs([("X-A", "1"), (":path", "/"), ("x-a", "2"), (":method", "GET")]);
+    let names: Vec<_> = map.iter().map(|(n, _)| String::from_utf8_lossy(n).into_owned()).collect();
+    assert_eq!(names, [":path", ":method", "x-a", "x-a"]);
+    assert_eq!(map.get("X-a"), Some(&b"1"[..]));
+    assert_eq!(map.get_all(b"x-a").count(), 2);
+}
+
+#[test]
+fn set_replaces_every_value_of_the_name() {
+    let mut map = HeaderMap::from_pairs([("a", "1"), ("b", "2"), ("a", "3")]);
+    map.set(b"A", b"4");
+    assert_eq!(map, HeaderMap::from_pairs([("b", "2"), ("a", "4")]));
+    assert_eq!(map.remove(b"a"), 1);
+    assert_eq!(map.len(), 1);
+}
+
+#[test]
+fn serialization_round_trips_bytes_that_are_not_utf8() {
+    let map = HeaderMap::from_pairs([(&b"a"[..], &b"\xff\x00\xfe"[..]), (&b""[..], &b""[..])]);
+    let mut bytes = Vec::new();
+    map.serialize_into(&mut bytes);
+    assert_eq!(HeaderMap::deserialize(&bytes), Some(map));
+}
+
+#[test]
+fn lengths_that_do_not_add_up_are_refused() {
+    let mut bytes = Vec::new();
+    HeaderMap::from_pairs([("name", "value")]).serialize_into(&mut bytes);
+    for cut in 0..bytes.len() {
+        assert_eq!(HeaderMap::deserialize(&bytes[..cut]), None, "cut at {cut}");
+    }
+    for at in 0..12 {
+        let mut bent = bytes.clone();
+        bent[at] = 0xff;
+        assert_eq!(HeaderMap::deserialize(&bent), None, "bent at {at}");
+    }
+}
+
+#[test]
+fn rewriting_for_ever_does_not_grow_the_buffer() {
+    let mut map = HeaderMap::from_pairs([("a", "1")]);
+    for _ in 0..10_000 {
+        map.set(b"b", &[b'x'; 100]);
+    }
+    assert_eq!(map.len(), 2);
+    assert!(map.bytes.len() < 20_000, "{}", map.bytes.len());
+}

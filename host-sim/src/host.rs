@@ -1,0 +1,555 @@
+//! A gateway on virtual time: workers, scripted clusters, ticks.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::abi::HostCall;
+use crate::builder::HostBuilder;
+use crate::clock::nanos;
+use crate::error::{Failure, StartError};
+use crate::header_map::HeaderMap;
+use crate::log::LogLine;
+use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
+use crate::shared::{Metrics, Shared};
+use crate::stream::{End, Stream};
+use crate::upstream::{Upstream, UpstreamReply, What};
+use crate::vm::{Answer, Plugin};
+use crate::worker::Worker;
+
+/// Events that one step handles at most, so that a guest cannot keep the host busy for ever.
+const EVENTS: usize = 1_000_000;
+/// Answers without delay that are delivered within one step.
+const AT_ONCE: usize = 10_000;
+
+/// A stream of a [`Host`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StreamId {
+    worker: usize,
+    incarnation: u32,
+    id: u32,
+}
+
+/// A gateway that hosts one plugin, on virtual time.
+pub struct Host {
+    builder: HostBuilder,
+    plugin: Arc<Plugin>,
+    shared: Arc<Shared>,
+    workers: Vec<Slot>,
+    due: BinaryHeap<Reverse<Due>>,
+    sequence: u64,
+    open: Vec<StreamId>,
+    ended: BTreeMap<StreamId, (Outcome, ResponseOutcome)>,
+    calls: Vec<HttpCall>,
+    logs: Vec<LogLine>,
+}
+
+struct Slot {
+    worker: Worker,
+    incarnation: u32,
+    next_tick: Option<u64>,
+}
+
+/// An answer on its way. Ordered by time, then by the order of calls.
+struct Due {
+    at: u64,
+    sequence: u64,
+    worker: usize,
+    incarnation: u32,
+    token: u32,
+    answer: Option<Answer>,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+/// How a measured exchange went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The request went upstream.
+    Forwarded,
+    /// The filter answered with this status.
+    Reply(u16),
+    /// The filter held the request; the stream was closed on it.
+    Held,
+    /// The stream was closed or the VM failed.
+    Failed,
+}
+
+/// One measured exchange.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// How it went.
+    pub disposition: Disposition,
+    /// From opening the stream to having closed it.
+    pub total: Duration,
+    /// Of that, inside the guest's callbacks, host calls included.
+    pub callbacks: Duration,
+    /// Of that, inside host calls; measured where [`Host::time_host_calls`] asked for it.
+    pub host_calls: Duration,
+}
+
+impl Host {
+    pub(crate) fn new(builder: HostBuilder) -> Result<Self, StartError> {
+        let mut host = Self {
+            plugin: builder.plugin(),
+            shared: Arc::default(),
+            workers: Vec::new(),
+            due: BinaryHeap::new(),
+            sequence: 0,
+            open: Vec::new(),
+            ended: BTreeMap::new(),
+            calls: Vec::new(),
+            logs: Vec::new(),
+            builder,
+        };
+        for index in 0..host.builder.workers {
+            let worker = host.start_worker(index)?;
+            host.workers.push(Slot { worker, incarnation: 0, next_tick: None });
+        }
+        host.settle();
+        Ok(host)
+    }
+
+    fn start_worker(&self, index: usize) -> Result<Worker, StartError> {
+        let HostBuilder { module, clock, .. } = &self.builder;
+        Worker::start(module, &self.plugin, &self.shared, clock, self.builder.rng(index), index)
+    }
+
+    /// Sends a request through the first worker's filter, as far as it goes now.
+    pub fn request(&mut self, request: &Request) -> StreamId {
+        self.request_on(0, request)
+    }
+
+    /// Sends a request through one worker's filter, counted from 0; beyond the last, it is the last.
+    pub fn request_on(&mut self, worker: usize, request: &Request) -> StreamId {
+        let worker = worker.min(self.workers.len() - 1);
+        let slot = &mut self.workers[worker];
+        let id = slot.worker.open(request);
+        let stream = StreamId { worker, incarnation: slot.incarnation, id };
+        self.open.push(stream);
+        self.settle();
+        stream
+    }
+
+    /// Sends a request and says where it stands. A stream whose request was forwarded is closed without a response.
+    pub fn run(&mut self, request: &Request) -> Outcome {
+        let stream = self.request(request);
+        let outcome = self.outcome(stream);
+        self.close(stream);
+        outcome
+    }
+
+    /// Sends a request and, where it is forwarded, a response back.
+    pub fn exchange(&mut self, request: &Request, response: Response) -> (Outcome, ResponseOutcome) {
+        let stream = self.request(request);
+        let outcome = self.outcome(stream);
+        if outcome.forwarded().is_some() {
+            self.respond(stream, response);
+        }
+        let response = self.response(stream);
+        self.close(stream);
+        (outcome, response)
+    }
+
+    /// More body of a request that was left open; `end` says that it is the last.
+    pub fn send_body(&mut self, stream: StreamId, chunk: impl Into<Vec<u8>>, end: bool) {
+        if let Some(worker) = self.worker_of(stream) {
+            worker.request_body(stream.id, chunk.into(), end);
+        }
+        self.settle();
+    }
+
+    /// Trailers of a request that was left open; they end it.
+    pub fn send_trailers(&mut self, stream: StreamId, trailers: HeaderMap) {
+        if let Some(worker) = self.worker_of(stream) {
+            worker.request_trailers(stream.id, trailers);
+        }
+        self.settle();
+    }
+
+    /// Sends the upstream's response back through the filter. The stream ends once it has passed.
+    pub fn respond(&mut self, stream: StreamId, response: Response) {
+        if let Some(worker) = self.worker_of(stream) {
+            worker.respond(stream.id, response);
+        }
+        self.settle();
+    }
+
+    /// Ends a stream, as when the client goes away. A stream that has ended stays as it was.
+    pub fn close(&mut self, stream: StreamId) {
+        if let Some(at) = self.open.iter().position(|s| *s == stream) {
+            self.open.swap_remove(at);
+            self.end(stream);
+        }
+        self.settle();
+    }
+
+    /// Where a stream stands, or stood when it ended.
+    pub fn outcome(&self, stream: StreamId) -> Outcome {
+        match self.stream(stream) {
+            Some(open) => Worker::outcome(open),
+            None => self.ended.get(&stream).map_or(Outcome::Closed, |(outcome, _)| outcome.clone()),
+        }
+    }
+
+    /// Where a stream's response stands, or stood when it ended.
+    pub fn response(&self, stream: StreamId) -> ResponseOutcome {
+        match self.stream(stream) {
+            Some(open) => Worker::response_outcome(open),
+            None => self.ended.get(&stream).map_or(ResponseOutcome::None, |(_, response)| response.clone()),
+        }
+    }
+
+    /// Moves the clock on. Ticks and answers that fall due on the way come in the order of time.
+    pub fn advance(&mut self, by: Duration) {
+        let until = self.now().saturating_add(nanos(by));
+        for _ in 0..EVENTS {
+            let tick = self.workers.iter().enumerate().filter_map(|(i, s)| Some((s.next_tick?, i))).min();
+            let answer = self.due.peek().map(|Reverse(due)| due.at);
+            match (tick, answer) {
+                (Some((at, worker)), answer) if at <= until && answer.is_none_or(|a| at < a) => {
+                    self.builder.clock.move_to(at);
+                    self.tick(worker);
+                }
+                (_, Some(at)) if at <= until => {
+                    self.builder.clock.move_to(at);
+                    self.deliver();
+                }
+                _ => break,
+            }
+            self.settle();
+        }
+        self.builder.clock.move_to(until);
+    }
+
+    /// Nanoseconds since the Unix epoch, as guests see them.
+    pub fn now(&self) -> u64 {
+        self.builder.clock.now()
+    }
+
+    /// Takes the lines logged since the last time, by all workers.
+    pub fn take_logs(&mut self) -> Vec<LogLine> {
+        self.collect_logs();
+        std::mem::take(&mut self.logs)
+    }
+
+    /// The HTTP calls made so far.
+    pub fn calls(&self) -> &[HttpCall] {
+        &self.calls
+    }
+
+    /// Takes the HTTP calls made since the last time.
+    pub fn take_calls(&mut self) -> Vec<HttpCall> {
+        std::mem::take(&mut self.calls)
+    }
+
+    /// The metrics, over all workers.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Changes how a cluster answers from now on. A cluster that was not there at the start stays unknown.
+    pub fn set_cluster(&mut self, name: &str, upstream: Upstream) {
+        if let Some(known) = self.builder.upstreams.get_mut(name.as_bytes()) {
+            *known = upstream;
+        }
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Whether a worker's VM has failed.
+    pub fn has_failed(&self, worker: usize) -> bool {
+        self.workers.get(worker).is_some_and(|s| s.worker.instance.has_failed())
+    }
+
+    /// Bytes of a worker's linear memory. It never shrinks.
+    pub fn memory_size(&self, worker: usize) -> usize {
+        self.workers.get(worker).map_or(0, |s| s.worker.instance.memory_size())
+    }
+
+    /// Fuel used in callbacks by all workers; 0 where the engine does not meter it.
+    pub fn fuel_used(&self) -> u64 {
+        self.workers.iter().map(|s| s.worker.instance.fuel_used).sum()
+    }
+
+    /// How often each host function was called, by all workers.
+    pub fn host_calls(&self) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for slot in &self.workers {
+            for (call, count) in HostCall::ALL.iter().zip(slot.worker.instance.vm().counts) {
+                if count > 0 {
+                    *counts.entry(call.name()).or_default() += count;
+                }
+            }
+        }
+        counts
+    }
+
+    /// Makes a worker's VM trap the next time it calls this host function.
+    pub fn trap_at(&mut self, worker: usize, call: HostCall) {
+        if let Some(slot) = self.workers.get_mut(worker) {
+            slot.worker.instance.vm_mut().trap_at = Some(call);
+        }
+    }
+
+    /// Puts a fresh VM in a worker's place. Its streams end, answers to its calls are lost.
+    ///
+    /// # Errors
+    /// As at the start; the old VM stays.
+    pub fn restart(&mut self, worker: usize) -> Result<(), StartError> {
+        let worker = worker.min(self.workers.len() - 1);
+        let fresh = self.start_worker(worker)?;
+        self.replace(worker, fresh);
+        Ok(())
+    }
+
+    /// Changes the plugin's configuration: every worker gets a fresh VM with it.
+    ///
+    /// # Errors
+    /// Where the module refuses it; the old VMs and the old configuration stay.
+    pub fn reconfigure(&mut self, plugin_config: impl Into<Vec<u8>>) -> Result<(), StartError> {
+        let old = std::mem::replace(&mut self.builder.configuration, plugin_config.into());
+        let old_plugin = std::mem::replace(&mut self.plugin, self.builder.plugin());
+        let started: Result<Vec<_>, _> =
+            (0..self.workers.len()).map(|index| self.start_worker(index)).collect();
+        match started {
+            Ok(fresh) => {
+                for (index, worker) in fresh.into_iter().enumerate() {
+                    self.replace(index, worker);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.builder.configuration = old;
+                self.plugin = old_plugin;
+                Err(error)
+            }
+        }
+    }
+
+    fn replace(&mut self, index: usize, fresh: Worker) {
+        let ending: Vec<_> = self.open.extract_if(.., |s| s.worker == index).collect();
+        for stream in ending {
+            self.end(stream);
+        }
+        self.collect_logs();
+        let slot = &mut self.workers[index];
+        slot.worker = fresh;
+        slot.incarnation += 1;
+        slot.next_tick = None;
+        self.settle();
+    }
+
+    /// Has the time spent in host calls measured too; it costs two looks at the clock each.
+    pub fn time_host_calls(&mut self, on: bool) {
+        for slot in &mut self.workers {
+            slot.worker.instance.vm_mut().host_time = on.then_some(Duration::ZERO);
+        }
+    }
+
+    /// Runs one exchange through the first worker as fast as the simulator can, and times it. Lines logged by
+    /// earlier runs are dropped; calls made are answered only by a later [`Host::advance`].
+    pub fn measure(&mut self, request: &Request, response: Option<&Response>) -> Measured {
+        let worker = &mut self.workers[0].worker;
+        worker.instance.vm_mut().logs.lines.clear();
+        worker.instance.callback_time = Some(Duration::ZERO);
+        if let Some(time) = worker.instance.vm_mut().host_time.as_mut() {
+            *time = Duration::ZERO;
+        }
+        let started = Instant::now();
+        let id = worker.open(request);
+        let disposition = worker.stream(id).map_or(Disposition::Failed, disposition);
+        if let (Disposition::Forwarded, Some(response)) = (&disposition, response) {
+            worker.respond(id, response.clone());
+        }
+        let stream = worker.close(id);
+        let total = started.elapsed();
+        if let Some(stream) = stream {
+            worker.recycle(stream);
+        }
+        let callbacks = worker.instance.callback_time.take().unwrap_or_default();
+        let host_calls = worker.instance.vm().host_time.unwrap_or_default();
+        if !worker.instance.vm().outgoing.is_empty() {
+            self.settle();
+        }
+        Measured { disposition, total, callbacks, host_calls }
+    }
+
+    fn stream(&self, stream: StreamId) -> Option<&Stream> {
+        let slot = self.workers.get(stream.worker).filter(|s| s.incarnation == stream.incarnation)?;
+        slot.worker.stream(stream.id)
+    }
+
+    fn worker_of(&mut self, stream: StreamId) -> Option<&mut Worker> {
+        let slot = self.workers.get_mut(stream.worker).filter(|s| s.incarnation == stream.incarnation)?;
+        Some(&mut slot.worker)
+    }
+
+    fn end(&mut self, stream: StreamId) {
+        let Some(open) = self.stream(stream) else { return };
+        let ended = (Worker::outcome(open), Worker::response_outcome(open));
+        self.ended.insert(stream, ended);
+        if let Some(worker) = self.worker_of(stream)
+            && let Some(closed) = worker.close(stream.id)
+        {
+            worker.recycle(closed);
+        }
+    }
+
+    fn tick(&mut self, worker: usize) {
+        let Some(slot) = self.workers.get_mut(worker) else { return };
+        let _: Result<(), Failure> = slot.worker.tick();
+        let vm = slot.worker.instance.vm_mut();
+        if !vm.tick_changed {
+            slot.next_tick = vm.tick_period.map(|period| vm.clock.now().saturating_add(period));
+        }
+    }
+
+    fn deliver(&mut self) {
+        let Some(Reverse(due)) = self.due.pop() else { return };
+        if let Some(slot) = self.workers.get_mut(due.worker).filter(|s| s.incarnation == due.incarnation) {
+            // A VM that fails here answers its streams with the failure; there is no one else to tell.
+            let _ = slot.worker.answer(due.token, due.answer);
+        }
+    }
+
+    /// Brings the world up to date after guests have run: calls go out, answers without delay come in, timers are
+    /// set, streams that have ended are closed.
+    fn settle(&mut self) {
+        for _ in 0..AT_ONCE {
+            self.dispatch();
+            self.set_timers();
+            self.close_ended();
+            for (worker, token) in self.shared.take_ready() {
+                if let Some(slot) = self.workers.get_mut(worker) {
+                    let _ = slot.worker.queue_ready(token);
+                }
+            }
+            let now = self.now();
+            if self.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
+                self.deliver();
+            } else if !self.workers.iter().any(|s| s.worker.has_work()) {
+                break;
+            }
+        }
+    }
+
+    fn dispatch(&mut self) {
+        for slot in &mut self.workers {
+            for call in slot.worker.take_calls() {
+                let reply = match self.builder.upstreams.get_mut(&call.cluster) {
+                    Some(upstream) => upstream.reply(&call),
+                    None => UpstreamReply::refused(),
+                };
+                if let Some((after, answer)) = self.plugin.answer(&call, reply) {
+                    self.sequence += 1;
+                    self.due.push(Reverse(Due {
+                        at: call.at.saturating_add(nanos(after)),
+                        sequence: self.sequence,
+                        worker: call.worker,
+                        incarnation: slot.incarnation,
+                        token: call.token,
+                        answer,
+                    }));
+                }
+                self.calls.push(call);
+            }
+        }
+    }
+
+    fn set_timers(&mut self) {
+        for slot in &mut self.workers {
+            let vm = slot.worker.instance.vm_mut();
+            if std::mem::take(&mut vm.tick_changed) {
+                slot.next_tick = vm.tick_period.map(|period| vm.clock.now().saturating_add(period));
+            }
+            if slot.worker.instance.has_failed() {
+                slot.next_tick = None;
+            }
+        }
+    }
+
+    fn close_ended(&mut self) {
+        let is_over =
+            |stream: &Stream| stream.end.is_some() || (stream.response.began() && stream.response.is_done());
+        let over: Vec<_> =
+            self.open.iter().copied().filter(|s| self.stream(*s).is_none_or(is_over)).collect();
+        for stream in over {
+            self.open.retain(|s| *s != stream);
+            self.end(stream);
+        }
+    }
+
+    fn collect_logs(&mut self) {
+        for slot in &mut self.workers {
+            self.logs.append(&mut slot.worker.take_logs());
+        }
+        self.logs.sort_by_key(|line| line.at);
+    }
+}
+
+fn disposition(stream: &Stream) -> Disposition {
+    match (&stream.end, &stream.local) {
+        (Some(End::Closed | End::Failed(_)), _) => Disposition::Failed,
+        (None, Some(reply)) => Disposition::Reply(reply.status),
+        (None, None) if stream.request.is_done() => Disposition::Forwarded,
+        (None, None) => Disposition::Held,
+    }
+}
+
+impl Plugin {
+    /// When a call is answered and with what; `None` where it never is.
+    fn answer(&self, call: &HttpCall, reply: UpstreamReply) -> Option<(Duration, Option<Answer>)> {
+        let made_up = |status: u16, text: &str| {
+            self.profile.router_answers_for_failures().then(|| {
+                let headers = [
+                    (":status", status.to_string()),
+                    ("content-length", text.len().to_string()),
+                    ("content-type", "text/plain".to_owned()),
+                ];
+                let headers = HeaderMap::from_pairs(headers);
+                Answer { headers, body: text.as_bytes().to_vec(), trailers: HeaderMap::new() }
+            })
+        };
+        let answer = match reply.what {
+            What::Silence => None,
+            What::Response(response) => {
+                let trailers = response.trailers.unwrap_or_default();
+                Some(Some(Answer { headers: response.headers, body: response.body.concat(), trailers }))
+            }
+            What::Refused => Some(made_up(
+                503,
+                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+            )),
+            What::Reset => Some(None),
+        };
+        let timed_out = !call.timeout.is_zero() && (answer.is_none() || reply.after > call.timeout);
+        if timed_out {
+            Some((call.timeout, made_up(504, "upstream request timeout")))
+        } else {
+            Some((reply.after, answer?))
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! A running VM: its store, its exports, and the one way to call into it.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, WasmParams, WasmResults};
+
+use crate::abi::HostTrap;
+use crate::clock::nanos;
+use crate::engine::EPOCH;
+use crate::error::{Failure, FailureKind, LoadError, StartFailure};
+use crate::module::{AbiVersion, Module};
+use crate::vm::{Scope, Vm};
+
+/// Callbacks of headers: ABI 0.1.0 does not say whether the stream ends.
+pub(crate) enum OnHeaders {
+    Old(TypedFunc<(u32, u32), u32>),
+    New(TypedFunc<(u32, u32, u32), u32>),
+}
+
+/// The callbacks that a module exports.
+pub(crate) struct Exports {
+    pub(crate) context_create: Option<TypedFunc<(u32, u32), ()>>,
+    pub(crate) vm_start: Option<TypedFunc<(u32, u32), u32>>,
+    pub(crate) configure: Option<TypedFunc<(u32, u32), u32>>,
+    pub(crate) tick: Option<TypedFunc<u32, ()>>,
+    pub(crate) queue_ready: Option<TypedFunc<(u32, u32), ()>>,
+    pub(crate) done: Option<TypedFunc<u32, u32>>,
+    pub(crate) log: Option<TypedFunc<u32, ()>>,
+    pub(crate) delete: Option<TypedFunc<u32, ()>>,
+    pub(crate) request_headers: Option<OnHeaders>,
+    pub(crate) request_body: Option<TypedFunc<(u32, u32, u32), u32>>,
+    pub(crate) request_trailers: Option<TypedFunc<(u32, u32), u32>>,
+    pub(crate) response_headers: Option<OnHeaders>,
+    pub(crate) response_body: Option<TypedFunc<(u32, u32, u32), u32>>,
+    pub(crate) response_trailers: Option<TypedFunc<(u32, u32), u32>>,
+    pub(crate) http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+}
+
+pub(crate) struct Instance {
+    pub(crate) store: Store<Vm>,
+    pub(crate) exports: Exports,
+    memory: Memory,
+    failed: bool,
+    meters_fuel: bool,
+    pub(crate) fuel_used: u64,
+    /// Time spent in guest callbacks, host calls included, while it is measured.
+    pub(crate) callback_time: Option<Duration>,
+}
+
+impl Instance {
+    /// Instantiates a module and runs its start functions.
+    pub(crate) fn start(module: &Module, vm: Vm) -> Result<Self, (StartFailure, Box<Vm>)> {
+        let mut store = Store::new(module.engine().wasmtime(), vm);
+        store.limiter(|vm| vm);
+        let started = start(module, &mut store);
+        match started {
+            Ok((memory, exports)) => {
+                let meters_fuel = module.engine().meters_fuel();
+                let mut instance = Self {
+                    store,
+                    exports,
+                    memory,
+                    failed: false,
+                    meters_fuel,
+                    fuel_used: 0,
+                    callback_time: None,
+                };
+                instance.vm_mut().scope = Scope::Full;
+                Ok(instance)
+            }
+            Err(failure) => Err((failure, Box::new(store.into_data()))),
+        }
+    }
+
+    pub(crate) fn vm(&self) -> &Vm {
+        self.store.data()
+    }
+
+    pub(crate) fn vm_mut(&mut self) -> &mut Vm {
+        self.store.data_mut()
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Bytes of linear memory now.
+    pub(crate) fn memory_size(&self) -> usize {
+        self.memory.data_size(&self.store)
+    }
+
+    /// Calls an export, if there is one, for a context.
+    pub(crate) fn call<P: WasmParams, R: WasmResults>(
+        &mut self,
+        name: &'static str,
+        context: u32,
+        export: impl FnOnce(&Exports) -> Option<&TypedFunc<P, R>>,
+        params: P,
+    ) -> Result<Option<R>, Failure> {
+        if self.failed {
+            return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
+        }
+        let Some(function) = export(&self.exports) else { return Ok(None) };
+        arm(&mut self.store, self.meters_fuel);
+        let vm = self.store.data_mut();
+        vm.current = context;
+        vm.effective = 0;
+        let started = self.callback_time.map(|_| Instant::now());
+        let result = function.call(&mut self.store, params);
+        if let (Some(started), Some(total)) = (started, self.callback_time.as_mut()) {
+            *total += started.elapsed();
+        }
+        let vm = self.store.data_mut();
+        vm.current = 0;
+        vm.effective = 0;
+        if self.meters_fuel {
+            let budget = vm.plugin.limits.callback_fuel;
+            self.fuel_used += budget.saturating_sub(self.store.get_fuel().unwrap_or(0));
+        }
+        result.map(Some).map_err(|error| {
+            self.failed = true;
+            failure(name, &error)
+        })
+    }
+
+    /// Calls a callback of headers in the form that the module exports.
+    pub(crate) fn call_headers(
+        &mut self,
+        name: &'static str,
+        context: u32,
+        export: impl Fn(&Exports) -> Option<&OnHeaders>,
+        count: u32,
+        end: bool,
+    ) -> Result<Option<u32>, Failure> {
+        match export(&self.exports) {
+            None => Ok(None),
+            Some(OnHeaders::New(_)) => {
+                self.call(name, context, |e| new(export(e)), (context, count, u32::from(end)))
+            }
+            Some(OnHeaders::Old(_)) => self.call(name, context, |e| old(export(e)), (context, count)),
+        }
+    }
+}
+
+fn new(export: Option<&OnHeaders>) -> Option<&TypedFunc<(u32, u32, u32), u32>> {
+    match export? {
+        OnHeaders::New(function) => Some(function),
+        OnHeaders::Old(_) => None,
+    }
+}
+
+fn old(export: Option<&OnHeaders>) -> Option<&TypedFunc<(u32, u32), u32>> {
+    match export? {
+        OnHeaders::Old(function) => Some(function),
+        OnHeaders::New(_) => None,
+    }
+}
+
+/// Gives the next callback its time, fuel and host calls.
+fn arm(store: &mut Store<Vm>, fuel: bool) {
+    let vm = store.data_mut();
+    let limits = &vm.plugin.limits;
+    let deadline = nanos(limits.callback_deadline).div_ceil(nanos(EPOCH)).saturating_add(1);
+    let budget = limits.callback_fuel;
+    vm.calls_left = limits.host_calls;
+    store.set_epoch_deadline(deadline);
+    if fuel {
+        // Only fails where fuel is not metered.
+        let _ = store.set_fuel(budget);
+    }
+}
+
+fn start(module: &Module, store: &mut Store<Vm>) -> Result<(Memory, Exports), StartFailure> {
+    arm(store, module.engine().meters_fuel());
+    let instantiated = module.pre().instantiate(&mut *store);
+    let instance = instantiated.map_err(|e| failure("start", &e))?;
+    let memory = instance.get_memory(&mut *store, "memory").ok_or(LoadError::MissingExport("`memory`"))?;
+    let names = if store.data().plugin.profile.malloc_first() {
+        ["malloc", "proxy_on_memory_allocate"]
+    } else {
+        ["proxy_on_memory_allocate", "malloc"]
+    };
+    let mut allocator = None;
+    for name in names {
+        if allocator.is_none() {
+            allocator = typed(instance, store, name)?;
+        }
+    }
+    let vm = store.data_mut();
+    vm.memory = Some(memory);
+    vm.allocator = allocator;
+    let initialize: Option<TypedFunc<(), ()>> = typed(instance, store, "_initialize")?;
+    if let Some(initialize) = initialize {
+        arm(store, module.engine().meters_fuel());
+        initialize.call(&mut *store, ()).map_err(|e| failure("_initialize", &e))?;
+        let main: Option<TypedFunc<(u32, u32), u32>> = typed(instance, store, "main")?;
+        if let Some(main) = main {
+            arm(store, module.engine().meters_fuel());
+            main.call(&mut *store, (0, 0)).map_err(|e| failure("main", &e))?;
+        }
+    } else {
+        let start: Option<TypedFunc<(), ()>> = typed(instance, store, "_start")?;
+        if let Some(start) = start {
+            arm(store, module.engine().meters_fuel());
+            start.call(&mut *store, ()).map_err(|e| failure("_start", &e))?;
+        }
+    }
+    Ok((memory, exports(instance, store)?))
+}
+
+fn exports(instance: WasmInstance, store: &mut Store<Vm>) -> Result<Exports, LoadError> {
+    Ok(Exports {
+        context_create: typed(instance, store, "proxy_on_context_create")?,
+        vm_start: typed(instance, store, "proxy_on_vm_start")?,
+        configure: typed(instance, store, "proxy_on_configure")?,
+        tick: typed(instance, store, "proxy_on_tick")?,
+        queue_ready: typed(instance, store, "proxy_on_queue_ready")?,
+        done: typed(instance, store, "proxy_on_done")?,
+        log: typed(instance, store, "proxy_on_log")?,
+        delete: typed(instance, store, "proxy_on_delete")?,
+        request_headers: headers(instance, store, "proxy_on_request_headers")?,
+        request_body: typed(instance, store, "proxy_on_request_body")?,
+        request_trailers: typed(instance, store, "proxy_on_request_trailers")?,
+        response_headers: headers(instance, store, "proxy_on_response_headers")?,
+        response_body: typed(instance, store, "proxy_on_response_body")?,
+        response_trailers: typed(instance, store, "proxy_on_response_trailers")?,
+        http_call_response: typed(instance, store, "proxy_on_http_call_response")?,
+    })
+}
+
+fn headers(
+    instance: WasmInstance,
+    store: &mut Store<Vm>,
+    name: &str,
+) -> Result<Option<OnHeaders>, LoadError> {
+    if store.data().abi == AbiVersion::V0_1_0
+        && let Ok(Some(old)) = typed(instance, store, name)
+    {
+        return Ok(Some(OnHeaders::Old(old)));
+    }
+    Ok(typed(instance, store, name)?.map(OnHeaders::New))
+}
+
+fn typed<P: WasmParams, R: WasmResults>(
+    instance: WasmInstance,
+    store: &mut Store<Vm>,
+    name: &str,
+) -> Result<Option<TypedFunc<P, R>>, LoadError> {
+    let Some(function) = instance.get_func(&mut *store, name) else { return Ok(None) };
+    let typed = function.typed(&*store);
+    typed.map(Some).map_err(|e| LoadError::Signature(format!("export `{name}`: {e:#}")))
+}
+
+fn failure(callback: &'static str, error: &wasmtime::Error) -> Failure {
+    let (kind, message) = if let Some(trap) = error.downcast_ref::<HostTrap>() {
+        (trap.kind, trap.function.clone())
+    } else if let Some(trap) = error.downcast_ref::<Trap>() {
+        match trap {
+            Trap::Interrupt => (FailureKind::Deadline, String::new()),
+            Trap::OutOfFuel => (FailureKind::Fuel, String::new()),
+            other => (FailureKind::Trap, other.to_string()),
+        }
+    } else {
+        (FailureKind::Trap, format!("{error:#}"))
+    };
+    Failure { kind, callback, message }
+}

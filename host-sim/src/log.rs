@@ -1,0 +1,71 @@
+//! Log lines of the guest.
+
+use std::fmt;
+
+/// Severity of a log line, as in the ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// 0
+    Trace,
+    /// 1
+    Debug,
+    /// 2
+    Info,
+    /// 3
+    Warn,
+    /// 4
+    Error,
+    /// 5
+    Critical,
+}
+
+impl LogLevel {
+    pub(crate) fn from_abi(level: u32) -> Option<Self> {
+        Some(match level {
+            0 => Self::Trace,
+            1 => Self::Debug,
+            2 => Self::Info,
+            3 => Self::Warn,
+            4 => Self::Error,
+            5 => Self::Critical,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// One line that a module logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Its severity.
+    pub level: LogLevel,
+    /// The text; what is not UTF-8 is replaced.
+    pub message: String,
+    /// The context it was logged in: 1 for the root, else the stream's.
+    pub context: u32,
+    /// When, in nanoseconds since the Unix epoch.
+    pub at: u64,
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {}", self.level.name(), self.message)
+    }
+}
+
+/// Lines kept until they are taken.
+#[derive(Default)]
+pub(crate) struct Logs {
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) dropped: u64,
+}

@@ -1,0 +1,88 @@
+//! Values of properties, in the encodings that Envoy gives guests.
+
+use crate::header_map::HeaderMap;
+
+/// The value of a property.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PropertyValue {
+    /// Bytes as they are; text too.
+    Bytes(Vec<u8>),
+    /// One byte.
+    Bool(bool),
+    /// Eight bytes; timestamps and durations are such, in nanoseconds.
+    Int(i64),
+    /// Eight bytes.
+    Uint(u64),
+    /// Eight bytes.
+    Double(f64),
+    /// A map, serialized as header pairs.
+    Map(Vec<(Vec<u8>, Vec<u8>)>),
+}
+
+impl PropertyValue {
+    /// Writes the bytes that a guest reads.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
+            Self::Bool(value) => out.push(u8::from(*value)),
+            Self::Int(value) => out.extend_from_slice(&value.to_le_bytes()),
+            Self::Uint(value) => out.extend_from_slice(&value.to_le_bytes()),
+            Self::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
+            Self::Map(pairs) => pairs.iter().map(|(n, v)| (n, v)).collect::<HeaderMap>().serialize_into(out),
+        }
+    }
+}
+
+impl From<&str> for PropertyValue {
+    fn from(text: &str) -> Self {
+        Self::Bytes(text.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for PropertyValue {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into_bytes())
+    }
+}
+
+impl From<Vec<u8>> for PropertyValue {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<&[u8]> for PropertyValue {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.to_vec())
+    }
+}
+
+impl From<bool> for PropertyValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for PropertyValue {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u64> for PropertyValue {
+    fn from(value: u64) -> Self {
+        Self::Uint(value)
+    }
+}
+
+impl From<f64> for PropertyValue {
+    fn from(value: f64) -> Self {
+        Self::Double(value)
+    }
+}
+
+/// A path written with dots (`connection.mtls`), as the ABI has it: parts separated by zero bytes.
+pub(crate) fn path(dotted: &str) -> Vec<u8> {
+    dotted.bytes().map(|b| if b == b'.' { 0 } else { b }).collect()
+}

@@ -1,0 +1,33 @@
+//! Random bytes: a seeded sequence that repeats, or the system's.
+
+use rustls::crypto::SecureRandom;
+
+#[derive(Clone)]
+pub(crate) enum Rng {
+    /// SplitMix64: not for secrets, the same on each run.
+    Seeded(u64),
+    System(&'static dyn SecureRandom),
+}
+
+impl Rng {
+    pub(crate) fn system() -> Self {
+        Self::System(rustls::crypto::ring::default_provider().secure_random)
+    }
+
+    pub(crate) fn fill(&mut self, out: &mut [u8]) -> bool {
+        match self {
+            Self::Seeded(state) => {
+                for chunk in out.chunks_mut(8) {
+                    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                    let mut z = *state;
+                    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                    let bytes = (z ^ (z >> 31)).to_le_bytes();
+                    chunk.copy_from_slice(bytes.get(..chunk.len()).unwrap_or_default());
+                }
+                true
+            }
+            Self::System(random) => random.fill(out).is_ok(),
+        }
+    }
+}

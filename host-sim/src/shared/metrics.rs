@@ -1,0 +1,168 @@
+//! Counters, gauges and histograms, by name, for all workers.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::lock;
+
+/// Recorded values a histogram keeps; older ones only count.
+const KEPT: usize = 65_536;
+
+/// What a metric measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MetricKind {
+    /// A number that grows.
+    Counter,
+    /// A number that goes up and down.
+    Gauge,
+    /// A distribution of values.
+    Histogram,
+}
+
+impl MetricKind {
+    pub(crate) fn from_abi(kind: u32) -> Option<Self> {
+        match kind {
+            0 => Some(Self::Counter),
+            1 => Some(Self::Gauge),
+            2 => Some(Self::Histogram),
+            _ => None,
+        }
+    }
+}
+
+/// The values that a histogram was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// How many values were recorded.
+    pub count: u64,
+    /// Their sum.
+    pub sum: u64,
+    /// The most recent of them, oldest first; at most 65,536.
+    pub values: Vec<u64>,
+    next: usize,
+}
+
+impl Histogram {
+    fn record(&mut self, value: u64) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(value);
+        if self.values.len() < KEPT {
+            self.values.push(value);
+        } else if let Some(slot) = self.values.get_mut(self.next) {
+            *slot = value;
+            self.next = (self.next + 1) % KEPT;
+        }
+    }
+
+    fn in_order(&self) -> Self {
+        let mut copy = self.clone();
+        copy.values.rotate_left(self.next);
+        copy.next = 0;
+        copy
+    }
+}
+
+pub(crate) enum Cell {
+    Counter(AtomicU64),
+    Gauge(AtomicU64),
+    Histogram(Mutex<Histogram>),
+}
+
+impl Cell {
+    fn new(kind: MetricKind) -> Self {
+        match kind {
+            MetricKind::Counter => Self::Counter(AtomicU64::new(0)),
+            MetricKind::Gauge => Self::Gauge(AtomicU64::new(0)),
+            MetricKind::Histogram => Self::Histogram(Mutex::default()),
+        }
+    }
+
+    pub(crate) fn record(&self, value: u64) {
+        match self {
+            Self::Counter(cell) => {
+                cell.fetch_add(value, Ordering::Relaxed);
+            }
+            Self::Gauge(cell) => cell.store(value, Ordering::Relaxed),
+            Self::Histogram(cell) => lock(cell).record(value),
+        }
+    }
+}
+
+/// One metric and its value now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// The name that the module gave it. Envoy shows it as `wasmcustom.NAME`.
+    pub name: String,
+    /// Its value.
+    pub value: MetricValue,
+}
+
+/// The value of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetricValue {
+    /// Of a counter.
+    Counter(u64),
+    /// Of a gauge.
+    Gauge(u64),
+    /// Of a histogram.
+    Histogram(Histogram),
+}
+
+/// The metrics that a module defined, over all workers.
+#[derive(Default)]
+pub struct Metrics {
+    cells: Mutex<BTreeMap<(Vec<u8>, MetricKind), Arc<Cell>>>,
+}
+
+impl Metrics {
+    pub(crate) fn define(&self, kind: MetricKind, name: &[u8]) -> Arc<Cell> {
+        let mut cells = lock(&self.cells);
+        Arc::clone(cells.entry((name.to_vec(), kind)).or_insert_with(|| Arc::new(Cell::new(kind))))
+    }
+
+    /// Every metric, ordered by name.
+    pub fn all(&self) -> Vec<Metric> {
+        let cells = lock(&self.cells);
+        let value = |cell: &Cell| match cell {
+            Cell::Counter(cell) => MetricValue::Counter(cell.load(Ordering::Relaxed)),
+            Cell::Gauge(cell) => MetricValue::Gauge(cell.load(Ordering::Relaxed)),
+            Cell::Histogram(cell) => MetricValue::Histogram(lock(cell).in_order()),
+        };
+        cells
+            .iter()
+            .map(|((name, _), cell)| Metric {
+                name: String::from_utf8_lossy(name).into_owned(),
+                value: value(cell),
+            })
+            .collect()
+    }
+
+    /// The value of the counter of a name; 0 where there is none.
+    pub fn counter(&self, name: &str) -> u64 {
+        match self.cell(name, MetricKind::Counter).as_deref() {
+            Some(Cell::Counter(cell)) => cell.load(Ordering::Relaxed),
+            _ => 0,
+        }
+    }
+
+    /// The value of the gauge of a name.
+    pub fn gauge(&self, name: &str) -> Option<u64> {
+        match self.cell(name, MetricKind::Gauge).as_deref() {
+            Some(Cell::Gauge(cell)) => Some(cell.load(Ordering::Relaxed)),
+            _ => None,
+        }
+    }
+
+    /// The histogram of a name.
+    pub fn histogram(&self, name: &str) -> Option<Histogram> {
+        match self.cell(name, MetricKind::Histogram).as_deref() {
+            Some(Cell::Histogram(cell)) => Some(lock(cell).in_order()),
+            _ => None,
+        }
+    }
+
+    fn cell(&self, name: &str, kind: MetricKind) -> Option<Arc<Cell>> {
+        lock(&self.cells).get(&(name.as_bytes().to_vec(), kind)).cloned()
+    }
+}

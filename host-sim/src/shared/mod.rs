@@ -1,0 +1,139 @@
+//! What the VMs of one host share: data, queues and metrics.
+
+mod metrics;
+
+pub(crate) use metrics::Cell;
+pub use metrics::{Histogram, Metric, MetricKind, MetricValue, Metrics};
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::status::Status;
+
+/// State shared by the workers of one host.
+#[derive(Default)]
+pub(crate) struct Shared {
+    data: Mutex<Data>,
+    queues: Mutex<Queues>,
+    pub(crate) metrics: Metrics,
+}
+
+#[derive(Default)]
+struct Data {
+    entries: BTreeMap<(Vec<u8>, Vec<u8>), (Vec<u8>, u32)>,
+    bytes: usize,
+    last_cas: u32,
+}
+
+#[derive(Default)]
+struct Queues {
+    names: BTreeMap<(Vec<u8>, Vec<u8>), u32>,
+    queues: Vec<Queue>,
+    ready: Vec<(usize, u32)>,
+}
+
+struct Queue {
+    worker: usize,
+    items: VecDeque<Vec<u8>>,
+    bytes: usize,
+}
+
+/// A lock whose holder panicked still guards plain data: go on with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Copies the value under a key into `out` and returns its compare-and-swap number.
+    pub(crate) fn get(&self, vm_id: &[u8], key: &[u8], out: &mut Vec<u8>) -> Result<u32, Status> {
+        let data = lock(&self.data);
+        let (value, cas) = data.entries.get(&(vm_id.to_vec(), key.to_vec())).ok_or(Status::NotFound)?;
+        out.clear();
+        out.extend_from_slice(value);
+        Ok(*cas)
+    }
+
+    /// Stores a value. `cas` 0 is unconditional; a key that does not exist is made whatever `cas` says.
+    pub(crate) fn set(
+        &self,
+        vm_id: &[u8],
+        key: &[u8],
+        value: &[u8],
+        cas: u32,
+        limit: usize,
+    ) -> Result<(), Status> {
+        let mut data = lock(&self.data);
+        let id = (vm_id.to_vec(), key.to_vec());
+        let old = match data.entries.get(&id) {
+            Some((_, current)) if cas != 0 && cas != *current => return Err(Status::CasMismatch),
+            Some((value, _)) => value.len() + key.len(),
+            None => 0,
+        };
+        let bytes = data.bytes - old + key.len() + value.len();
+        if bytes > limit {
+            return Err(Status::InternalFailure);
+        }
+        data.bytes = bytes;
+        data.last_cas = data.last_cas.checked_add(1).unwrap_or(1);
+        let cas = data.last_cas;
+        data.entries.insert(id, (value.to_vec(), cas));
+        Ok(())
+    }
+
+    /// The queue of a name, made if need be. Its first registrant hears when it fills.
+    pub(crate) fn register(
+        &self,
+        vm_id: &[u8],
+        name: &[u8],
+        worker: usize,
+        limit: usize,
+    ) -> Result<u32, Status> {
+        let mut queues = lock(&self.queues);
+        let id = (vm_id.to_vec(), name.to_vec());
+        if let Some(token) = queues.names.get(&id) {
+            return Ok(*token);
+        }
+        if queues.queues.len() >= limit {
+            return Err(Status::InternalFailure);
+        }
+        queues.queues.push(Queue { worker, items: VecDeque::new(), bytes: 0 });
+        let token = queues.queues.len() as u32;
+        queues.names.insert(id, token);
+        Ok(token)
+    }
+
+    /// The queue that someone registered under a name.
+    pub(crate) fn resolve(&self, vm_id: &[u8], name: &[u8]) -> Result<u32, Status> {
+        lock(&self.queues).names.get(&(vm_id.to_vec(), name.to_vec())).copied().ok_or(Status::NotFound)
+    }
+
+    /// Puts a value at a queue's end.
+    pub(crate) fn enqueue(&self, token: u32, value: &[u8], limit: usize) -> Result<(), Status> {
+        let mut queues = lock(&self.queues);
+        let queue =
+            (token as usize).checked_sub(1).and_then(|i| queues.queues.get_mut(i)).ok_or(Status::NotFound)?;
+        if queue.bytes + value.len() + 64 > limit {
+            return Err(Status::InternalFailure);
+        }
+        queue.bytes += value.len() + 64;
+        queue.items.push_back(value.to_vec());
+        let worker = queue.worker;
+        queues.ready.push((worker, token));
+        Ok(())
+    }
+
+    /// Takes the value at a queue's head.
+    pub(crate) fn dequeue(&self, token: u32) -> Result<Vec<u8>, Status> {
+        let mut queues = lock(&self.queues);
+        let queue =
+            (token as usize).checked_sub(1).and_then(|i| queues.queues.get_mut(i)).ok_or(Status::NotFound)?;
+        let value = queue.items.pop_front().ok_or(Status::Empty)?;
+        queue.bytes -= value.len() + 64;
+        Ok(value)
+    }
+
+    /// Worker and queue of each value enqueued since the last call.
+    pub(crate) fn take_ready(&self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut lock(&self.queues).ready)
+    }
+}

@@ -1,0 +1,182 @@
+//! One HTTP exchange as a gateway's filter chain holds it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::error::Failure;
+use crate::header_map::HeaderMap;
+use crate::outcome::{LocalReply, Message};
+use crate::property::PropertyValue;
+
+/// What a half offers the filter next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Nothing has arrived.
+    Empty,
+    Headers,
+    Body,
+    Trailers,
+    /// All of it has passed.
+    Done,
+}
+
+/// The request or the response: what arrived, what the filter holds, what it let pass.
+pub(crate) struct Half {
+    pub(crate) headers: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) has_trailers: bool,
+    /// Chunks that the filter has not seen.
+    pub(crate) waiting: VecDeque<Vec<u8>>,
+    /// What the filter sees as the body: chunks it held back and the current one.
+    pub(crate) buffer: Vec<u8>,
+    /// What it let pass.
+    pub(crate) passed: Vec<u8>,
+    /// Whether no more is to arrive.
+    pub(crate) ended: bool,
+    /// Bytes of body that arrived.
+    pub(crate) seen: usize,
+    pub(crate) stage: Stage,
+    /// Stopped at headers: nothing further is offered until the guest continues.
+    pub(crate) stopped: bool,
+    /// Stopped at body or trailers: chunks are still offered, none passes.
+    pub(crate) holding: bool,
+    /// Whether the headers have gone on.
+    pub(crate) headers_passed: bool,
+    /// Which parts the guest may touch now.
+    pub(crate) live_headers: bool,
+    pub(crate) live_body: bool,
+    pub(crate) live_trailers: bool,
+    /// Read-only again for the access log.
+    pub(crate) logged: bool,
+}
+
+impl Default for Half {
+    fn default() -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            trailers: HeaderMap::new(),
+            has_trailers: false,
+            waiting: VecDeque::new(),
+            buffer: Vec::new(),
+            passed: Vec::new(),
+            ended: false,
+            seen: 0,
+            stage: Stage::Empty,
+            stopped: false,
+            holding: false,
+            headers_passed: false,
+            live_headers: false,
+            live_body: false,
+            live_trailers: false,
+            logged: false,
+        }
+    }
+}
+
+impl Half {
+    pub(crate) fn readable_headers(&self) -> Option<&HeaderMap> {
+        (self.live_headers || self.logged).then_some(&self.headers)
+    }
+
+    pub(crate) fn writable_headers(&mut self) -> Option<&mut HeaderMap> {
+        self.live_headers.then_some(&mut self.headers)
+    }
+
+    pub(crate) fn readable_trailers(&self) -> Option<&HeaderMap> {
+        (self.live_trailers || (self.logged && self.has_trailers)).then_some(&self.trailers)
+    }
+
+    pub(crate) fn writable_trailers(&mut self) -> Option<&mut HeaderMap> {
+        self.live_trailers.then_some(&mut self.trailers)
+    }
+
+    pub(crate) fn readable_body(&self) -> Option<&[u8]> {
+        self.live_body.then_some(self.buffer.as_slice())
+    }
+
+    pub(crate) fn writable_body(&mut self) -> Option<&mut Vec<u8>> {
+        self.live_body.then_some(&mut self.buffer)
+    }
+
+    /// Takes every part out of the guest's reach.
+    pub(crate) fn release(&mut self) {
+        self.live_headers = false;
+        self.live_body = false;
+        self.live_trailers = false;
+    }
+
+    /// Whether anything has arrived.
+    pub(crate) fn began(&self) -> bool {
+        self.stage != Stage::Empty
+    }
+
+    /// Whether all of it has passed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.stage == Stage::Done && !self.holding && !self.stopped
+    }
+
+    pub(crate) fn arrive(&mut self, chunk: Vec<u8>) {
+        self.seen += chunk.len();
+        self.waiting.push_back(chunk);
+    }
+
+    /// Lets pass what the filter held.
+    pub(crate) fn flush(&mut self) {
+        if self.passed.is_empty() {
+            std::mem::swap(&mut self.passed, &mut self.buffer);
+        } else {
+            self.passed.append(&mut self.buffer);
+        }
+        self.headers_passed = true;
+    }
+
+    /// Forgets everything, keeping allocations.
+    pub(crate) fn reset(&mut self) {
+        let mut fresh = Self::default();
+        for (old, new) in [(&mut self.headers, &mut fresh.headers), (&mut self.trailers, &mut fresh.trailers)]
+        {
+            old.clear();
+            std::mem::swap(old, new);
+        }
+        for (old, new) in [(&mut self.buffer, &mut fresh.buffer), (&mut self.passed, &mut fresh.passed)] {
+            old.clear();
+            std::mem::swap(old, new);
+        }
+        *self = fresh;
+    }
+
+    pub(crate) fn message(&self) -> Message {
+        Message { headers: self.headers.clone(), body: self.passed.clone(), trailers: self.trailers.clone() }
+    }
+}
+
+/// What a guest asked for, to be done once its callback has returned.
+#[derive(Default)]
+pub(crate) struct Actions {
+    pub(crate) local_reply: Option<LocalReply>,
+    pub(crate) continue_request: bool,
+    pub(crate) continue_response: bool,
+    pub(crate) close: bool,
+}
+
+/// How a stream ended, where it did not simply pass.
+#[derive(Clone)]
+pub(crate) enum End {
+    Closed,
+    Failed(Failure),
+}
+
+/// One exchange.
+#[derive(Default)]
+pub(crate) struct Stream {
+    pub(crate) id: u32,
+    pub(crate) started: u64,
+    pub(crate) request: Half,
+    pub(crate) response: Half,
+    pub(crate) properties: BTreeMap<Vec<u8>, PropertyValue>,
+    pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) actions: Actions,
+    /// The filter's own reply. Its headers and body are in `response`.
+    pub(crate) local: Option<LocalReply>,
+    pub(crate) end: Option<End>,
+    pub(crate) logging: bool,
+}

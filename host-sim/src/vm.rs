@@ -1,0 +1,213 @@
+//! What a VM's host calls work on: the data of its store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use wasmtime::{Memory, ResourceLimiter, TypedFunc};
+
+use crate::abi::HostCall;
+use crate::clock::Clock;
+use crate::header_map::HeaderMap;
+use crate::limits::Limits;
+use crate::log::{LogLevel, LogLine, Logs};
+use crate::module::AbiVersion;
+use crate::outcome::HttpCall;
+use crate::profile::Profile;
+use crate::property::PropertyValue;
+use crate::rng::Rng;
+use crate::shared::{Cell, Shared};
+use crate::stream::Stream;
+
+/// The root context's id, as Envoy counts.
+pub(crate) const ROOT: u32 = 1;
+
+/// Settings of a plugin, the same for all its VMs.
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) root_id: String,
+    pub(crate) vm_id: String,
+    pub(crate) configuration: Vec<u8>,
+    pub(crate) vm_configuration: Vec<u8>,
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) log_level: LogLevel,
+    pub(crate) clusters: Vec<Vec<u8>>,
+    pub(crate) properties: BTreeMap<Vec<u8>, PropertyValue>,
+    pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
+    pub(crate) profile: Profile,
+    pub(crate) limits: Limits,
+}
+
+/// A function of the host that modules call by name: arguments in, result out, or a status.
+pub type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, crate::Status> + Send + Sync>;
+
+/// What the guest may call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// While it starts: logging, environment, clock and randomness.
+    Start,
+    /// While it allocates: logging.
+    Allocate,
+    Full,
+}
+
+/// An answer to an HTTP call, while it is being delivered.
+#[derive(Default)]
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) trailers: HeaderMap,
+}
+
+pub(crate) struct Vm {
+    pub(crate) plugin: Arc<Plugin>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) clock: Clock,
+    pub(crate) rng: Rng,
+    pub(crate) abi: AbiVersion,
+    pub(crate) worker: usize,
+
+    pub(crate) memory: Option<Memory>,
+    pub(crate) allocator: Option<TypedFunc<u32, u32>>,
+    pub(crate) memory_peak: usize,
+
+    pub(crate) scope: Scope,
+    pub(crate) calls_left: u32,
+    pub(crate) counts: [u64; HostCall::COUNT],
+    pub(crate) trap_at: Option<HostCall>,
+    pub(crate) host_time: Option<std::time::Duration>,
+
+    pub(crate) current: u32,
+    pub(crate) effective: u32,
+    pub(crate) configuring: bool,
+    pub(crate) streams: HashMap<u32, Box<Stream>, BuildHasherDefault<Identity>>,
+    pub(crate) touched: Vec<u32>,
+
+    pub(crate) tick_period: Option<u64>,
+    pub(crate) tick_changed: bool,
+    pub(crate) next_token: u32,
+    pub(crate) outgoing: Vec<HttpCall>,
+    pub(crate) in_flight: usize,
+    pub(crate) answer: Option<Answer>,
+    pub(crate) status: (u32, &'static str),
+
+    pub(crate) metrics: Vec<(u32, Arc<Cell>)>,
+    pub(crate) logs: Logs,
+    pub(crate) scratch: Vec<u8>,
+}
+
+impl Vm {
+    pub(crate) fn new(
+        plugin: Arc<Plugin>,
+        shared: Arc<Shared>,
+        clock: Clock,
+        rng: Rng,
+        abi: AbiVersion,
+        worker: usize,
+    ) -> Self {
+        Self {
+            plugin,
+            shared,
+            clock,
+            rng,
+            abi,
+            worker,
+            memory: None,
+            allocator: None,
+            memory_peak: 0,
+            scope: Scope::Start,
+            calls_left: 0,
+            counts: [0; HostCall::COUNT],
+            trap_at: None,
+            host_time: None,
+            current: 0,
+            effective: 0,
+            configuring: false,
+            streams: HashMap::default(),
+            touched: Vec::new(),
+            tick_period: None,
+            tick_changed: false,
+            next_token: 0,
+            outgoing: Vec::new(),
+            in_flight: 0,
+            answer: None,
+            status: (0, ""),
+            metrics: Vec::new(),
+            logs: Logs::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The context that host calls are about: the one set by the guest if it still exists, else the one called.
+    pub(crate) fn context(&self) -> u32 {
+        if self.effective != 0 && self.exists(self.effective) { self.effective } else { self.current }
+    }
+
+    pub(crate) fn exists(&self, context: u32) -> bool {
+        context == ROOT || self.streams.contains_key(&context)
+    }
+
+    pub(crate) fn stream(&self) -> Option<&Stream> {
+        self.streams.get(&self.context()).map(|s| &**s)
+    }
+
+    pub(crate) fn stream_mut(&mut self) -> Option<&mut Stream> {
+        let context = self.context();
+        self.streams.get_mut(&context).map(|s| &mut **s)
+    }
+
+    /// Notes that a stream has something to do once the callback has returned.
+    pub(crate) fn touch(&mut self) {
+        let context = self.context();
+        if !self.touched.contains(&context) {
+            self.touched.push(context);
+        }
+    }
+
+    pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
+        let limits = &self.plugin.limits;
+        if self.logs.lines.len() >= limits.log_lines {
+            self.logs.dropped += 1;
+            return;
+        }
+        let message = message.get(..limits.log_line_bytes).unwrap_or(message);
+        let message = String::from_utf8_lossy(message).into_owned();
+        let line = LogLine { level, message, context: self.context(), at: self.clock.now() };
+        self.logs.lines.push(line);
+    }
+}
+
+impl ResourceLimiter for Vm {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.plugin.limits.memory_bytes;
+        if fits {
+            self.memory_peak = self.memory_peak.max(desired);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= self.plugin.limits.table_elements)
+    }
+}
+
+/// Context ids are the host's own small numbers: no need to hash them.
+#[derive(Default)]
+pub(crate) struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*b));
+        }
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        // The table takes its tag from the top bits.
+        self.0 = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

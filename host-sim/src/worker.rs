@@ -1,0 +1,583 @@
+//! One VM with its root context and its streams, driven by whoever owns the clock and the network.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::error::{Failure, FailureKind, StartError, StartFailure};
+use crate::header_map::HeaderMap;
+use crate::instance::Instance;
+use crate::log::LogLine;
+use crate::module::Module;
+use crate::outcome::{HttpCall, LocalReply, Outcome, Request, Response, ResponseOutcome};
+use crate::rng::Rng;
+use crate::shared::Shared;
+use crate::status::BROKEN_CONNECTION;
+use crate::stream::{End, Half, Stage, Stream};
+use crate::vm::{Answer, Plugin, ROOT, Vm};
+
+pub(crate) struct Worker {
+    pub(crate) instance: Instance,
+    next_id: u32,
+    spare: Vec<Box<Stream>>,
+}
+
+/// Which way a message goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
+/// What to offer the filter next.
+enum Step {
+    Wait,
+    Headers { count: u32, end: bool },
+    Body { size: u32, end: bool },
+    Trailers { count: u32 },
+}
+
+impl Worker {
+    /// Instantiates, starts and configures a VM.
+    pub(crate) fn start(
+        module: &Module,
+        plugin: &Arc<Plugin>,
+        shared: &Arc<Shared>,
+        clock: &Clock,
+        rng: Rng,
+        index: usize,
+    ) -> Result<Self, StartError> {
+        let vm =
+            Vm::new(Arc::clone(plugin), Arc::clone(shared), clock.clone(), rng, module.abi_version(), index);
+        let instance = Instance::start(module, vm)
+            .map_err(|(reason, mut vm)| StartError { reason, logs: std::mem::take(&mut vm.logs.lines) })?;
+        let mut worker = Self { instance, next_id: ROOT + 1, spare: Vec::new() };
+        match worker.configure() {
+            Ok(()) => Ok(worker),
+            Err(reason) => Err(StartError { reason, logs: worker.take_logs() }),
+        }
+    }
+
+    fn configure(&mut self) -> Result<(), StartFailure> {
+        let plugin = Arc::clone(&self.instance.vm().plugin);
+        let instance = &mut self.instance;
+        instance.vm_mut().configuring = true;
+        instance.call("proxy_on_context_create", ROOT, |e| e.context_create.as_ref(), (ROOT, 0))?;
+        instance.vm_mut().configuring = false;
+        let size = plugin.vm_configuration.len() as u32;
+        if instance.call("proxy_on_vm_start", ROOT, |e| e.vm_start.as_ref(), (ROOT, size))? == Some(0) {
+            return Err(StartFailure::VmConfiguration);
+        }
+        instance.vm_mut().configuring = true;
+        let size = plugin.configuration.len() as u32;
+        let configured = instance.call("proxy_on_configure", ROOT, |e| e.configure.as_ref(), (ROOT, size))?;
+        instance.vm_mut().configuring = false;
+        if configured == Some(0) {
+            return Err(StartFailure::Configuration);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn take_logs(&mut self) -> Vec<LogLine> {
+        std::mem::take(&mut self.instance.vm_mut().logs.lines)
+    }
+
+    pub(crate) fn take_calls(&mut self) -> Vec<HttpCall> {
+        std::mem::take(&mut self.instance.vm_mut().outgoing)
+    }
+
+    /// Whether there are calls to send that were made since the last look.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.instance.vm().outgoing.is_empty()
+    }
+
+    pub(crate) fn stream(&self, id: u32) -> Option<&Stream> {
+        self.instance.vm().streams.get(&id).map(|s| &**s)
+    }
+
+    fn stream_mut(&mut self, id: u32) -> Option<&mut Stream> {
+        self.instance.vm_mut().streams.get_mut(&id).map(|s| &mut **s)
+    }
+
+    /// Opens a stream for a request and offers the filter what has arrived of it.
+    pub(crate) fn open(&mut self, request: &Request) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.checked_add(1).unwrap_or(ROOT + 1);
+        let mut stream = self.spare.pop().unwrap_or_default();
+        let vm = self.instance.vm_mut();
+        stream.id = id;
+        stream.started = vm.clock.now();
+        stream.request.headers.clone_from(&request.headers);
+        stream.request.stage = Stage::Headers;
+        stream.request.ended = !request.unfinished;
+        for chunk in &request.body {
+            stream.request.arrive(chunk.clone());
+        }
+        if let Some(trailers) = &request.trailers {
+            stream.request.trailers.clone_from(trailers);
+            stream.request.has_trailers = true;
+        }
+        if !request.properties.is_empty() {
+            stream.properties.clone_from(&request.properties);
+        }
+        if vm.streams.len() >= vm.plugin.limits.streams {
+            let failure = Failure { kind: FailureKind::Streams, callback: "", message: String::new() };
+            stream.end = Some(End::Failed(failure));
+        }
+        vm.streams.insert(id, stream);
+        let created =
+            self.instance.call("proxy_on_context_create", id, |e| e.context_create.as_ref(), (id, ROOT));
+        match created {
+            Ok(_) => self.progress(id),
+            Err(failure) => self.fail(id, failure),
+        }
+        id
+    }
+
+    /// More of a request that was left open.
+    pub(crate) fn request_body(&mut self, id: u32, chunk: Vec<u8>, end: bool) {
+        if let Some(stream) = self.stream_mut(id) {
+            if stream.request.ended {
+                return;
+            }
+            stream.request.arrive(chunk);
+            stream.request.ended = end;
+            self.progress(id);
+        }
+    }
+
+    /// The trailers of a request that was left open, which end it.
+    pub(crate) fn request_trailers(&mut self, id: u32, trailers: HeaderMap) {
+        if let Some(stream) = self.stream_mut(id) {
+            if stream.request.ended {
+                return;
+            }
+            stream.request.trailers = trailers;
+            stream.request.has_trailers = true;
+            stream.request.ended = true;
+            self.progress(id);
+        }
+    }
+
+    /// The upstream's response.
+    pub(crate) fn respond(&mut self, id: u32, response: Response) {
+        if let Some(stream) = self.stream_mut(id) {
+            if stream.response.began() || stream.end.is_some() {
+                return;
+            }
+            stream.response.headers = response.headers;
+            stream.response.stage = Stage::Headers;
+            stream.response.ended = true;
+            for chunk in response.body {
+                stream.response.arrive(chunk);
+            }
+            if let Some(trailers) = response.trailers {
+                stream.response.trailers = trailers;
+                stream.response.has_trailers = true;
+            }
+            self.progress(id);
+        }
+    }
+
+    /// Ends a stream: log, done and delete, in the profile's order.
+    pub(crate) fn close(&mut self, id: u32) -> Option<Box<Stream>> {
+        let stream = self.stream_mut(id)?;
+        stream.request.release();
+        stream.response.release();
+        stream.logging = true;
+        stream.request.logged = true;
+        stream.response.logged = stream.response.began();
+        let log_first = self.instance.vm().plugin.profile.log_before_done();
+        let mut ended = Ok(());
+        if log_first {
+            ended = self.instance.call("proxy_on_log", id, |e| e.log.as_ref(), id).map(drop);
+        }
+        ended =
+            ended.and_then(|()| self.instance.call("proxy_on_done", id, |e| e.done.as_ref(), id).map(drop));
+        if !log_first {
+            ended =
+                ended.and_then(|()| self.instance.call("proxy_on_log", id, |e| e.log.as_ref(), id).map(drop));
+        }
+        // A failure here ends the VM, not the answer that has been given.
+        let _ = ended.and_then(|()| self.instance.call("proxy_on_delete", id, |e| e.delete.as_ref(), id));
+        let stream = self.instance.vm_mut().streams.remove(&id);
+        self.follow_up();
+        stream
+    }
+
+    /// Gives a closed stream's allocations to the next one.
+    pub(crate) fn recycle(&mut self, mut stream: Box<Stream>) {
+        let Stream { request, response, properties, state, .. } = &mut *stream;
+        request.reset();
+        response.reset();
+        properties.clear();
+        state.clear();
+        let (request, response) = (std::mem::take(request), std::mem::take(response));
+        let (properties, state) = (std::mem::take(properties), std::mem::take(state));
+        *stream = Stream { request, response, properties, state, ..Stream::default() };
+        if self.spare.len() < 64 {
+            self.spare.push(stream);
+        }
+    }
+
+    pub(crate) fn tick(&mut self) -> Result<(), Failure> {
+        let ticked = self.instance.call("proxy_on_tick", ROOT, |e| e.tick.as_ref(), ROOT);
+        self.follow_up();
+        ticked.map(drop)
+    }
+
+    pub(crate) fn queue_ready(&mut self, token: u32) -> Result<(), Failure> {
+        let called =
+            self.instance.call("proxy_on_queue_ready", ROOT, |e| e.queue_ready.as_ref(), (ROOT, token));
+        self.follow_up();
+        called.map(drop)
+    }
+
+    /// Delivers the answer to a call; `None` is a call that failed.
+    pub(crate) fn answer(&mut self, token: u32, answer: Option<Answer>) -> Result<(), Failure> {
+        let vm = self.instance.vm_mut();
+        vm.in_flight = vm.in_flight.saturating_sub(1);
+        let sizes = answer.as_ref().map_or((0, 0, 0), |a| (a.headers.len(), a.body.len(), a.trailers.len()));
+        if answer.is_none() {
+            vm.status = (BROKEN_CONNECTION, "reset");
+        }
+        vm.answer = answer;
+        let params = (ROOT, token, sizes.0 as u32, sizes.1 as u32, sizes.2 as u32);
+        let called = self.instance.call(
+            "proxy_on_http_call_response",
+            ROOT,
+            |e| e.http_call_response.as_ref(),
+            params,
+        );
+        let vm = self.instance.vm_mut();
+        vm.answer = None;
+        vm.status.1 = "";
+        self.follow_up();
+        called.map(drop)
+    }
+
+    /// Does what guests asked of streams other than the one being driven.
+    fn follow_up(&mut self) {
+        while let Some(id) = self.instance.vm_mut().touched.pop() {
+            self.act(id);
+            self.progress(id);
+        }
+    }
+
+    /// Offers the filter parts of the request and the response until it holds or there are no more.
+    fn progress(&mut self, id: u32) {
+        for side in [Side::Request, Side::Response] {
+            self.pump(id, side);
+        }
+        self.follow_up();
+    }
+
+    fn pump(&mut self, id: u32, side: Side) {
+        loop {
+            let limit = self.instance.vm().plugin.limits.body_bytes;
+            let Some(stream) = self.stream_mut(id) else { return };
+            if stream.end.is_some() || (side == Side::Request && stream.local.is_some()) {
+                return;
+            }
+            let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
+            let step = next(half);
+            if half.buffer.len() > limit && side == Side::Request {
+                half.release();
+                stream.actions.local_reply = Some(too_large());
+                self.act(id);
+                return self.pump(id, Side::Response);
+            }
+            let called = match (&step, side) {
+                (Step::Wait, _) => return,
+                (Step::Headers { count, end }, Side::Request) => self.instance.call_headers(
+                    "proxy_on_request_headers",
+                    id,
+                    |e| e.request_headers.as_ref(),
+                    *count,
+                    *end,
+                ),
+                (Step::Headers { count, end }, Side::Response) => self.instance.call_headers(
+                    "proxy_on_response_headers",
+                    id,
+                    |e| e.response_headers.as_ref(),
+                    *count,
+                    *end,
+                ),
+                (Step::Body { size, end }, Side::Request) => self.instance.call(
+                    "proxy_on_request_body",
+                    id,
+                    |e| e.request_body.as_ref(),
+                    (id, *size, u32::from(*end)),
+                ),
+                (Step::Body { size, end }, Side::Response) => self.instance.call(
+                    "proxy_on_response_body",
+                    id,
+                    |e| e.response_body.as_ref(),
+                    (id, *size, u32::from(*end)),
+                ),
+                (Step::Trailers { count }, Side::Request) => self.instance.call(
+                    "proxy_on_request_trailers",
+                    id,
+                    |e| e.request_trailers.as_ref(),
+                    (id, *count),
+                ),
+                (Step::Trailers { count }, Side::Response) => self.instance.call(
+                    "proxy_on_response_trailers",
+                    id,
+                    |e| e.response_trailers.as_ref(),
+                    (id, *count),
+                ),
+            };
+            match called {
+                Ok(action) => self.settle(id, side, &step, action.unwrap_or(0) == 0),
+                Err(failure) => return self.fail(id, failure),
+            }
+        }
+    }
+
+    /// Takes a callback's result: let the part pass, or hold it.
+    fn settle(&mut self, id: u32, side: Side, step: &Step, pass: bool) {
+        if let Some(stream) = self.stream_mut(id) {
+            let replied = stream.actions.local_reply.is_some();
+            let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
+            let pass = pass && !replied;
+            match step {
+                Step::Wait => {}
+                Step::Headers { .. } => {
+                    half.stopped = !pass;
+                    half.live_headers = !pass;
+                    half.headers_passed |= pass;
+                }
+                Step::Body { .. } => {
+                    half.holding = !pass;
+                    half.live_body = !pass;
+                    if pass {
+                        half.flush();
+                    }
+                }
+                Step::Trailers { .. } => {
+                    half.holding = !pass;
+                    half.live_trailers = !pass;
+                    if pass {
+                        half.flush();
+                    }
+                }
+            }
+        }
+        let touched = &mut self.instance.vm_mut().touched;
+        if touched.contains(&id) {
+            touched.retain(|t| *t != id);
+            self.act(id);
+        }
+    }
+
+    /// Does what the guest asked of a stream.
+    fn act(&mut self, id: u32) {
+        let Some(stream) = self.stream_mut(id) else { return };
+        let actions = std::mem::take(&mut stream.actions);
+        if stream.end.is_some() {
+            return;
+        }
+        if actions.close {
+            stream.end = Some(End::Closed);
+            return;
+        }
+        if let Some(reply) = actions.local_reply {
+            reply_locally(stream, reply);
+            return;
+        }
+        if actions.continue_request {
+            resume(&mut stream.request);
+        }
+        if actions.continue_response {
+            resume(&mut stream.response);
+        }
+    }
+
+    fn fail(&mut self, id: u32, failure: Failure) {
+        if let Some(stream) = self.stream_mut(id) {
+            stream.end.get_or_insert(End::Failed(failure));
+        }
+    }
+
+    /// Where a stream stands.
+    pub(crate) fn outcome(stream: &Stream) -> Outcome {
+        match &stream.end {
+            Some(End::Failed(failure)) => return Outcome::Failed(failure.clone()),
+            Some(End::Closed) => return Outcome::Closed,
+            None => {}
+        }
+        if let Some(reply) = &stream.local {
+            return Outcome::Reply(reply_as_sent(stream, reply));
+        }
+        let request = &stream.request;
+        if request.is_done() {
+            Outcome::Forwarded(request.message())
+        } else if request.stopped || request.holding {
+            Outcome::Paused
+        } else {
+            Outcome::Incomplete
+        }
+    }
+
+    /// Where a stream's response stands.
+    pub(crate) fn response_outcome(stream: &Stream) -> ResponseOutcome {
+        match &stream.end {
+            Some(End::Failed(failure)) => return ResponseOutcome::Failed(failure.clone()),
+            Some(End::Closed) => return ResponseOutcome::None,
+            None => {}
+        }
+        if !stream.response.began() {
+            ResponseOutcome::None
+        } else if !stream.response.is_done() {
+            ResponseOutcome::Paused
+        } else if let Some(reply) = &stream.local {
+            ResponseOutcome::Reply(reply_as_sent(stream, reply))
+        } else {
+            ResponseOutcome::Sent(stream.response.message())
+        }
+    }
+}
+
+fn next(half: &mut Half) -> Step {
+    loop {
+        if half.stopped {
+            return Step::Wait;
+        }
+        let last = half.ended && !half.has_trailers;
+        match half.stage {
+            Stage::Empty | Stage::Done => return Step::Wait,
+            Stage::Headers => {
+                half.stage = Stage::Body;
+                half.live_headers = true;
+                return Step::Headers {
+                    count: half.headers.len() as u32,
+                    end: last && half.waiting.is_empty(),
+                };
+            }
+            Stage::Body => match half.waiting.pop_front() {
+                Some(chunk) => {
+                    if half.buffer.is_empty() {
+                        half.buffer = chunk;
+                    } else {
+                        half.buffer.extend_from_slice(&chunk);
+                    }
+                    half.live_body = true;
+                    return Step::Body {
+                        size: half.buffer.len() as u32,
+                        end: last && half.waiting.is_empty(),
+                    };
+                }
+                None if !half.ended => return Step::Wait,
+                None if half.has_trailers => half.stage = Stage::Trailers,
+                None => half.stage = Stage::Done,
+            },
+            Stage::Trailers => {
+                half.stage = Stage::Done;
+                half.live_trailers = true;
+                return Step::Trailers { count: half.trailers.len() as u32 };
+            }
+        }
+    }
+}
+
+fn resume(half: &mut Half) {
+    half.stopped = false;
+    half.holding = false;
+    half.release();
+    half.flush();
+}
+
+/// Puts the filter's reply in the response's place. One that is made before any response passes the response
+/// callbacks as Envoy has it; one that replaces a response does not.
+fn reply_locally(stream: &mut Stream, reply: LocalReply) {
+    if stream.local.is_some() {
+        return;
+    }
+    let replaces = stream.response.began();
+    let grpc = stream.request.headers.get("content-type").is_some_and(|v| v.starts_with(b"application/grpc"));
+    stream.request.waiting = VecDeque::new();
+    stream.request.release();
+    let mut response = Half { ended: true, ..Half::default() };
+    response.headers = reply_headers(&reply, grpc);
+    if !reply.body.is_empty() && !grpc {
+        response.arrive(reply.body.clone());
+    }
+    if replaces {
+        response.passed = response.waiting.pop_front().unwrap_or_default();
+        response.headers_passed = true;
+        response.stage = Stage::Done;
+    } else {
+        response.stage = Stage::Headers;
+    }
+    stream.response = response;
+    stream.local = Some(reply);
+}
+
+/// The headers of a reply as Envoy completes them.
+fn reply_headers(reply: &LocalReply, grpc: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let status = if grpc { 200 } else { reply.status };
+    headers.append(b":status", status.to_string().as_bytes());
+    if grpc {
+        let code = u32::try_from(reply.grpc_status).unwrap_or_else(|_| grpc_status(reply.status));
+        headers.append(b"content-type", b"application/grpc");
+        headers.append(b"grpc-status", code.to_string().as_bytes());
+        if !reply.body.is_empty() {
+            headers.append(b"grpc-message", &percent_encoded(&reply.body));
+        }
+    }
+    for (name, value) in reply.headers.iter() {
+        headers.append(name, value);
+    }
+    if !grpc && !reply.body.is_empty() {
+        headers.set(b"content-length", reply.body.len().to_string().as_bytes());
+        if headers.get("content-type").is_none() {
+            headers.append(b"content-type", b"text/plain");
+        }
+    }
+    headers
+}
+
+/// The gRPC status that stands for an HTTP status, as the gRPC specification maps them.
+fn grpc_status(http: u16) -> u32 {
+    match http {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}
+
+fn percent_encoded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in text {
+        if (0x20..0x7f).contains(byte) && *byte != b'%' {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    out
+}
+
+fn reply_as_sent(stream: &Stream, reply: &LocalReply) -> LocalReply {
+    let response = &stream.response;
+    let sent = response.message();
+    let body = if response.is_done() { sent.body } else { reply.body.clone() };
+    LocalReply { status: response.message().status(), headers: sent.headers, body, ..reply.clone() }
+}
+
+/// A body beyond the limit is refused as a gateway does it.
+fn too_large() -> LocalReply {
+    let details = b"request_payload_too_large".to_vec();
+    LocalReply {
+        status: 413,
+        body: b"Payload Too Large".to_vec(),
+        details,
+        grpc_status: -1,
+        ..LocalReply::default()
+    }
+}
