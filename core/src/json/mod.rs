@@ -37,8 +37,8 @@ impl Limits {
     /// No limit goes deeper, as the parser recurses.
     pub const DEEPEST: usize = 128;
 
-    /// For the header and the payload of a token.
-    pub const TOKEN: Self = Self { max_bytes: 16 * 1024, max_depth: 16, max_nodes: 2_048 };
+    /// For the header and the payload of a token, whose own size is bounded by configuration, at most to this.
+    pub const TOKEN: Self = Self { max_bytes: 64 * 1024, max_depth: 16, max_nodes: 2_048 };
 
     /// For a key set or another document that an issuer serves.
     pub const DOCUMENT: Self = Self { max_bytes: 256 * 1024, max_depth: 16, max_nodes: 16_384 };
