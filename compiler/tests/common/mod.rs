@@ -8,7 +8,7 @@ use std::{
 };
 
 use cedar_policy::{
-    Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
+    AuthorizationError, Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
     Schema, SlotId, Template,
 };
 use countersign_compiler::{compile_set, convert};
@@ -17,21 +17,21 @@ use serde_json::Value;
 
 /// Decision, determining policies, policies with errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub allow: bool,
-    pub determining: BTreeSet<String>,
-    pub errors: BTreeSet<String>,
+pub(crate) struct Answer {
+    pub(crate) allow: bool,
+    pub(crate) determining: BTreeSet<String>,
+    pub(crate) errors: BTreeSet<String>,
 }
 
 /// Policies, schema and entities as the official crate holds them.
-pub struct Case {
-    pub set: PolicySet,
-    pub schema: Option<Schema>,
-    pub entities: Entities,
+pub(crate) struct Case {
+    pub(crate) set: PolicySet,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) entities: Entities,
 }
 
 /// The folder of published test material, where it is there.
-pub fn vectors() -> Option<PathBuf> {
+pub(crate) fn vectors() -> Option<PathBuf> {
     let folder = match std::env::var_os("COUNTERSIGN_VECTORS") {
         Some(folder) => PathBuf::from(folder),
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"),
@@ -40,7 +40,7 @@ pub fn vectors() -> Option<PathBuf> {
 }
 
 /// The lines of a JSONL file, unpacked where its name ends in `.gz`.
-pub fn lines(path: &Path) -> Vec<Value> {
+pub(crate) fn lines(path: &Path) -> Vec<Value> {
     let text = if path.extension().is_some_and(|extension| extension == "gz") {
         let output = Command::new("gzip").arg("-dc").arg(path).output().expect("gzip runs");
         assert!(output.status.success(), "gzip: {}", String::from_utf8_lossy(&output.stderr));
@@ -51,14 +51,14 @@ pub fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-pub fn uid(value: &Value) -> EntityUid {
+pub(crate) fn uid(value: &Value) -> EntityUid {
     let value = value.get("__entity").unwrap_or(value);
     let (ty, id) = (value["type"].as_str().expect("type"), value["id"].as_str().expect("id"));
     EntityUid::from_type_name_and_id(EntityTypeName::from_str(ty).expect("type name"), EntityId::new(id))
 }
 
 /// Reads one case, or says why the official crate refuses it.
-pub fn read(case: &Value) -> Result<Case, String> {
+pub(crate) fn read(case: &Value) -> Result<Case, String> {
     let set = match case.get("policy_parts") {
         Some(parts) => assemble(parts, &case["links"])?,
         None => PolicySet::from_str(case["policy"].as_str().expect("policy")).map_err(|e| e.to_string())?,
@@ -102,7 +102,7 @@ fn assemble(parts: &Value, links: &Value) -> Result<PolicySet, String> {
 }
 
 impl Case {
-    pub fn request(&self, request: &Value) -> Result<Request, String> {
+    pub(crate) fn request(&self, request: &Value) -> Result<Request, String> {
         let (principal, action, resource) =
             (uid(&request["principal"]), uid(&request["action"]), uid(&request["resource"]));
         let typed = self.schema.as_ref().map(|schema| (schema, &action));
@@ -119,17 +119,17 @@ impl Case {
     }
 
     /// What the official crate answers.
-    pub fn official(&self, request: &Request) -> Answer {
+    pub(crate) fn official(&self, request: &Request) -> Answer {
         let response = Authorizer::new().is_authorized(request, &self.set, &self.entities);
         Answer {
             allow: response.decision() == cedar_policy::Decision::Allow,
             determining: response.diagnostics().reason().map(ToString::to_string).collect(),
-            errors: response.diagnostics().errors().map(|error| error.policy_id().to_string()).collect(),
+            errors: response.diagnostics().errors().map(errored).collect(),
         }
     }
 
     /// The image with the entities in it, and one without them.
-    pub fn images(&self) -> Result<[Image; 2], String> {
+    pub(crate) fn images(&self) -> Result<[Image; 2], String> {
         let compiled =
             compile_set(&self.set, self.schema.as_ref(), &self.entities).map_err(|e| e.to_string())?;
         let bare =
@@ -138,13 +138,19 @@ impl Case {
     }
 
     /// The entities as a request brings them.
-    pub fn brought(&self) -> Vec<policy::Entity> {
+    pub(crate) fn brought(&self) -> Vec<policy::Entity> {
         self.entities.iter().map(|entity| convert::entity(entity.as_ref()).expect("known")).collect()
     }
 }
 
+fn errored(error: &AuthorizationError) -> String {
+    match error {
+        AuthorizationError::PolicyEvaluationError(error) => error.policy_id().to_string(),
+    }
+}
+
 /// What our evaluator answers.
-pub fn ours(image: &Image, request: &Request, entities: &[policy::Entity]) -> Answer {
+pub(crate) fn ours(image: &Image, request: &Request, entities: &[policy::Entity]) -> Answer {
     let named = |uid: Option<&EntityUid>| convert::uid(uid.expect("concrete").as_ref());
     let (principal, action, resource) =
         (named(request.principal()), named(request.action()), named(request.resource()));
@@ -167,7 +173,7 @@ pub fn ours(image: &Image, request: &Request, entities: &[policy::Entity]) -> An
 }
 
 /// What a case records for a request.
-pub fn recorded(request: &Value) -> Answer {
+pub(crate) fn recorded(request: &Value) -> Answer {
     let request = request.get("oracle").filter(|oracle| oracle.is_object()).unwrap_or(request);
     let names = |name: &str| -> BTreeSet<String> {
         let names = request[name].as_array().into_iter().flatten();
