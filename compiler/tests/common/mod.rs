@@ -8,8 +8,8 @@ use std::{
 };
 
 use cedar_policy::{
-    AuthorizationError, Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request,
-    Schema, SlotId, Template,
+    AuthorizationError, Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, Request, Schema, SlotId, Template,
 };
 use countersign_compiler::{compile_set, convert};
 use countersign_core::policy::{self, Image};

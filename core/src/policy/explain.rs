@@ -67,11 +67,7 @@ pub fn explain<'i>(image: &'i Image, request: &Request<'_>) -> Explanation<'i> {
     for (index, policy) in (0..).zip(image.policies()) {
         let mut evaluation = Evaluation::new(image, request);
         let result = describe(image, policy, evaluation.matches(policy.row()));
-        findings.push(Finding {
-            index,
-            policy,
-            result,
-        });
+        findings.push(Finding { index, policy, result });
     }
     Explanation { outcome, findings }
 }
@@ -80,11 +76,7 @@ fn describe(image: &Image, policy: Policy<'_>, matched: Match) -> Found {
     let clauses = policy.row().clauses.of(&image.tables().policies.clauses);
     let condition = |at: usize| match clauses.get(at) {
         Some(clause) => written(image, policy.span(), clause),
-        None => Condition {
-            text: String::new(),
-            offset: 0,
-            len: 0,
-        },
+        None => Condition { text: String::new(), offset: 0, len: 0 },
     };
     match matched {
         Match::Satisfied => Found::Satisfied,
@@ -92,11 +84,9 @@ fn describe(image: &Image, policy: Policy<'_>, matched: Match) -> Found {
         Match::OtherAction => Found::OtherAction,
         Match::OtherResource => Found::OtherResource,
         Match::ClauseFalse(at) => Found::ConditionFalse(condition(at)),
-        Match::ClauseFailed(at, fault) => Found::Failed(
-            condition(at),
-            fault.kind,
-            print::expression(image.tables(), fault.node),
-        ),
+        Match::ClauseFailed(at, fault) => {
+            Found::Failed(condition(at), fault.kind, print::expression(image.tables(), fault.node))
+        }
     }
 }
 

@@ -29,10 +29,7 @@ enum Binding {
 
 /// Writes an expression.
 pub(crate) fn expression(tables: &Tables, node: NodeId) -> String {
-    let mut printer = Printer {
-        tables,
-        out: String::new(),
-    };
+    let mut printer = Printer { tables, out: String::new() };
     printer.node(node, Binding::If);
     if printer.full() {
         printer.out.push('…');
@@ -159,10 +156,7 @@ impl Printer<'_> {
             Node::Record(names, start) => {
                 self.put("{");
                 let names: &[Sym] = names.of(&self.tables.nodes.names);
-                let operands = Run {
-                    start,
-                    len: u32::try_from(names.len()).unwrap_or(0),
-                };
+                let operands = Run { start, len: u32::try_from(names.len()).unwrap_or(0) };
                 let operands: &[NodeId] = operands.of(&self.tables.nodes.operands);
                 for (at, (name, operand)) in names.iter().zip(operands).enumerate() {
                     self.put(if at > 0 { ", " } else { "" });
@@ -220,10 +214,8 @@ impl Printer<'_> {
 
     fn call(&mut self, function: Function, run: Run) {
         let arguments: &[NodeId] = run.of(&self.tables.nodes.operands);
-        let constructor = matches!(
-            function,
-            Function::Decimal | Function::Ip | Function::Datetime | Function::Duration
-        );
+        let constructor =
+            matches!(function, Function::Decimal | Function::Ip | Function::Datetime | Function::Duration);
         match arguments {
             [object, rest @ ..] if !constructor => {
                 self.node(*object, Binding::Member);
@@ -247,11 +239,7 @@ impl Printer<'_> {
 
     fn name(&mut self, name: Sym) {
         let name = self.text(name).to_string();
-        self.put(&if identifier(&name) {
-            name
-        } else {
-            quoted(&name)
-        });
+        self.put(&if identifier(&name) { name } else { quoted(&name) });
     }
 
     fn pattern(&mut self, pattern: u32) {
@@ -262,11 +250,7 @@ impl Printer<'_> {
         self.put("\"");
         for (at, piece) in pieces.iter().enumerate() {
             self.put(if at > 0 { "*" } else { "" });
-            let piece = self
-                .text(*piece)
-                .escape_debug()
-                .to_string()
-                .replace('*', "\\*");
+            let piece = self.text(*piece).escape_debug().to_string().replace('*', "\\*");
             self.put(&piece);
         }
         self.put("\"");
@@ -349,9 +333,7 @@ fn binding(row: Node) -> Binding {
 }
 
 fn identifier(name: &str) -> bool {
-    const RESERVED: [&str; 9] = [
-        "true", "false", "if", "then", "else", "in", "is", "like", "has",
-    ];
+    const RESERVED: [&str; 9] = ["true", "false", "if", "then", "else", "in", "is", "like", "has"];
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && !RESERVED.contains(&name)

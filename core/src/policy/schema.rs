@@ -14,9 +14,7 @@ use super::{
     image::{
         Image,
         lookup::{type_name, type_named},
-        tables::{
-            ActionRow, AttributeRow, EntityTypeRow, Run, SchemaType, SchemaTypeId, Sym, TypeId,
-        },
+        tables::{ActionRow, AttributeRow, EntityTypeRow, Run, SchemaType, SchemaTypeId, Sym, TypeId},
     },
     value::{Entity, EntityUid, Record, Request, Value},
 };
@@ -48,26 +46,14 @@ impl<'i> Schema<'i> {
     pub fn action(&self, action: &EntityUid) -> Option<Action<'i>> {
         let tables = self.image.tables();
         let uid = self.image.lookup().uid(tables, action.ty(), action.id())?;
-        let at = tables
-            .schema
-            .actions
-            .binary_search_by_key(&uid, |row| row.action)
-            .ok()?;
-        tables.schema.actions.get(at).map(|row| Action {
-            image: self.image,
-            row,
-        })
+        let at = tables.schema.actions.binary_search_by_key(&uid, |row| row.action).ok()?;
+        tables.schema.actions.get(at).map(|row| Action { image: self.image, row })
     }
 
     /// All actions.
     pub fn actions(&self) -> impl Iterator<Item = Action<'i>> + use<'i> {
         let image = self.image;
-        image
-            .tables()
-            .schema
-            .actions
-            .iter()
-            .map(move |row| Action { image, row })
+        image.tables().schema.actions.iter().map(move |row| Action { image, row })
     }
 
     /// The declaration of an entity type, by its full name.
@@ -75,26 +61,14 @@ impl<'i> Schema<'i> {
     pub fn entity_type(&self, name: &str) -> Option<EntityType<'i>> {
         let tables = self.image.tables();
         let ty = type_named(tables, name)?;
-        let at = tables
-            .schema
-            .entities
-            .binary_search_by_key(&ty, |row| row.ty)
-            .ok()?;
-        tables.schema.entities.get(at).map(|row| EntityType {
-            image: self.image,
-            row,
-        })
+        let at = tables.schema.entities.binary_search_by_key(&ty, |row| row.ty).ok()?;
+        tables.schema.entities.get(at).map(|row| EntityType { image: self.image, row })
     }
 
     /// All entity types, by name.
     pub fn entity_types(&self) -> impl Iterator<Item = EntityType<'i>> + use<'i> {
         let image = self.image;
-        image
-            .tables()
-            .schema
-            .entities
-            .iter()
-            .map(move |row| EntityType { image, row })
+        image.tables().schema.entities.iter().map(move |row| EntityType { image, row })
     }
 
     /// Checks a request: the action's types of principal and resource, the context, and the attributes of the
@@ -105,43 +79,20 @@ impl<'i> Schema<'i> {
     /// The first thing that the schema does not allow.
     pub fn check(&self, request: &Request<'_>) -> Result<(), Mismatch> {
         let Some(action) = self.action(request.action) else {
-            return Err(Mismatch::new(
-                "action",
-                "an action of the schema",
-                &request.action.to_string(),
-            ));
+            return Err(Mismatch::new("action", "an action of the schema", &request.action.to_string()));
         };
-        if !action
-            .principal_types()
-            .any(|ty| ty == request.principal.ty())
-        {
-            return Err(Mismatch::new(
-                "principal",
-                "a type that the action allows",
-                request.principal.ty(),
-            ));
+        if !action.principal_types().any(|ty| ty == request.principal.ty()) {
+            return Err(Mismatch::new("principal", "a type that the action allows", request.principal.ty()));
         }
-        if !action
-            .resource_types()
-            .any(|ty| ty == request.resource.ty())
-        {
-            return Err(Mismatch::new(
-                "resource",
-                "a type that the action allows",
-                request.resource.ty(),
-            ));
+        if !action.resource_types().any(|ty| ty == request.resource.ty()) {
+            return Err(Mismatch::new("resource", "a type that the action allows", request.resource.ty()));
         }
-        action
-            .context()
-            .check(request.context)
-            .map_err(|mismatch| mismatch.within("context"))?;
-        request
-            .entities
-            .iter()
-            .try_for_each(|entity| self.check_entity(entity))
+        action.context().check(request.context).map_err(|mismatch| mismatch.within("context"))?;
+        request.entities.iter().try_for_each(|entity| self.check_entity(entity))
     }
 
-    /// Checks one entity: its type and identifier, attributes and tags.
+    /// Checks one entity: its type and identifier, attributes and tags. An attribute that the image holds for
+    /// the entity need not be given again.
     ///
     /// # Errors
     ///
@@ -149,33 +100,37 @@ impl<'i> Schema<'i> {
     pub fn check_entity(&self, entity: &Entity) -> Result<(), Mismatch> {
         let place = entity.uid.ty();
         let Some(ty) = self.entity_type(place) else {
-            return Err(Mismatch::new(
-                place,
-                "an entity type of the schema",
-                &entity.uid.to_string(),
-            ));
+            return Err(Mismatch::new(place, "an entity type of the schema", &entity.uid.to_string()));
         };
-        if ty
-            .choices()
-            .is_some_and(|mut choices| choices.all(|choice| choice != entity.uid.id()))
-        {
-            return Err(Mismatch::new(
-                place,
-                "an identifier that the schema lists",
-                entity.uid.id(),
-            ));
+        if ty.choices().is_some_and(|mut choices| choices.all(|choice| choice != entity.uid.id())) {
+            return Err(Mismatch::new(place, "an identifier that the schema lists", entity.uid.id()));
         }
-        ty.shape()
-            .check(&entity.attributes)
-            .map_err(|mismatch| mismatch.within(place))?;
+        let stored = self.stored(&entity.uid);
+        let elsewhere = |name: &str| stored.is_some_and(|fields| self.named(fields, name));
+        let shape = ty.shape();
+        shape.check_with(&entity.attributes, elsewhere).map_err(|mismatch| mismatch.within(place))?;
         match ty.tags() {
             None if entity.tags.is_empty() => Ok(()),
             None => Err(Mismatch::new(place, "no tags", "tags")),
             Some(ty) => entity.tags.iter().try_for_each(|(name, value)| {
-                ty.check(value)
-                    .map_err(|mismatch| mismatch.within(name).within(place))
+                ty.check(value).map_err(|mismatch| mismatch.within(name).within(place))
             }),
         }
+    }
+}
+
+impl<'i> Schema<'i> {
+    /// The attributes that the image holds for an entity.
+    fn stored(&self, uid: &EntityUid) -> Option<&'i [(Sym, u32)]> {
+        let tables = self.image.tables();
+        let known = self.image.lookup().uid(tables, uid.ty(), uid.id())?;
+        let row = tables.uids.get(known as usize)?.entity?;
+        let row = tables.entities.rows.get(row as usize)?;
+        Some(row.attributes.of(&tables.constants.fields))
+    }
+
+    fn named(&self, fields: &[(Sym, u32)], name: &str) -> bool {
+        fields.iter().any(|(field, _)| self.image.tables().strings.get(*field) == name)
     }
 }
 
@@ -191,20 +146,14 @@ impl<'i> Action<'i> {
     #[must_use]
     pub fn id(&self) -> &'i str {
         let tables = self.image.tables();
-        tables
-            .uids
-            .get(self.row.action as usize)
-            .map_or("", |uid| tables.strings.get(uid.id))
+        tables.uids.get(self.row.action as usize).map_or("", |uid| tables.strings.get(uid.id))
     }
 
     /// Its type: `Action`, with namespaces.
     #[must_use]
     pub fn ty(&self) -> &'i str {
         let tables = self.image.tables();
-        tables
-            .uids
-            .get(self.row.action as usize)
-            .map_or("", |uid| type_name(tables, uid.ty))
+        tables.uids.get(self.row.action as usize).map_or("", |uid| type_name(tables, uid.ty))
     }
 
     /// The types that a principal may have.
@@ -297,13 +246,8 @@ impl<'i> Shape<'i> {
     pub fn attribute(&self, name: &str) -> Option<Attribute<'i>> {
         let strings = &self.image.tables().strings;
         let rows = self.rows();
-        let at = rows
-            .binary_search_by(|row| strings.get(row.name).cmp(name))
-            .ok()?;
-        rows.get(at).map(|row| Attribute {
-            image: self.image,
-            row,
-        })
+        let at = rows.binary_search_by(|row| strings.get(row.name).cmp(name)).ok()?;
+        rows.get(at).map(|row| Attribute { image: self.image, row })
     }
 
     /// Checks that `record` has every required attribute, no unknown one, and values of the declared types.
@@ -312,26 +256,25 @@ impl<'i> Shape<'i> {
     ///
     /// The first thing that is wrong, with its place.
     pub fn check(&self, record: &Record) -> Result<(), Mismatch> {
+        self.check_with(record, |_| false)
+    }
+
+    /// As [`Self::check`], where some attributes may be given `elsewhere`.
+    fn check_with(&self, record: &Record, elsewhere: impl Fn(&str) -> bool) -> Result<(), Mismatch> {
         for (name, value) in record.iter() {
             match self.attribute(name) {
                 Some(attribute) => {
-                    attribute
-                        .ty()
-                        .check(value)
-                        .map_err(|mismatch| mismatch.within(name))?;
+                    attribute.ty().check(value).map_err(|mismatch| mismatch.within(name))?;
                 }
                 None => return Err(Mismatch::new(name, "no such attribute", kind(value))),
             }
         }
-        match self
-            .attributes()
-            .find(|attribute| attribute.required() && record.get(attribute.name()).is_none())
-        {
-            Some(missing) => Err(Mismatch::new(
-                missing.name(),
-                &missing.ty().to_string(),
-                "nothing",
-            )),
+        let absent = |attribute: &Attribute<'_>| {
+            let name = attribute.name();
+            attribute.required() && record.get(name).is_none() && !elsewhere(name)
+        };
+        match self.attributes().find(absent) {
+            Some(missing) => Err(Mismatch::new(missing.name(), &missing.ty().to_string(), "nothing")),
             None => Ok(()),
         }
     }
@@ -483,16 +426,9 @@ impl fmt::Display for Type<'_> {
             Self::Record(shape) => {
                 f.write_str("{")?;
                 for (at, attribute) in shape.attributes().enumerate() {
-                    let (comma, optional) = (
-                        if at > 0 { ", " } else { "" },
-                        if attribute.required() { "" } else { "?" },
-                    );
-                    write!(
-                        f,
-                        "{comma}{}{optional}: {}",
-                        attribute.name(),
-                        attribute.ty()
-                    )?;
+                    let (comma, optional) =
+                        (if at > 0 { ", " } else { "" }, if attribute.required() { "" } else { "?" });
+                    write!(f, "{comma}{}{optional}: {}", attribute.name(), attribute.ty())?;
                 }
                 f.write_str("}")
             }
@@ -532,11 +468,7 @@ pub struct Mismatch {
 
 impl Mismatch {
     fn new(place: &str, expected: &str, found: &str) -> Self {
-        Self {
-            place: place.into(),
-            expected: expected.into(),
-            found: found.into(),
-        }
+        Self { place: place.into(), expected: expected.into(), found: found.into() }
     }
 
     fn within(mut self, outer: &str) -> Self {
@@ -550,11 +482,7 @@ impl Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "`{}`: expected {}, found {}",
-            self.place, self.expected, self.found
-        )
+        write!(f, "`{}`: expected {}, found {}", self.place, self.expected, self.found)
     }
 }
 

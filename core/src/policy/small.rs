@@ -13,11 +13,7 @@ pub struct Inline<T, const N: usize> {
 impl<T: Copy, const N: usize> Inline<T, N> {
     /// An empty list; `filler` occupies the unused places and is never seen.
     pub(crate) fn new(filler: T) -> Self {
-        Self {
-            head: [filler; N],
-            len: 0,
-            spill: Vec::new(),
-        }
+        Self { head: [filler; N], len: 0, spill: Vec::new() }
     }
 
     /// How many items there are.
@@ -96,10 +92,7 @@ impl<T: Copy, const N: usize> Inline<T, N> {
             let mut kept: usize = 0;
             for next in 0..self.len {
                 let Some(item) = self.get(next) else { break };
-                let repeated = kept > 0
-                    && self
-                        .get(kept - 1)
-                        .is_some_and(|last| key(&last) == key(&item));
+                let repeated = kept > 0 && self.get(kept - 1).is_some_and(|last| key(&last) == key(&item));
                 if !repeated {
                     self.set(kept, item);
                     kept += 1;

@@ -116,10 +116,7 @@ impl Record {
     pub fn insert(&mut self, name: impl Into<Box<str>>, value: impl Into<Value>) -> Option<Value> {
         let (name, value) = (name.into(), value.into());
         match self.0.binary_search_by(|(have, _)| (**have).cmp(&*name)) {
-            Ok(at) => self
-                .0
-                .get_mut(at)
-                .map(|(_, place)| core::mem::replace(place, value)),
+            Ok(at) => self.0.get_mut(at).map(|(_, place)| core::mem::replace(place, value)),
             Err(at) => {
                 self.0.insert(at, (name, value));
                 None
@@ -138,16 +135,9 @@ impl Record {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         if self.0.len() <= SCANNED {
-            return self
-                .0
-                .iter()
-                .find(|(have, _)| **have == *name)
-                .map(|(_, value)| value);
+            return self.0.iter().find(|(have, _)| **have == *name).map(|(_, value)| value);
         }
-        let at = self
-            .0
-            .binary_search_by(|(have, _)| (**have).cmp(name))
-            .ok()?;
+        let at = self.0.binary_search_by(|(have, _)| (**have).cmp(name)).ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
 
@@ -195,10 +185,7 @@ impl EntityUid {
     /// The entity `id` of type `ty`; a type's namespaces are part of its name (`Bank::User`).
     #[must_use]
     pub fn new(ty: impl Into<Box<str>>, id: impl Into<Box<str>>) -> Self {
-        Self {
-            ty: ty.into(),
-            id: id.into(),
-        }
+        Self { ty: ty.into(), id: id.into() }
     }
 
     /// The entity type, with its namespaces.
@@ -240,12 +227,7 @@ impl Entity {
     /// An entity without attributes or parents.
     #[must_use]
     pub fn new(uid: EntityUid) -> Self {
-        Self {
-            uid,
-            attributes: Record::new(),
-            parents: Vec::new(),
-            tags: Record::new(),
-        }
+        Self { uid, attributes: Record::new(), parents: Vec::new(), tags: Record::new() }
     }
 }
 

@@ -34,12 +34,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The order of `Value`, whatever each side is kept in.
-    pub(crate) fn compare(
-        &mut self,
-        a: Val<'a>,
-        b: Val<'a>,
-        depth: u16,
-    ) -> Result<Ordering, ErrorKind> {
+    pub(crate) fn compare(&mut self, a: Val<'a>, b: Val<'a>, depth: u16) -> Result<Ordering, ErrorKind> {
         self.step()?;
         if depth > MAX_VALUE_DEPTH.saturating_mul(4) {
             return Err(ErrorKind::Limit);
@@ -61,12 +56,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    fn compare_sets(
-        &mut self,
-        a: SetRef<'a>,
-        b: SetRef<'a>,
-        depth: u16,
-    ) -> Result<Ordering, ErrorKind> {
+    fn compare_sets(&mut self, a: SetRef<'a>, b: SetRef<'a>, depth: u16) -> Result<Ordering, ErrorKind> {
         let mut at = 0;
         loop {
             match (self.member(a, at), self.member(b, at)) {
@@ -122,11 +112,7 @@ impl<'a> Evaluation<'a> {
         Ok(false)
     }
 
-    pub(crate) fn contains_all(
-        &mut self,
-        set: SetRef<'a>,
-        wanted: SetRef<'a>,
-    ) -> Result<bool, ErrorKind> {
+    pub(crate) fn contains_all(&mut self, set: SetRef<'a>, wanted: SetRef<'a>) -> Result<bool, ErrorKind> {
         for at in 0..self.set_len(wanted) {
             let Some(member) = self.member(wanted, at) else {
                 break;
@@ -139,11 +125,7 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(crate) fn contains_any(&mut self, a: SetRef<'a>, b: SetRef<'a>) -> Result<bool, ErrorKind> {
-        let (few, many) = if self.set_len(a) <= self.set_len(b) {
-            (a, b)
-        } else {
-            (b, a)
-        };
+        let (few, many) = if self.set_len(a) <= self.set_len(b) { (a, b) } else { (b, a) };
         for at in 0..self.set_len(few) {
             let Some(member) = self.member(few, at) else {
                 break;
@@ -169,13 +151,7 @@ pub(crate) fn constants_in_order(image: &Image) -> bool {
         entities: &[],
     };
     let mut evaluation = Evaluation::new(image, &request);
-    evaluation.allow_steps(
-        constants
-            .members
-            .len()
-            .saturating_mul(64)
-            .saturating_add(1 << 20),
-    );
+    evaluation.allow_steps(constants.members.len().saturating_mul(64).saturating_add(1 << 20));
     let mut sorted = |run: Run| {
         let members = run.of(&constants.members);
         members.iter().zip(members.iter().skip(1)).all(|(a, b)| {

@@ -25,10 +25,7 @@ impl<'a> Evaluation<'a> {
     pub(super) fn condition(&mut self, node: NodeId) -> Result<bool, Fault> {
         match self.value(node)? {
             Val::Bool(value) => Ok(value),
-            _ => Err(Fault {
-                kind: ErrorKind::Type,
-                node,
-            }),
+            _ => Err(Fault { kind: ErrorKind::Type, node }),
         }
     }
 
@@ -68,11 +65,7 @@ impl<'a> Evaluation<'a> {
             }
             Node::If(run) => match *run.of(&tables.nodes.operands) {
                 [condition, then, otherwise] => {
-                    let chosen = if self.condition(condition)? {
-                        then
-                    } else {
-                        otherwise
-                    };
+                    let chosen = if self.condition(condition)? { then } else { otherwise };
                     self.value(chosen)
                 }
                 _ => Err(at(ErrorKind::Limit)),
@@ -88,14 +81,11 @@ impl<'a> Evaluation<'a> {
             }
             Node::Attr(object, name) => {
                 let object = self.value(object)?;
-                self.member_named(object, tables.strings.get(name))
-                    .map_err(at)
+                self.member_named(object, tables.strings.get(name)).map_err(at)
             }
             Node::Has(object, name) => {
                 let object = self.value(object)?;
-                self.has(object, tables.strings.get(name))
-                    .map(|found| Val::Bool(found.is_some()))
-                    .map_err(at)
+                self.has(object, tables.strings.get(name)).map(|found| Val::Bool(found.is_some())).map_err(at)
             }
             Node::HasPath(object, names) => {
                 let mut object = self.value(object)?;
@@ -121,10 +111,7 @@ impl<'a> Evaluation<'a> {
                 Ok(Val::Set(SetRef::Scratch(Run { start, len })))
             }
             Node::Record(names, start) => {
-                let start = self.operands(Run {
-                    start,
-                    len: names.len,
-                })?;
+                let start = self.operands(Run { start, len: names.len })?;
                 Ok(Val::Record(RecordRef::Scratch(names, start)))
             }
             Node::Call(function, run) => {
@@ -162,10 +149,7 @@ impl<'a> Evaluation<'a> {
             for next in 1..len {
                 let mut at = next;
                 while at > 0 {
-                    let pair = (
-                        self.scratch.get(start + at - 1),
-                        self.scratch.get(start + at),
-                    );
+                    let pair = (self.scratch.get(start + at - 1), self.scratch.get(start + at));
                     let (Some(before), Some(value)) = pair else {
                         break;
                     };
@@ -178,9 +162,8 @@ impl<'a> Evaluation<'a> {
                 }
             }
         } else {
-            let mut values: Vec<Val<'a>> = (start..start + len)
-                .filter_map(|at| self.scratch.get(at))
-                .collect();
+            let mut values: Vec<Val<'a>> =
+                (start..start + len).filter_map(|at| self.scratch.get(at)).collect();
             let mut failed = None;
             values.sort_by(|a, b| {
                 self.compare(*a, *b, 0).unwrap_or_else(|kind| {
@@ -200,10 +183,7 @@ impl<'a> Evaluation<'a> {
             let Some(value) = self.scratch.get(next) else {
                 break;
             };
-            let repeated = match kept
-                .checked_sub(1)
-                .and_then(|last| self.scratch.get(start + last))
-            {
+            let repeated = match kept.checked_sub(1).and_then(|last| self.scratch.get(start + last)) {
                 Some(last) => self.equal(last, value)?,
                 None => false,
             };
@@ -218,10 +198,7 @@ impl<'a> Evaluation<'a> {
     fn unary(&mut self, operator: Unary, value: Val<'a>) -> Found<'a> {
         match (operator, value) {
             (Unary::Not, Val::Bool(value)) => Ok(Val::Bool(!value)),
-            (Unary::Neg, Val::Long(value)) => value
-                .checked_neg()
-                .map(Val::Long)
-                .ok_or(ErrorKind::Overflow),
+            (Unary::Neg, Val::Long(value)) => value.checked_neg().map(Val::Long).ok_or(ErrorKind::Overflow),
             (Unary::IsEmpty, Val::Set(set)) => Ok(Val::Bool(self.set_len(set) == 0)),
             (Unary::Not | Unary::Neg | Unary::IsEmpty, _) => Err(ErrorKind::Type),
         }
@@ -246,9 +223,7 @@ impl<'a> Evaluation<'a> {
             Binary::Sub => arithmetic(left, right, i64::checked_sub),
             Binary::Mul => arithmetic(left, right, i64::checked_mul),
             Binary::In => match (left, right) {
-                (Val::Entity(entity), Val::Entity(target)) => {
-                    Ok(Val::Bool(self.lies_in(entity, target)))
-                }
+                (Val::Entity(entity), Val::Entity(target)) => Ok(Val::Bool(self.lies_in(entity, target))),
                 (Val::Entity(entity), Val::Set(targets)) => self.in_any(entity, targets),
                 _ => Err(ErrorKind::Type),
             },
@@ -269,9 +244,7 @@ impl<'a> Evaluation<'a> {
                 _ => Err(ErrorKind::Type),
             },
             Binary::HasTag => match (left, right) {
-                (Val::Entity(entity), Val::String(name)) => {
-                    Ok(Val::Bool(self.tag(entity, name).is_ok()))
-                }
+                (Val::Entity(entity), Val::String(name)) => Ok(Val::Bool(self.tag(entity, name).is_ok())),
                 _ => Err(ErrorKind::Type),
             },
         }
@@ -351,10 +324,7 @@ impl<'a> Evaluation<'a> {
                 };
                 between.iter().all(|sym| {
                     let wanted = piece(sym);
-                    match rest
-                        .find(wanted)
-                        .and_then(|at| rest.get(at.checked_add(wanted.len())?..))
-                    {
+                    match rest.find(wanted).and_then(|at| rest.get(at.checked_add(wanted.len())?..)) {
                         Some(after) => {
                             rest = after;
                             true
@@ -367,11 +337,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-fn arithmetic<'a>(
-    left: Val<'a>,
-    right: Val<'a>,
-    operator: fn(i64, i64) -> Option<i64>,
-) -> Found<'a> {
+fn arithmetic<'a>(left: Val<'a>, right: Val<'a>, operator: fn(i64, i64) -> Option<i64>) -> Found<'a> {
     match (left, right) {
         (Val::Long(a), Val::Long(b)) => operator(a, b).map(Val::Long).ok_or(ErrorKind::Overflow),
         _ => Err(ErrorKind::Type),
@@ -419,15 +385,11 @@ fn call<'a>(function: Function, first: Val<'a>, second: Option<Val<'a>>) -> Foun
             Val::Bool(address.is_in_range(&range))
         }
         Function::Offset => match (time()?, second) {
-            (time, Some(Val::Duration(length))) => {
-                Val::Datetime(time.offset(length).ok_or(failed)?)
-            }
+            (time, Some(Val::Duration(length))) => Val::Datetime(time.offset(length).ok_or(failed)?),
             _ => return Err(ErrorKind::Type),
         },
         Function::DurationSince => match (time()?, second) {
-            (time, Some(Val::Datetime(since))) => {
-                Val::Duration(time.duration_since(since).ok_or(failed)?)
-            }
+            (time, Some(Val::Datetime(since))) => Val::Duration(time.duration_since(since).ok_or(failed)?),
             _ => return Err(ErrorKind::Type),
         },
         Function::ToDate => Val::Datetime(time()?.to_date().ok_or(failed)?),

@@ -32,11 +32,7 @@ impl<'a> Evaluation<'a> {
 
     /// `uid`, by its place in the image where it has one.
     pub(super) fn resolve(&self, uid: &'a EntityUid) -> Ent<'a> {
-        match self
-            .image
-            .lookup()
-            .uid(self.image.tables(), uid.ty(), uid.id())
-        {
+        match self.image.lookup().uid(self.image.tables(), uid.ty(), uid.id()) {
             Some(known) => Ent::Known(known),
             None => Ent::Foreign(uid),
         }
@@ -45,10 +41,7 @@ impl<'a> Evaluation<'a> {
     fn known(&self, entity: Ent<'a>) -> Option<UidId> {
         match entity {
             Ent::Known(uid) => Some(uid),
-            Ent::Foreign(uid) => self
-                .image
-                .lookup()
-                .uid(self.image.tables(), uid.ty(), uid.id()),
+            Ent::Foreign(uid) => self.image.lookup().uid(self.image.tables(), uid.ty(), uid.id()),
         }
     }
 
@@ -96,9 +89,7 @@ impl<'a> Evaluation<'a> {
             }
         }
         match self.stored(entity) {
-            Some(stored) => self
-                .field(RecordRef::Image(stored.tags), name)
-                .ok_or(ErrorKind::MissingTag),
+            Some(stored) => self.field(RecordRef::Image(stored.tags), name).ok_or(ErrorKind::MissingTag),
             None if exists => Err(ErrorKind::MissingTag),
             None => Err(ErrorKind::MissingEntity),
         }
@@ -130,10 +121,7 @@ impl<'a> Evaluation<'a> {
     fn climb(&self, entity: Ent<'a>, found: &mut impl FnMut(Ent<'a>) -> bool) -> bool {
         let tables = self.image.tables();
         let mut visited = Visited::new(false);
-        self.request
-            .entities
-            .iter()
-            .for_each(|_| visited.push(false));
+        self.request.entities.iter().for_each(|_| visited.push(false));
         let mut pending = Pending::new(entity);
         pending.push(entity);
         while let Some(entity) = pending.pop() {
@@ -145,25 +133,17 @@ impl<'a> Evaluation<'a> {
                 Some(stored) => stored.ancestors.of(&tables.entities.ancestors),
                 None => &[],
             };
-            if ancestors
-                .iter()
-                .any(|ancestor| found(Ent::Known(*ancestor)))
-            {
+            if ancestors.iter().any(|ancestor| found(Ent::Known(*ancestor))) {
                 return true;
             }
             for (at, brought) in self.request.entities.iter().enumerate() {
                 let here = Ent::Foreign(&brought.uid);
                 let reached = visited.get(at) == Some(false)
                     && (self.same(entity, here)
-                        || ancestors
-                            .iter()
-                            .any(|ancestor| self.same(Ent::Known(*ancestor), here)));
+                        || ancestors.iter().any(|ancestor| self.same(Ent::Known(*ancestor), here)));
                 if reached {
                     visited.set(at, true);
-                    brought
-                        .parents
-                        .iter()
-                        .for_each(|parent| pending.push(Ent::Foreign(parent)));
+                    brought.parents.iter().for_each(|parent| pending.push(Ent::Foreign(parent)));
                 }
             }
         }

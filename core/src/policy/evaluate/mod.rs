@@ -80,11 +80,8 @@ pub(crate) struct Evaluation<'a> {
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(image: &'a Image, request: &'a Request<'a>) -> Self {
-        let nobody = || Party {
-            entity: Ent::Foreign(request.principal),
-            ancestry: Ancestry::new(0),
-            ty: None,
-        };
+        let nobody =
+            || Party { entity: Ent::Foreign(request.principal), ancestry: Ancestry::new(0), ty: None };
         let mut evaluation = Self {
             image,
             request,
@@ -103,19 +100,10 @@ impl<'a> Evaluation<'a> {
     fn party(&self, uid: &'a super::EntityUid) -> Party<'a> {
         let entity = self.resolve(uid);
         let ty = match entity {
-            Ent::Known(known) => self
-                .image
-                .tables()
-                .uids
-                .get(known as usize)
-                .map(|uid| uid.ty),
+            Ent::Known(known) => self.image.tables().uids.get(known as usize).map(|uid| uid.ty),
             Ent::Foreign(uid) => type_named(self.image.tables(), uid.ty()),
         };
-        Party {
-            entity,
-            ancestry: self.ancestry(entity),
-            ty,
-        }
+        Party { entity, ancestry: self.ancestry(entity), ty }
     }
 
     pub(crate) fn allow_steps(&mut self, steps: usize) {
@@ -173,10 +161,8 @@ impl<'a> Evaluation<'a> {
             match self.matches(row) {
                 Match::Satisfied => tally.satisfied(*index, row.effect),
                 Match::ClauseFailed(_, fault) => tally.failed(*index, row.effect, fault),
-                Match::OtherPrincipal
-                | Match::OtherAction
-                | Match::OtherResource
-                | Match::ClauseFalse(_) => {}
+                Match::OtherPrincipal | Match::OtherAction | Match::OtherResource | Match::ClauseFalse(_) => {
+                }
             }
         }
     }
@@ -202,12 +188,7 @@ impl<'a> Evaluation<'a> {
         }
         let image = self.image;
         self.scratch.truncate(0);
-        for (at, clause) in row
-            .clauses
-            .of(&image.tables().policies.clauses)
-            .iter()
-            .enumerate()
-        {
+        for (at, clause) in row.clauses.of(&image.tables().policies.clauses).iter().enumerate() {
             match self.condition(clause.node) {
                 Ok(true) => {}
                 Ok(false) => return Match::ClauseFalse(at),
@@ -242,11 +223,7 @@ struct Tally {
 
 impl Tally {
     fn new() -> Self {
-        let filler = PolicyError {
-            policy: 0,
-            kind: ErrorKind::Limit,
-            node: 0,
-        };
+        let filler = PolicyError { policy: 0, kind: ErrorKind::Limit, node: 0 };
         Self {
             permits: PolicyList::new(0),
             forbids: PolicyList::new(0),
@@ -264,11 +241,7 @@ impl Tally {
 
     fn failed(&mut self, index: PolicyIndex, effect: Effect, fault: Fault) {
         self.forbid_errored |= effect == Effect::Forbid;
-        self.errors.push(PolicyError {
-            policy: index,
-            kind: fault.kind,
-            node: fault.node,
-        });
+        self.errors.push(PolicyError { policy: index, kind: fault.kind, node: fault.node });
     }
 
     fn finish(mut self) -> Outcome {
@@ -277,18 +250,9 @@ impl Tally {
         } else {
             Decision::Deny
         };
-        let mut determining = if decision == Decision::Allow {
-            self.permits
-        } else {
-            self.forbids
-        };
+        let mut determining = if decision == Decision::Allow { self.permits } else { self.forbids };
         determining.sort_dedup_by_key(|index| *index);
         self.errors.sort_dedup_by_key(|error| error.policy);
-        Outcome {
-            decision,
-            determining,
-            errors: self.errors,
-            forbid_errored: self.forbid_errored,
-        }
+        Outcome { decision, determining, errors: self.errors, forbid_errored: self.forbid_errored }
     }
 }

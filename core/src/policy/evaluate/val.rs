@@ -139,10 +139,7 @@ impl<'a> super::Evaluation<'a> {
             }
             RecordRef::Scratch(names, start) => {
                 let name = names.of(&tables.nodes.names).get(at)?;
-                Some((
-                    tables.strings.get(*name),
-                    self.scratch.get(start as usize + at)?,
-                ))
+                Some((tables.strings.get(*name), self.scratch.get(start as usize + at)?))
             }
         }
     }

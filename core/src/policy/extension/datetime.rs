@@ -37,10 +37,7 @@ impl Datetime {
         };
         let offset = zone_offset(zone)?;
         let clock = ((hour * 60 + minute) * 60 + second) * 1000 + millis;
-        days.checked_mul(DAY)?
-            .checked_add(clock)?
-            .checked_sub(offset)
-            .map(Self)
+        days.checked_mul(DAY)?.checked_add(clock)?.checked_sub(offset).map(Self)
     }
 
     /// This time moved by `duration`; `None` on overflow.
@@ -133,24 +130,14 @@ impl Duration {
         let mut next_unit = 0;
         while !rest.is_empty() {
             let length = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let number: u64 = rest
-                .get(..length)
-                .filter(|digits| !digits.is_empty())?
-                .parse()
-                .ok()?;
+            let number: u64 = rest.get(..length).filter(|digits| !digits.is_empty())?.parse().ok()?;
             rest = rest.get(length..)?;
             let units = ["d", "h", "m", "s", "ms"];
             // `m` must not swallow the beginning of `ms`.
-            let (unit, remainder) =
-                units
-                    .iter()
-                    .enumerate()
-                    .skip(next_unit)
-                    .find_map(|(at, name)| {
-                        let after = rest.strip_prefix(name)?;
-                        (after.is_empty() || after.starts_with(|c: char| c.is_ascii_digit()))
-                            .then_some((at, after))
-                    })?;
+            let (unit, remainder) = units.iter().enumerate().skip(next_unit).find_map(|(at, name)| {
+                let after = rest.strip_prefix(name)?;
+                (after.is_empty() || after.starts_with(|c: char| c.is_ascii_digit())).then_some((at, after))
+            })?;
             *parts.get_mut(unit)? = i128::from(number);
             next_unit = unit + 1;
             rest = remainder;
@@ -213,22 +200,14 @@ impl fmt::Display for Datetime {
         let (days, clock) = (self.0.div_euclid(DAY), self.0.rem_euclid(DAY));
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-        let month = if from_march < 10 {
-            from_march + 3
-        } else {
-            from_march - 9
-        };
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
         let year = era * 400 + year_of_era + i64::from(month <= 2);
         let (hour, minute) = (clock / 3_600_000, clock / 60_000 % 60);
         let (second, milli) = (clock / 1000 % 60, clock % 1000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 }

@@ -31,12 +31,7 @@ impl Decimal {
         };
         let whole = whole.checked_mul(10_000)?;
         let fraction = digits(fraction)?.checked_mul(scale)?;
-        if negative {
-            whole.checked_sub(fraction)
-        } else {
-            whole.checked_add(fraction)
-        }
-        .map(Self)
+        if negative { whole.checked_sub(fraction) } else { whole.checked_add(fraction) }.map(Self)
     }
 }
 

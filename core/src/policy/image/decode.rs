@@ -11,9 +11,9 @@ use super::{
     },
     read::Reader,
     tables::{
-        ActionRow, ActionScope, AttributeRow, Binary, Clause, Const, ConstId, Effect,
-        EntityTypeRow, Function, Key, Node, PolicyRow, Run, SchemaType, Scope, Span, StaticEntity,
-        Sym, Tables, Uid, Unary, Var,
+        ActionRow, ActionScope, AttributeRow, Binary, Clause, Const, ConstId, Effect, EntityTypeRow,
+        Function, Key, Node, PolicyRow, Run, SchemaType, Scope, Span, StaticEntity, Sym, Tables, Uid, Unary,
+        Var,
     },
 };
 use crate::policy::extension::{Datetime, Decimal, Duration, IpNet};
@@ -51,16 +51,11 @@ type Sections<'a> = Vec<(Section, &'a [u8])>;
 /// Checks everything outside the sections.
 fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), ImageError> {
     let found = image.len() as u64;
-    let magic = image
-        .get(..MAGIC.len().min(image.len()))
-        .unwrap_or_default();
+    let magic = image.get(..MAGIC.len().min(image.len())).unwrap_or_default();
     if magic.is_empty() || !MAGIC.starts_with(magic) {
         return Err(ImageError::NotAnImage);
     }
-    let short = ImageError::Truncated {
-        expected: HEADER as u64,
-        found,
-    };
+    let short = ImageError::Truncated { expected: HEADER as u64, found };
     let version = u16::from_le_bytes(word(image, 8).ok_or(short)?);
     if version > FORMAT_VERSION {
         return Err(ImageError::NewerFormat { found: version });
@@ -70,16 +65,11 @@ fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), ImageError> {
     }
     let [major, minor] = word(image, 10).ok_or(short)?;
     if major != LANGUAGE_VERSION.0 || minor > LANGUAGE_VERSION.1 {
-        return Err(ImageError::Language {
-            found: (major, minor),
-        });
+        return Err(ImageError::Language { found: (major, minor) });
     }
     let expected = u64::from(u32::from_le_bytes(word(image, 12).ok_or(short)?));
     if found < expected.max(HEADER as u64) {
-        return Err(ImageError::Truncated {
-            expected: expected.max(HEADER as u64),
-            found,
-        });
+        return Err(ImageError::Truncated { expected: expected.max(HEADER as u64), found });
     }
     if found > expected {
         return Err(ImageError::Trailing { expected, found });
@@ -88,9 +78,7 @@ fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), ImageError> {
     if digest(image) != stored {
         return Err(ImageError::Altered);
     }
-    sections(image)
-        .map(|sections| (stored, sections))
-        .ok_or(ImageError::SectionTable)
+    sections(image).map(|sections| (stored, sections)).ok_or(ImageError::SectionTable)
 }
 
 /// The sections: all of them, in order, each beginning where the one before ends.
@@ -140,10 +128,7 @@ fn strings(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErro
 fn types(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {
     reader.run(tables.strings.ends.len(), &mut tables.types)?;
     let names = || tables.types.iter().map(|ty| tables.strings.get(*ty));
-    reader.ensure(
-        names().zip(names().skip(1)).all(|(a, b)| a < b),
-        Defect::Order,
-    )
+    reader.ensure(names().zip(names().skip(1)).all(|(a, b)| a < b), Defect::Order)
 }
 
 fn uids(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {
@@ -155,11 +140,7 @@ fn uids(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> 
         let name = (ty, tables.strings.get(id));
         reader.ensure(last.is_none_or(|last| last < name), Defect::Order)?;
         last = Some(name);
-        tables.uids.push(Uid {
-            ty,
-            id,
-            entity: None,
-        });
+        tables.uids.push(Uid { ty, id, entity: None });
     }
     Ok(())
 }
@@ -170,11 +151,7 @@ fn constants(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageEr
     for at in 0..count {
         let mut depth = 1;
         let mut below = |member: ConstId| {
-            depth = depth.max(
-                depths
-                    .get(member as usize)
-                    .map_or(u16::MAX, |depth| depth.saturating_add(1)),
-            );
+            depth = depth.max(depths.get(member as usize).map_or(u16::MAX, |depth| depth.saturating_add(1)));
         };
         let row = match reader.byte()? {
             0 => Const::Bool(false),
@@ -184,16 +161,12 @@ fn constants(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageEr
             4 => Const::Entity(reader.index(tables.uids.len())?),
             5 => {
                 let run = reader.run(at, &mut tables.constants.members)?;
-                run.of(&tables.constants.members)
-                    .iter()
-                    .for_each(|member| below(*member));
+                run.of(&tables.constants.members).iter().for_each(|member| below(*member));
                 Const::Set(run)
             }
             6 => {
                 let run = fields(reader, at, tables)?;
-                run.of(&tables.constants.fields)
-                    .iter()
-                    .for_each(|(_, value)| below(*value));
+                run.of(&tables.constants.fields).iter().for_each(|(_, value)| below(*value));
                 Const::Record(run)
             }
             7 => Const::Decimal(Decimal(reader.signed()?)),
@@ -247,11 +220,7 @@ fn entities(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErr
         let tags = fields(reader, constants, tables)?;
         let ancestors = reader.run(tables.uids.len(), &mut tables.entities.ancestors)?;
         sorted(reader, ancestors.of(&tables.entities.ancestors))?;
-        tables.entities.rows.push(StaticEntity {
-            attributes,
-            tags,
-            ancestors,
-        });
+        tables.entities.rows.push(StaticEntity { attributes, tags, ancestors });
         if let (Some(uid), Ok(at)) = (tables.uids.get_mut(uid as usize), u32::try_from(at)) {
             uid.entity = Some(at);
         }
@@ -295,16 +264,8 @@ fn nodes(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
             13 => Node::Set(reader.run(at, &mut nodes.operands)?),
             14 => {
                 let names = reader.run(strings, &mut nodes.names)?;
-                let texts = || {
-                    names
-                        .of(&nodes.names)
-                        .iter()
-                        .map(|name| tables.strings.get(*name))
-                };
-                reader.ensure(
-                    texts().zip(texts().skip(1)).all(|(a, b)| a < b),
-                    Defect::Order,
-                )?;
+                let texts = || names.of(&nodes.names).iter().map(|name| tables.strings.get(*name));
+                reader.ensure(texts().zip(texts().skip(1)).all(|(a, b)| a < b), Defect::Order)?;
                 let operands = reader.indices(names.len as usize, at, &mut nodes.operands)?;
                 Node::Record(names, operands.start)
             }
@@ -317,9 +278,7 @@ fn nodes(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
                 None => return reader.fail(Defect::Tag),
             },
             tag => {
-                let function = tag
-                    .checked_sub(64)
-                    .and_then(|tag| Function::ALL.get(usize::from(tag)));
+                let function = tag.checked_sub(64).and_then(|tag| Function::ALL.get(usize::from(tag)));
                 let Some((function, ..)) = function else {
                     return reader.fail(Defect::Tag);
                 };
@@ -328,11 +287,7 @@ fn nodes(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
         };
         let mut depth = 1;
         let mut below = |operand: u32| {
-            depth = depth.max(
-                depths
-                    .get(operand as usize)
-                    .map_or(u16::MAX, |depth| depth.saturating_add(1)),
-            );
+            depth = depth.max(depths.get(operand as usize).map_or(u16::MAX, |depth| depth.saturating_add(1)));
         };
         match row {
             Node::Const(_) | Node::Var(_) => {}
@@ -346,24 +301,12 @@ fn nodes(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
                 below(a);
                 below(b);
             }
-            Node::And(run)
-            | Node::Or(run)
-            | Node::If(run)
-            | Node::Set(run)
-            | Node::Call(_, run) => {
-                run.of(&nodes.operands)
-                    .iter()
-                    .for_each(|operand| below(*operand));
+            Node::And(run) | Node::Or(run) | Node::If(run) | Node::Set(run) | Node::Call(_, run) => {
+                run.of(&nodes.operands).iter().for_each(|operand| below(*operand));
             }
             Node::Record(names, start) => {
-                let operands = Run {
-                    start,
-                    len: names.len,
-                };
-                operands
-                    .of(&nodes.operands)
-                    .iter()
-                    .for_each(|operand| below(*operand));
+                let operands = Run { start, len: names.len };
+                operands.of(&nodes.operands).iter().for_each(|operand| below(*operand));
             }
         }
         reader.ensure(depth <= MAX_EXPRESSION_DEPTH, Defect::Depth)?;
@@ -374,29 +317,12 @@ fn nodes(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
 }
 
 fn unary(tag: u8) -> Option<Unary> {
-    [Unary::Not, Unary::Neg, Unary::IsEmpty]
-        .get(usize::from(tag))
-        .copied()
+    [Unary::Not, Unary::Neg, Unary::IsEmpty].get(usize::from(tag)).copied()
 }
 
 fn binary(tag: u8) -> Option<Binary> {
-    use Binary::{
-        Add, Contains, ContainsAll, ContainsAny, Eq, GetTag, HasTag, In, Less, LessEq, Mul, Sub,
-    };
-    let all = [
-        Eq,
-        Less,
-        LessEq,
-        Add,
-        Sub,
-        Mul,
-        In,
-        Contains,
-        ContainsAll,
-        ContainsAny,
-        GetTag,
-        HasTag,
-    ];
+    use Binary::{Add, Contains, ContainsAll, ContainsAny, Eq, GetTag, HasTag, In, Less, LessEq, Mul, Sub};
+    let all = [Eq, Less, LessEq, Add, Sub, Mul, In, Contains, ContainsAll, ContainsAny, GetTag, HasTag];
     all.get(usize::from(tag)).copied()
 }
 
@@ -417,11 +343,7 @@ fn policies(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErr
     for _ in 0..reader.count()? {
         let (first, second) = (reader.byte()?, reader.byte()?);
         reader.ensure(first & 0x1f == 0, Defect::Tag)?;
-        let effect = if first & 0x80 == 0 {
-            Effect::Permit
-        } else {
-            Effect::Forbid
-        };
+        let effect = if first & 0x80 == 0 { Effect::Permit } else { Effect::Forbid };
         let id = reader.index(strings)?;
 
         let start = tables.policies.annotations.len();
@@ -454,27 +376,14 @@ fn policies(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErr
             offset: reader.number()?,
             len: reader.number()?,
         };
-        let row = PolicyRow {
-            effect,
-            id,
-            annotations,
-            principal,
-            action,
-            resource,
-            clauses,
-            span,
-        };
+        let row = PolicyRow { effect, id, annotations, principal, action, resource, clauses, span };
         tables.policies.rows.push(row);
     }
     Ok(())
 }
 
 fn index(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {
-    let (uids, types, policies) = (
-        tables.uids.len(),
-        tables.types.len(),
-        tables.policies.rows.len(),
-    );
+    let (uids, types, policies) = (tables.uids.len(), tables.types.len(), tables.policies.rows.len());
     // How many more action keys must lead to each policy; 0 once it is reached.
     let mut missing: Vec<usize> = vec![0; policies];
     let mut actions: Vec<u32> = Vec::new();
@@ -511,11 +420,7 @@ fn index(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError>
                 continue;
             };
             reader.ensure(implied(key, row, tables), Defect::Index)?;
-            *missing = if matches!(key, Key::Action(_)) {
-                missing.saturating_sub(1)
-            } else {
-                0
-            };
+            *missing = if matches!(key, Key::Action(_)) { missing.saturating_sub(1) } else { 0 };
         }
         tables.index.rows.push((key, run));
     }
@@ -530,10 +435,7 @@ fn implied(key: Key, row: &PolicyRow, tables: &Tables) -> bool {
     };
     let typed = |scope: Scope, ty: u32| match scope {
         Scope::Is(have) | Scope::IsIn(have, _) => have == ty,
-        Scope::Eq(uid) => tables
-            .uids
-            .get(uid as usize)
-            .is_some_and(|uid| uid.ty == ty),
+        Scope::Eq(uid) => tables.uids.get(uid as usize).is_some_and(|uid| uid.ty == ty),
         Scope::Any | Scope::In(_) => false,
     };
     match key {
@@ -552,22 +454,14 @@ fn implied(key: Key, row: &PolicyRow, tables: &Tables) -> bool {
 }
 
 fn schema(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {
-    let (strings, types, uids) = (
-        tables.strings.ends.len(),
-        tables.types.len(),
-        tables.uids.len(),
-    );
+    let (strings, types, uids) = (tables.strings.ends.len(), tables.types.len(), tables.uids.len());
     let schema = &mut tables.schema;
     let count = reader.count()?;
     let mut depths: Vec<u16> = Vec::with_capacity(count);
     for at in 0..count {
         let mut depth = 1;
         let mut below = |part: u32| {
-            depth = depth.max(
-                depths
-                    .get(part as usize)
-                    .map_or(u16::MAX, |depth| depth.saturating_add(1)),
-            );
+            depth = depth.max(depths.get(part as usize).map_or(u16::MAX, |depth| depth.saturating_add(1)));
         };
         let row = match reader.byte()? {
             0 => SchemaType::Bool,
@@ -613,10 +507,7 @@ fn schema(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError
             context: reader.index(records)?,
         };
         reader.ensure(is_record(&schema.rows, row.context), Defect::Reference)?;
-        let follows = schema
-            .actions
-            .last()
-            .is_none_or(|last| last.action < row.action);
+        let follows = schema.actions.last().is_none_or(|last| last.action < row.action);
         reader.ensure(follows, Defect::Order)?;
         schema.actions.push(row);
     }
@@ -626,22 +517,11 @@ fn schema(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError
         let row = EntityTypeRow {
             ty: reader.index(types)?,
             shape: reader.index(records)?,
-            tags: if flags & 1 == 0 {
-                None
-            } else {
-                Some(reader.index(records)?)
-            },
-            choices: if flags & 2 == 0 {
-                None
-            } else {
-                Some(reader.run(strings, &mut schema.choices)?)
-            },
+            tags: if flags & 1 == 0 { None } else { Some(reader.index(records)?) },
+            choices: if flags & 2 == 0 { None } else { Some(reader.run(strings, &mut schema.choices)?) },
         };
         reader.ensure(is_record(&schema.rows, row.shape), Defect::Reference)?;
-        reader.ensure(
-            schema.entities.last().is_none_or(|last| last.ty < row.ty),
-            Defect::Order,
-        )?;
+        reader.ensure(schema.entities.last().is_none_or(|last| last.ty < row.ty), Defect::Order)?;
         schema.entities.push(row);
     }
     Ok(())
@@ -663,10 +543,6 @@ fn sources(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErro
     reader.run(tables.strings.ends.len(), &mut tables.sources)?;
     // Policies come before sources; what they refer to is checked here.
     let count = tables.sources.len();
-    let known = tables
-        .policies
-        .rows
-        .iter()
-        .all(|row| (row.span.source as usize) < count);
+    let known = tables.policies.rows.iter().all(|row| (row.span.source as usize) < count);
     reader.ensure(known, Defect::Reference)
 }

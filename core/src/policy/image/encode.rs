@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::{
     format::{DIGEST_AT, FORMAT_VERSION, HEADER, LANGUAGE_VERSION, MAGIC, SECTION_ENTRY, Section},
     tables::{
-        ActionScope, Const, Constants, Effect, Entities, Index, Key, Node, Nodes, Patterns,
-        Policies, Run, Schema, SchemaType, Scope, Strings, Sym, Tables, Uid,
+        ActionScope, Const, Constants, Effect, Entities, Index, Key, Node, Nodes, Patterns, Policies, Run,
+        Schema, SchemaType, Scope, Strings, Sym, Tables, Uid,
     },
 };
 use crate::policy::extension::IpNet;
@@ -18,10 +18,7 @@ use crate::policy::extension::IpNet;
 /// Beyond 4 GiB the lengths no longer fit, and the image is refused by decoding.
 #[must_use]
 pub fn encode(tables: &Tables) -> Vec<u8> {
-    let sections: Vec<Vec<u8>> = Section::ALL
-        .iter()
-        .map(|section| body(tables, *section))
-        .collect();
+    let sections: Vec<Vec<u8>> = Section::ALL.iter().map(|section| body(tables, *section)).collect();
     let mut offset = HEADER + 4 + SECTION_ENTRY * sections.len();
     let total = offset + sections.iter().map(Vec::len).sum::<usize>();
 
@@ -212,11 +209,7 @@ fn fields(out: &mut Writer, run: Run, constants: &Constants) {
 
 fn entities(out: &mut Writer, entities: &Entities, uids: &[Uid], constants: &Constants) {
     out.count(&entities.rows);
-    for (uid, row) in uids
-        .iter()
-        .enumerate()
-        .filter_map(|(at, uid)| Some((at, uid.entity?)))
-    {
+    for (uid, row) in uids.iter().enumerate().filter_map(|(at, uid)| Some((at, uid.entity?))) {
         let Some(row) = entities.rows.get(row as usize) else {
             continue;
         };
@@ -289,12 +282,7 @@ fn nodes(out: &mut Writer, nodes: &Nodes) {
             Node::Record(names, start) => {
                 out.byte(14);
                 out.run(names, &nodes.names);
-                for operand in (Run {
-                    start,
-                    len: names.len,
-                })
-                .of(&nodes.operands)
-                {
+                for operand in (Run { start, len: names.len }).of(&nodes.operands) {
                     out.number(*operand);
                 }
             }
@@ -346,13 +334,7 @@ fn policies(out: &mut Writer, policies: &Policies) {
             ActionScope::In(_) => 2,
         };
         // Effect in bit 7, action in bits 5 and 6; principal and resource below and above in the next byte.
-        out.byte(
-            if row.effect == Effect::Forbid {
-                0x80
-            } else {
-                0
-            } | (action << 5),
-        );
+        out.byte(if row.effect == Effect::Forbid { 0x80 } else { 0 } | (action << 5));
         out.byte(scope_tag(row.principal) | (scope_tag(row.resource) << 4));
         out.number(row.id);
         let annotations = row.annotations.of(&policies.annotations);

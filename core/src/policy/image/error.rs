@@ -72,24 +72,16 @@ pub enum Defect {
 impl fmt::Display for ImageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Altered => {
-                f.write_str("the policy image was altered: its SHA-256 digest does not match")
-            }
+            Self::Altered => f.write_str("the policy image was altered: its SHA-256 digest does not match"),
             Self::Malformed { section, defect } => {
-                write!(
-                    f,
-                    "the policy image's section `{}` {defect}",
-                    section.name()
-                )
+                write!(f, "the policy image's section `{}` {defect}", section.name())
             }
             Self::NewerFormat { found } => write!(
                 f,
                 "the policy image has format version {found}, expected at most {FORMAT_VERSION}: \
                  use a newer Countersign or compile the policies again"
             ),
-            Self::Language {
-                found: (major, minor),
-            } => write!(
+            Self::Language { found: (major, minor) } => write!(
                 f,
                 "the policy image is compiled for Cedar {major}.{minor}, expected at most {}.{}",
                 LANGUAGE_VERSION.0, LANGUAGE_VERSION.1
@@ -98,16 +90,10 @@ impl fmt::Display for ImageError {
                 f.write_str("not a policy image: expected the output of `countersign compile`")
             }
             Self::Truncated { expected, found } => {
-                write!(
-                    f,
-                    "the policy image is cut short: {found} bytes, expected {expected}"
-                )
+                write!(f, "the policy image is cut short: {found} bytes, expected {expected}")
             }
             Self::Trailing { expected, found } => {
-                write!(
-                    f,
-                    "bytes follow the policy image: {found} bytes, expected {expected}"
-                )
+                write!(f, "bytes follow the policy image: {found} bytes, expected {expected}")
             }
             Self::SectionTable => f.write_str("the policy image's section table is malformed"),
         }

@@ -89,18 +89,12 @@ impl Lookup {
 
 /// The entity type called `name`.
 pub(crate) fn type_named(tables: &Tables, name: &str) -> Option<TypeId> {
-    let at = tables
-        .types
-        .binary_search_by(|ty| tables.strings.get(*ty).cmp(name))
-        .ok()?;
+    let at = tables.types.binary_search_by(|ty| tables.strings.get(*ty).cmp(name)).ok()?;
     u32::try_from(at).ok()
 }
 
 pub(crate) fn type_name(tables: &Tables, ty: TypeId) -> &str {
-    tables
-        .types
-        .get(ty as usize)
-        .map_or("", |name| name_of(&tables.strings, *name))
+    tables.types.get(ty as usize).map_or("", |name| name_of(&tables.strings, *name))
 }
 
 fn name_of(strings: &Strings, sym: u32) -> &str {

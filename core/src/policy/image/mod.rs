@@ -18,9 +18,7 @@ use core::fmt;
 
 pub use encode::encode;
 pub use error::{Defect, ImageError};
-pub use format::{
-    FORMAT_VERSION, LANGUAGE_VERSION, MAX_EXPRESSION_DEPTH, MAX_VALUE_DEPTH, Section,
-};
+pub use format::{FORMAT_VERSION, LANGUAGE_VERSION, MAX_EXPRESSION_DEPTH, MAX_VALUE_DEPTH, Section};
 use lookup::Lookup;
 use tables::{Effect, PolicyIndex, PolicyRow, Run, Span, Tables};
 
@@ -42,16 +40,9 @@ impl Image {
     pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         let (tables, digest) = decode::decode(bytes)?;
         let lookup = Lookup::new(&tables);
-        let image = Self {
-            tables,
-            lookup,
-            digest,
-        };
+        let image = Self { tables, lookup, digest };
         if !constants_in_order(&image) {
-            return Err(ImageError::Malformed {
-                section: Section::Constants,
-                defect: Defect::Order,
-            });
+            return Err(ImageError::Malformed { section: Section::Constants, defect: Defect::Order });
         }
         Ok(image)
     }
@@ -65,10 +56,7 @@ impl Image {
     /// The digest of `bytes` if they claim to be an image, without decoding the rest.
     #[must_use]
     pub fn peek_digest(bytes: &[u8]) -> Option<[u8; 32]> {
-        bytes
-            .get(format::DIGEST_AT..format::HEADER)?
-            .try_into()
-            .ok()
+        bytes.get(format::DIGEST_AT..format::HEADER)?.try_into().ok()
     }
 
     /// Its content.
@@ -96,11 +84,7 @@ impl Image {
 
     /// All policies, in the order of the sources.
     pub fn policies(&self) -> impl Iterator<Item = Policy<'_>> {
-        self.tables
-            .policies
-            .rows
-            .iter()
-            .map(|row| Policy { image: self, row })
+        self.tables.policies.rows.iter().map(|row| Policy { image: self, row })
     }
 }
 
@@ -137,9 +121,7 @@ impl<'i> Policy<'i> {
     /// The text of annotation `name`; empty for an annotation without a value.
     #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&'i str> {
-        self.annotations()
-            .find(|(have, _)| *have == name)
-            .map(|(_, text)| text)
+        self.annotations().find(|(have, _)| *have == name).map(|(_, text)| text)
     }
 
     /// Names and texts of all annotations.
@@ -147,24 +129,26 @@ impl<'i> Policy<'i> {
         let strings = &self.image.tables.strings;
         let run: Run = self.row.annotations;
         let annotations: &'i [(u32, u32)] = run.of(&self.image.tables.policies.annotations);
-        annotations
-            .iter()
-            .map(|(name, text)| (strings.get(*name), strings.get(*text)))
+        annotations.iter().map(|(name, text)| (strings.get(*name), strings.get(*text)))
     }
 
     /// The file it stands in, as the compiler was told.
     #[must_use]
     pub fn source(&self) -> &'i str {
         let sources: &'i Vec<u32> = &self.image.tables.sources;
-        sources
-            .get(self.row.span.source as usize)
-            .map_or("", |name| self.image.tables.strings.get(*name))
+        sources.get(self.row.span.source as usize).map_or("", |name| self.image.tables.strings.get(*name))
     }
 
     /// Its place in that file.
     #[must_use]
     pub fn span(&self) -> Span {
         self.row.span
+    }
+
+    /// How many conditions it has beside its scope.
+    #[must_use]
+    pub fn conditions(&self) -> usize {
+        self.row.clauses.len as usize
     }
 
     pub(crate) fn row(&self) -> &'i PolicyRow {

@@ -16,17 +16,11 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(section: Section, bytes: &'a [u8]) -> Self {
-        Self {
-            section,
-            rest: bytes,
-        }
+        Self { section, rest: bytes }
     }
 
     pub(super) fn fail<T>(&self, defect: Defect) -> Result<T, ImageError> {
-        Err(ImageError::Malformed {
-            section: self.section,
-            defect,
-        })
+        Err(ImageError::Malformed { section: self.section, defect })
     }
 
     pub(super) fn ensure(&self, holds: bool, defect: Defect) -> Result<(), ImageError> {
@@ -69,11 +63,7 @@ impl<'a> Reader<'a> {
             number |= bits << shift;
             if byte < 0x80 {
                 // A last byte of zero would be a longer form of a shorter number.
-                return if byte == 0 {
-                    self.fail(Defect::Number)
-                } else {
-                    Ok(number)
-                };
+                return if byte == 0 { self.fail(Defect::Number) } else { Ok(number) };
             }
             shift += 7;
         }

@@ -31,9 +31,7 @@ pub struct Run {
 impl Run {
     pub(crate) fn of<T>(self, table: &[T]) -> &[T] {
         let start = self.start as usize;
-        table
-            .get(start..start.saturating_add(self.len as usize))
-            .unwrap_or(&[])
+        table.get(start..start.saturating_add(self.len as usize)).unwrap_or(&[])
     }
 }
 
@@ -268,10 +266,7 @@ impl Function {
     /// The function of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, have, _)| *have == name)
-            .map(|(function, ..)| *function)
+        Self::ALL.iter().find(|(_, have, _)| *have == name).map(|(function, ..)| *function)
     }
 
     /// Its name in Cedar.
@@ -283,9 +278,7 @@ impl Function {
     /// How many arguments it takes, the object of a method among them.
     #[must_use]
     pub fn arity(self) -> u32 {
-        Self::ALL
-            .get(self as usize)
-            .map_or(0, |(_, _, arity)| *arity)
+        Self::ALL.get(self as usize).map_or(0, |(_, _, arity)| *arity)
     }
 }
 
