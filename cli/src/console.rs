@@ -42,3 +42,8 @@ impl Colour {
 pub(crate) fn stdout() -> io::BufWriter<impl Write> {
     io::BufWriter::new(anstream::stdout())
 }
+
+/// A number with its noun.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}

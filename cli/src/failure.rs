@@ -32,12 +32,13 @@ pub(crate) struct Failure {
     message: String,
     help: Option<String>,
     details: Option<String>,
+    findings: Vec<serde_json::Value>,
 }
 
 impl Failure {
     /// The command, its input or a policy is wrong. `message` is lower case, without a full stop, with inputs in backticks.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), help: None, details: None }
+        Self { exit: Exit::Usage, message: message.into(), help: None, details: None, findings: Vec::new() }
     }
 
     /// The same, at a place such as `countersign.yaml:12:3`.
@@ -57,6 +58,20 @@ impl Failure {
         self
     }
 
+    /// Adds a remark to the first line.
+    #[must_use]
+    pub(crate) fn note(mut self, note: impl Display) -> Self {
+        self.message = format!("{}; {note}", self.message);
+        self
+    }
+
+    /// Adds what was found, as data for machine-readable output.
+    #[must_use]
+    pub(crate) fn findings(mut self, findings: Vec<serde_json::Value>) -> Self {
+        self.findings = findings;
+        self
+    }
+
     /// Adds details: whole lines, shown last.
     #[must_use]
     pub(crate) fn details(mut self, details: impl Into<String>) -> Self {
@@ -67,6 +82,15 @@ impl Failure {
     /// The code to exit with.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// It as data: each finding, or itself as the only one.
+    pub(crate) fn data(&self) -> Vec<serde_json::Value> {
+        if self.findings.is_empty() {
+            vec![serde_json::json!({ "severity": "error", "message": self.message, "help": self.help })]
+        } else {
+            self.findings.clone()
+        }
     }
 
     /// Shows it on standard error.

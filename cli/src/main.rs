@@ -1,9 +1,13 @@
 //! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
 
 mod commands;
+mod configuration;
 mod console;
 mod credentials;
+mod document;
 mod failure;
+mod findings;
+mod reference;
 
 use std::process::ExitCode;
 

@@ -1,14 +1,74 @@
-//! `countersign compile`: from Cedar to a policy image.
+//! `countersign compile`: from Cedar to what the filter is given.
 
+use crate::configuration::{Configuration, compile_pack};
+use crate::console::{DIM, GOOD, HINT, count};
 use crate::failure::{Exit, Failure};
+use crate::findings;
+use countersign_compiler::Warning;
+use countersign_core::policy::Image;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-/// Compile a policy pack or a configuration.
+/// Compile a policy pack to an image, or a configuration to what the filter reads.
+///
+/// A folder is a policy pack and becomes a policy image. A file is a configuration and becomes the filter's JSON, with the image
+/// of the pack that it names inside.
 #[derive(clap::Args)]
-pub(crate) struct Compile {}
+pub(crate) struct Compile {
+    /// A policy pack (a folder) or a configuration (YAML or JSON).
+    #[arg(value_name = "PACK | CONFIG")]
+    input: PathBuf,
+    /// Where to write the result; `-` for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Say nothing where all is well.
+    #[arg(short, long)]
+    quiet: bool,
+}
 
 impl Compile {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        Err(Failure::usage("`countersign compile` is not there yet"))
+        let (bytes, image, digest, warnings) = if self.input.is_dir() {
+            let compiled = compile_pack(&self.input)?;
+            let image = Image::decode(&compiled.image)
+                .map_err(|error| Failure::usage(format!("{}: {error}", self.input.display())))?;
+            let digest: String = compiled.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let policies = image.policy_count();
+            (compiled.image, policies, format!("sha256:{digest}"), compiled.warnings)
+        } else {
+            let Configuration { config, settings, warnings } = Configuration::load(&self.input)?;
+            let json =
+                Configuration { config, settings: settings.clone(), warnings: Vec::new() }.to_json()?;
+            (json, settings.image.policy_count(), settings.image_digest.to_string(), warnings)
+        };
+        write(&self.output, &bytes)?;
+        if !self.quiet {
+            self.summarise(bytes.len(), image, &digest, &warnings);
+        }
+        Ok(Exit::Good)
     }
+
+    /// On standard error, as the result may be on standard output.
+    fn summarise(&self, size: usize, policies: usize, digest: &str, warnings: &[Warning]) {
+        for warning in warnings {
+            anstream::eprintln!("{HINT}warning{HINT:#}: {warning}\n\n{}", findings::report(warning));
+        }
+        anstream::eprintln!(
+            "{GOOD}compiled{GOOD:#} {} to {} {DIM}({}, {size} bytes, image {digest}){DIM:#}",
+            self.input.display(),
+            self.output.display(),
+            count(policies, "policy", "policies"),
+        );
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        let mut out = std::io::stdout().lock();
+        out.write_all(bytes)?;
+        return Ok(out.flush()?);
+    }
+    std::fs::write(path, bytes)
+        .map_err(|error| Failure::at(path.display(), format!("expected a file that can be written: {error}")))
 }

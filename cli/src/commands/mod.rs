@@ -22,7 +22,14 @@ use clap::{Parser, Subcommand};
 #[command(name = "countersign", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// When to colour what is printed.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
     color: Colour,
     #[command(subcommand)]
     command: Command,

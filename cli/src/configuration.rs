@@ -1,0 +1,63 @@
+//! The configuration as people write it: YAML or JSON, with the policies in a folder beside it.
+
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::findings;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use countersign_compiler::{CompileOptions, Compiled, Warning, compile, load_pack};
+use countersign_core::config::Config;
+use countersign_core::settings::Settings;
+use std::path::Path;
+use std::rc::Rc;
+
+/// A configuration that the filter would accept.
+pub(crate) struct Configuration {
+    /// What was written, with the compiled policies in `policy.image`.
+    pub(crate) config: Config,
+    /// The same, prepared.
+    pub(crate) settings: Rc<Settings>,
+    /// What the compiler noticed about the policies.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Configuration {
+    /// Reads and checks a file.
+    pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::from_document(&Document::open(path)?, folder)
+    }
+
+    /// Checks a document; paths in it are relative to `folder`.
+    pub(crate) fn from_document(document: &Document, folder: &Path) -> Result<Self, Failure> {
+        let mut config: Config = document.read()?;
+        let mut warnings = Vec::new();
+        if let Some(pack) = config.policy.pack.take() {
+            if config.policy.image.is_some() {
+                return Err(document.fault("policy.image", "expected either `image` or `pack`, found both"));
+            }
+            let compiled = compile_pack(&folder.join(pack)).map_err(|failure| {
+                let place = document.place("policy.pack");
+                failure.note(format!("the pack is named at {place}"))
+            })?;
+            config.policy.image = Some(BASE64_STANDARD.encode(&compiled.image));
+            warnings = compiled.warnings;
+        }
+        let settings =
+            Settings::prepare(&config).map_err(|error| document.fault(&error.path, &error.message))?;
+        Ok(Self { config, settings: Rc::new(settings), warnings })
+    }
+
+    /// What the filter is given.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Failure> {
+        serde_json::to_vec(&self.config).map_err(|error| Failure::usage(format!("configuration: {error}")))
+    }
+}
+
+/// Compiles a folder of policies.
+pub(crate) fn compile_pack(folder: &Path) -> Result<Compiled, Failure> {
+    let pack = load_pack(folder).map_err(|error| {
+        Failure::usage(error.to_string()).help("a pack is a folder with `*.cedar` and one `*.cedarschema`")
+    })?;
+    compile(&pack, &CompileOptions::default()).map_err(|errors| findings::failure(&errors))
+}

@@ -1,0 +1,61 @@
+//! The order in which a type declares its fields; a schema does not keep it.
+
+use countersign_core::config::{
+    Audit, Config, Forward, Issuer, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource, Roles,
+    Route, TokenCache, WorkloadTrust,
+};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+
+/// The fields of the type whose schema has this name, in the order of their declaration; nothing for other types.
+pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
+    match schema_name {
+        "Audit" => declared::<Audit>(),
+        "Config" => declared::<Config>(),
+        "Forward" => declared::<Forward>(),
+        "Issuer" => declared::<Issuer>(),
+        "Limits" => declared::<Limits>(),
+        "Paths" => declared::<Paths>(),
+        "Policy" => declared::<Policy>(),
+        "Principal" => declared::<Principal>(),
+        "Refusal" => declared::<Refusal>(),
+        "RemoteKeys" => declared::<RemoteKeys>(),
+        "Resource" => declared::<Resource>(),
+        "Roles" => declared::<Roles>(),
+        "Route" => declared::<Route>(),
+        "TokenCache" => declared::<TokenCache>(),
+        "WorkloadTrust" => declared::<WorkloadTrust>(),
+        _ => &[],
+    }
+}
+
+/// Asks a type's own reader which fields it looks for.
+fn declared<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
+    let mut fields: &'static [&'static str] = &[];
+    _ = T::deserialize(Probe(&mut fields));
+    fields
+}
+
+struct Probe<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Probe<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        Err(Self::Error::custom("only the names of the fields were asked for"))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("expected a struct"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

@@ -1,0 +1,53 @@
+//! Every counter and histogram.
+
+use super::cell;
+use countersign_core::metrics::{Counter, Stage, stage_name};
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// The page.
+pub(crate) fn markdown() -> String {
+    let mut page = String::from(
+        "# Metrics\n\n\
+         The filter defines all of them when it is configured. Envoy shows them as `wasmcustom.<name>`; its Prometheus page turns \
+         dots into underscores.\n\n\
+         ## Counters\n\n| Name | Counts |\n| --- | --- |\n",
+    );
+    for counter in Counter::all() {
+        _ = writeln!(page, "| `{}` | {} |", counter.name(), cell(&counts(counter)));
+    }
+    page.push_str("\n## Histograms\n\n| Name | Unit | Measures |\n| --- | --- | --- |\n");
+    for stage in Stage::ALL {
+        _ = writeln!(page, "| `{}` | nanoseconds | {} |", stage_name(stage), measures(stage));
+    }
+    page
+}
+
+/// The same as data.
+pub(crate) fn data() -> Value {
+    let counters: Vec<Value> = Counter::all()
+        .into_iter()
+        .map(|counter| json!({ "name": counter.name(), "help": counts(counter) }))
+        .collect();
+    let histograms: Vec<Value> = Stage::ALL
+        .into_iter()
+        .map(|stage| json!({ "name": stage_name(stage), "unit": "ns", "help": measures(stage) }))
+        .collect();
+    json!({ "counters": counters, "histograms": histograms })
+}
+
+fn counts(counter: Counter) -> String {
+    match counter {
+        Counter::Refused(reason) => format!("refusals: {}", reason.title()),
+        counter => String::from(counter.help()),
+    }
+}
+
+fn measures(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Admit => "path, route and the caller's workload identity",
+        Stage::Authenticate => "the credential, from the cache or by verification",
+        Stage::Identify => "principal, resource and context",
+        Stage::Authorize => "the policy decision",
+    }
+}
