@@ -12,6 +12,7 @@ pub mod mint;
 pub mod pki;
 pub mod server;
 pub mod services;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 

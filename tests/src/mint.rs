@@ -10,6 +10,7 @@ use rcgen::KeyPair;
 use serde_json::{Value, json};
 
 /// An ES256 key of an issuer.
+#[derive(Clone)]
 pub struct SigningKey {
     /// The key's ID.
     pub kid: String,
