@@ -1,0 +1,262 @@
+//! Signing keys in PKCS #8 (RFC 5958) and JWK (RFC 7517) form.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use ed25519_dalek::pkcs8::KeypairBytes;
+use jsonwebtoken::EncodingKey;
+use p256::elliptic_curve::sec1::ToEncodedPoint;
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
+use rsa::rand_core::{OsRng, RngCore};
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rsa::{BigUint, RsaPrivateKey};
+use serde_json::{Map, Value, json};
+
+use super::CredentialError;
+
+/// The modulus of a new RSA key, in bits; RFC 7518 §3.3 demands this much.
+const RSA_BITS: usize = 2048;
+
+/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// The name in the `alg` header.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = CredentialError;
+
+    fn from_str(text: &str) -> Result<Self, CredentialError> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| CredentialError::Algorithm(text.to_owned()))
+    }
+}
+
+/// A private key. Its `Debug` form shows the algorithm and the thumbprint alone.
+#[derive(Clone)]
+pub(crate) struct PrivateKey(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    P256(p256::SecretKey),
+    Ed25519(ed25519_dalek::SigningKey),
+    Rsa(Box<RsaPrivateKey>),
+}
+
+impl PrivateKey {
+    /// A new key from the system's randomness. An RSA key takes a moment.
+    pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, CredentialError> {
+        Ok(Self(match algorithm {
+            Algorithm::Es256 => Kind::P256(p256::SecretKey::random(&mut OsRng)),
+            Algorithm::EdDsa => {
+                let mut seed = [0; 32];
+                OsRng.fill_bytes(&mut seed);
+                Kind::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
+            }
+            Algorithm::Rs256 => {
+                Kind::Rsa(Box::new(RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(broken)?))
+            }
+        }))
+    }
+
+    /// Reads PEM (`PRIVATE KEY`, PKCS #8) or a private JWK.
+    pub(crate) fn parse(text: &str) -> Result<Self, CredentialError> {
+        if text.trim_start().starts_with('{') {
+            let jwk = serde_json::from_str(text)
+                .map_err(|error| CredentialError::Key(format!("expected a JWK: {error}")))?;
+            return Self::from_jwk(&jwk);
+        }
+        Self::from_pem(text)
+    }
+
+    /// Reads PKCS #8 PEM; the kind of key is taken from it.
+    pub(crate) fn from_pem(pem: &str) -> Result<Self, CredentialError> {
+        if let Ok(key) = p256::SecretKey::from_pkcs8_pem(pem) {
+            return Ok(Self(Kind::P256(key)));
+        }
+        if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(pem) {
+            return Ok(Self(Kind::Ed25519(key)));
+        }
+        if let Ok(key) = RsaPrivateKey::from_pkcs8_pem(pem) {
+            return Ok(Self(Kind::Rsa(Box::new(key))));
+        }
+        Err(CredentialError::Key(
+            "expected a PKCS #8 private key (`BEGIN PRIVATE KEY`) for P-256, Ed25519 or RSA".to_owned(),
+        ))
+    }
+
+    /// Reads a private JWK (RFC 7518 §6, RFC 8037 §2).
+    pub(crate) fn from_jwk(jwk: &Value) -> Result<Self, CredentialError> {
+        let kty = jwk.get("kty").and_then(Value::as_str).unwrap_or_default();
+        let crv = jwk.get("crv").and_then(Value::as_str).unwrap_or_default();
+        Ok(Self(match (kty, crv) {
+            ("EC", "P-256") => Kind::P256(p256::SecretKey::from_slice(&member(jwk, "d")?).map_err(broken)?),
+            ("OKP", "Ed25519") => {
+                let seed = member(jwk, "d")?.try_into();
+                let seed = seed.map_err(|_| broken("`d` is not 32 bytes long"))?;
+                Kind::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
+            }
+            ("RSA", _) => {
+                let number = |name| member(jwk, name).map(|bytes| BigUint::from_bytes_be(&bytes));
+                let primes = vec![number("p")?, number("q")?];
+                let key = RsaPrivateKey::from_components(number("n")?, number("e")?, number("d")?, primes);
+                Kind::Rsa(Box::new(key.map_err(broken)?))
+            }
+            _ => {
+                return Err(CredentialError::Key(format!(
+                    "unsupported key type `{kty}` `{crv}`, expected `EC` `P-256`, `OKP` `Ed25519` or `RSA`"
+                )));
+            }
+        }))
+    }
+
+    /// The algorithm that the key signs with.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        match &self.0 {
+            Kind::P256(_) => Algorithm::Es256,
+            Kind::Ed25519(_) => Algorithm::EdDsa,
+            Kind::Rsa(_) => Algorithm::Rs256,
+        }
+    }
+
+    /// PKCS #8 PEM.
+    pub(crate) fn to_pem(&self) -> Result<String, CredentialError> {
+        let pem = match &self.0 {
+            Kind::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
+            // Without the public key, which is version 1 of the format: what most readers accept.
+            Kind::Ed25519(key) => {
+                KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
+            }
+            Kind::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF),
+        };
+        Ok(pem.map_err(broken)?.to_string())
+    }
+
+    /// The public key as a JWK; without `kid` it is named by its thumbprint.
+    pub(crate) fn public_jwk(&self, kid: Option<&str>) -> Value {
+        let mut jwk = self.required_members();
+        jwk.insert("kid".to_owned(), json!(kid.map_or_else(|| self.thumbprint(), str::to_owned)));
+        jwk.insert("alg".to_owned(), json!(self.algorithm().as_str()));
+        jwk.insert("use".to_owned(), json!("sig"));
+        Value::Object(jwk)
+    }
+
+    /// The private key as a JWK.
+    pub(crate) fn private_jwk(&self, kid: Option<&str>) -> Value {
+        let mut jwk = self.public_jwk(kid);
+        let number = |number: &BigUint| BASE64URL.encode(number.to_bytes_be());
+        match &self.0 {
+            Kind::P256(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
+            Kind::Ed25519(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
+            Kind::Rsa(key) => {
+                jwk["d"] = json!(number(key.d()));
+                if let [p, q] = key.primes() {
+                    (jwk["p"], jwk["q"]) = (json!(number(p)), json!(number(q)));
+                }
+            }
+        }
+        jwk
+    }
+
+    /// The SHA-256 thumbprint of the public key in base64url (RFC 7638 §3).
+    pub(crate) fn thumbprint(&self) -> String {
+        use sha2::Digest;
+        // The map keeps its members in lexicographic order, which is the order that §3.3 hashes.
+        let canonical = Value::Object(self.required_members()).to_string();
+        BASE64URL.encode(sha2::Sha256::digest(canonical))
+    }
+
+    /// The signature over `input`, as a JWS carries it.
+    pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, CredentialError> {
+        let pem = self.to_pem()?;
+        let (key, algorithm) = match &self.0 {
+            Kind::P256(_) => (EncodingKey::from_ec_pem(pem.as_bytes()), jsonwebtoken::Algorithm::ES256),
+            Kind::Ed25519(_) => (EncodingKey::from_ed_pem(pem.as_bytes()), jsonwebtoken::Algorithm::EdDSA),
+            Kind::Rsa(_) => (EncodingKey::from_rsa_pem(pem.as_bytes()), jsonwebtoken::Algorithm::RS256),
+        };
+        let signature =
+            jsonwebtoken::crypto::sign(input, &key.map_err(broken)?, algorithm).map_err(broken)?;
+        BASE64URL.decode(signature).map_err(broken)
+    }
+
+    /// The members that identify the public key (RFC 7638 §3.2).
+    fn required_members(&self) -> Map<String, Value> {
+        let members = match &self.0 {
+            Kind::P256(key) => {
+                let point = key.public_key().to_encoded_point(false);
+                let coordinate = |bytes: Option<&p256::FieldBytes>| {
+                    BASE64URL.encode(bytes.map(|bytes| &bytes[..]).unwrap_or_default())
+                };
+                json!({ "crv": "P-256", "kty": "EC", "x": coordinate(point.x()), "y": coordinate(point.y()) })
+            }
+            Kind::Ed25519(key) => {
+                json!({ "crv": "Ed25519", "kty": "OKP", "x": BASE64URL.encode(key.verifying_key().as_bytes()) })
+            }
+            Kind::Rsa(key) => json!({
+                "e": BASE64URL.encode(key.e().to_bytes_be()),
+                "kty": "RSA",
+                "n": BASE64URL.encode(key.n().to_bytes_be()),
+            }),
+        };
+        match members {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({}, {})", self.algorithm(), self.thumbprint())
+    }
+}
+
+/// A JWK Set (RFC 7517 §5) of these keys' public halves.
+pub(crate) fn jwks<'a>(keys: impl IntoIterator<Item = (&'a PrivateKey, Option<&'a str>)>) -> Value {
+    json!({ "keys": keys.into_iter().map(|(key, kid)| key.public_jwk(kid)).collect::<Vec<_>>() })
+}
+
+fn member(jwk: &Value, name: &str) -> Result<Vec<u8>, CredentialError> {
+    let text = jwk.get(name).and_then(Value::as_str);
+    let text =
+        text.ok_or_else(|| CredentialError::Key(format!("the JWK lacks the private member `{name}`")))?;
+    BASE64URL
+        .decode(text)
+        .map_err(|error| CredentialError::Key(format!("member `{name}` of the JWK: {error}")))
+}
+
+fn broken(error: impl fmt::Display) -> CredentialError {
+    CredentialError::Key(format!("unusable key: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
