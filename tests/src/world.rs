@@ -51,8 +51,8 @@ when { context has amount && context.amount <= 1000 };
 forbid(principal, action, resource) when { context has purpose && context.purpose == "marketing" };
 
 @id("level-nine-is-shut-out")
-forbid(principal, action == Action::"Pay", resource) when { principal.level + 9223372036854775800 > 9223372036854775806 }
-unless { !(principal has level) };
+forbid(principal, action == Action::"Pay", resource)
+when { principal has level && principal.level + 9223372036854775800 > 9223372036854775806 };
 
 @id("orchestrator-syncs")
 permit(principal == Workload::"spiffe://bank.example/orchestrator", action == Action::"Sync", resource);

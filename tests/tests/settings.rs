@@ -1,0 +1,202 @@
+//! Bad configurations: each is refused with the field's path and what was expected.
+
+use anyhow::Result;
+use countersign_core::settings::Settings;
+use countersign_tests::mint::SigningKey;
+use countersign_tests::world::configuration;
+use serde_json::{Value, json};
+
+/// The error of the good configuration with one change.
+fn error(change: impl FnOnce(&mut Value)) -> Result<(String, String)> {
+    let mut config = configuration(&SigningKey::new("k1")?)?;
+    change(&mut config);
+    match Settings::load(config.to_string().as_bytes()) {
+        Ok(_) => Ok((String::new(), "accepted".into())),
+        Err(error) => Ok((error.path, error.message)),
+    }
+}
+
+/// One change: a JSON Pointer, what stands there then, and the path and the words of the error.
+type Case = (&'static str, Value, &'static str, &'static str);
+
+fn check(cases: Vec<Case>) -> Result<()> {
+    for (pointer, value, path, words) in cases {
+        let (found_path, message) = error(|config| {
+            match config.pointer_mut(pointer) {
+                Some(place) => *place = value.clone(),
+                None => {
+                    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+                    config.pointer_mut(parent).expect("the parent")[name] = value.clone();
+                }
+            }
+        })?;
+        assert_eq!(found_path, path, "{pointer} = {value}: {message}");
+        assert!(message.contains(words), "{pointer} = {value}: `{message}` lacks `{words}`");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_unchanged_configuration_is_good() -> Result<()> {
+    assert_eq!(error(|_| {})?, (String::new(), "accepted".into()));
+    Ok(())
+}
+
+#[test]
+fn unknown_fields_and_wrong_types_are_named() -> Result<()> {
+    check(vec![
+        ("/vershun", json!(1), "vershun", "unknown"),
+        ("/version", json!(2), "version", "expected 1, found 2"),
+        ("/version", json!("1"), "version", "expected"),
+        ("/routes", json!({}), "routes", "expected"),
+        ("/issuers/0", json!({ "issuer": "x" }), "issuers[0].audiences", "missing"),
+        ("/routes/0/profile", json!("open"), "routes[0].profile", "open"),
+        ("/limits", json!({ "token_bytes": -1 }), "limits.token_bytes", "expected"),
+    ])
+}
+
+#[test]
+fn issuers_are_checked() -> Result<()> {
+    check(vec![
+        ("/issuers/0/issuer", json!(""), "issuers[0].issuer", "expected the `iss` claim"),
+        ("/issuers/0/audiences", json!([]), "issuers[0].audiences", "at least one audience"),
+        ("/issuers/0/algorithms", json!(["HS256"]), "issuers[0].algorithms[0]", "found `HS256`"),
+        ("/issuers/0/algorithms", json!([]), "issuers[0].algorithms", "at least one"),
+        ("/issuers/0/token_types", json!([]), "issuers[0].token_types", "at least one type"),
+        ("/issuers/0/clock_skew_seconds", json!(301), "issuers[0].clock_skew_seconds", "from 0 to 300"),
+        ("/issuers/0/max_lifetime_seconds", json!(0), "issuers[0].max_lifetime_seconds", "from 1"),
+        ("/issuers/0/keys", json!({ "inline": { "keys": [] } }), "issuers[0].keys.inline", "JWK Set"),
+        (
+            "/issuers/0/keys",
+            json!({ "remote": { "cluster": "", "uri": "https://a/b" } }),
+            "issuers[0].keys.remote.cluster",
+            "cluster",
+        ),
+        (
+            "/issuers/0/keys",
+            json!({ "remote": { "cluster": "c", "uri": "file:///etc/passwd" } }),
+            "issuers[0].keys.remote.uri",
+            "expected `https://host/path`",
+        ),
+        ("/issuers/0/principal/type", json!("Nobody"), "issuers[0].principal.type", "schema"),
+        ("/issuers/0/principal/id", json!("/~"), "issuers[0].principal.id", "JSON Pointer"),
+        (
+            "/issuers/0/principal/attributes",
+            json!({ "tenant": { "header": "x-tenant" } }),
+            "issuers[0].principal.attributes.tenant",
+            "what its token says",
+        ),
+        (
+            "/issuers/0/principal/attributes",
+            json!({ "tenant": { "claim": "tenant" }, "shoe": { "claim": "shoe" } }),
+            "issuers[0].principal.attributes.shoe",
+            "schema",
+        ),
+        ("/issuers/0/principal/attributes", json!({}), "issuers[0].principal.attributes", "`tenant`"),
+        (
+            "/issuers/0/principal/attributes",
+            json!({ "tenant": { "value": 5 } }),
+            "issuers[0].principal.attributes.tenant",
+            "type `String`",
+        ),
+    ])
+}
+
+#[test]
+fn inline_keys_that_cannot_be_used_are_refused() -> Result<()> {
+    let (path, message) = error(|config| {
+        let keys = config["issuers"][0]["keys"]["inline"]["keys"].as_array_mut().expect("keys");
+        keys.push(json!({ "kty": "oct", "k": "AAAA" }));
+    })?;
+    assert_eq!(path, "issuers[0].keys.inline.keys");
+    assert!(message.contains("expected only keys that can be used"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn an_issuer_stands_once() -> Result<()> {
+    let (path, message) = error(|config| {
+        let again = config["issuers"][0].clone();
+        config["issuers"].as_array_mut().expect("issuers").push(again);
+    })?;
+    assert_eq!(path, "issuers[1].issuer");
+    assert!(message.contains("expected each issuer once"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn routes_are_checked() -> Result<()> {
+    check(vec![
+        ("/routes/1/name", json!("read"), "routes[1].name", "name of its own"),
+        ("/routes/0/path", json!("tenants"), "routes[0].path", ""),
+        ("/routes/0/methods", json!([]), "routes[0].methods", "at least one method"),
+        ("/routes/0/methods", json!(["get"]), "routes[0].methods", "in capitals"),
+        ("/routes/1/methods", json!(["GET"]), "routes[1]", "route `read`"),
+        ("/routes/0/action", json!("Fly"), "routes[0].action", "found `Fly`"),
+        ("/routes/0/action", json!("Sync"), "routes[0].action", "`Workload`"),
+        ("/routes/2/action", json!("Read"), "routes[2].action", "`User`"),
+        ("/routes/2/workload", json!("optional"), "routes[2].workload", "expected `required`"),
+        ("/routes/0/resource/type", json!("User"), "routes[0].resource.type", "`Account`"),
+        ("/routes/0/resource/id", json!("{nobody}"), "routes[0].resource.id", "found `nobody`"),
+        ("/routes/0/resource/id", json!("{tenant}-{account}"), "routes[0].resource.id", "expected `/` between"),
+        ("/routes/0/resource/id", json!("{tenant"), "routes[0].resource.id", "expected `}`"),
+        ("/routes/0/resource/id", json!(""), "routes[0].resource.id", "found an empty text"),
+        ("/routes/0/resource/attributes", json!({}), "routes[0].resource.attributes", "`tenant`"),
+        (
+            "/routes/0/resource/attributes",
+            json!({ "tenant": { "path": "nobody" } }),
+            "routes[0].resource.attributes.tenant",
+            "found `nobody`",
+        ),
+        ("/routes/0/context", json!({ "shoe": { "value": 1 } }), "routes[0].context.shoe", "schema"),
+        (
+            "/routes/0/context",
+            json!({ "purpose": { "header": "Authorization" } }),
+            "routes[0].context.purpose",
+            "not `authorization`",
+        ),
+        ("/routes/0/context", json!({ "purpose": { "request": "time" } }), "routes[0].context.purpose", "`Long`"),
+        ("/routes/0/context", json!({ "time": { "request": "host" } }), "routes[0].context.time", "`String`"),
+        (
+            "/routes/2/resource/attributes",
+            json!({ "tenant": { "claim": "tenant" } }),
+            "routes[2].resource.attributes.tenant",
+            "no `claim`",
+        ),
+        ("/routes/3/action", json!("Read"), "routes[3].profile", "public route"),
+        ("/context", json!({}), "routes[0].context", "`method`"),
+    ])
+}
+
+#[test]
+fn the_rest_is_checked() -> Result<()> {
+    check(vec![
+        ("/workload/trust_domains", json!(["Bank.Example"]), "workload.trust_domains[0]", "trust domain"),
+        ("/policy", json!({}), "policy.image", "countersign compile"),
+        ("/policy", json!({ "pack": "p" }), "policy.image", "only `pack`"),
+        ("/policy/image", json!("%%%"), "policy.image", "base64"),
+        ("/policy/image", json!("AAAA"), "policy.image", "policy image"),
+        ("/forward/prefix", json!("X-Id-"), "forward.prefix", "lower-case"),
+        ("/forward/prefix", json!("x-id"), "forward.prefix", "at the end"),
+        ("/refusal", json!({ "realm": "a\"b" }), "refusal.realm", "without quotes"),
+        ("/limits", json!({ "token_bytes": 1 }), "limits.token_bytes", "from 64"),
+        ("/limits", json!({ "path_bytes": 99_999_999 }), "limits.path_bytes", "to 65536"),
+        ("/token_cache", json!({ "entries": 99_999_999 }), "token_cache.entries", "from 0"),
+    ])
+}
+
+#[test]
+fn encoded_slashes_and_joined_ids_exclude_each_other() -> Result<()> {
+    let (path, message) = error(|config| config["paths"] = json!({ "allow_encoded_slash": true }))?;
+    assert_eq!(path, "routes[0].resource.id");
+    assert!(message.contains("allow_encoded_slash"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn documents_that_are_no_configuration_are_refused_and_never_panic() {
+    for text in ["", "{", "[]", "null", "{}", "{\"version\":1}", "{\"version\":1,\"version\":1}", "\u{feff}{}"] {
+        assert!(Settings::load(text.as_bytes()).is_err(), "{text}");
+    }
+    assert!(Settings::load(&[0xff; 64]).is_err());
+}
