@@ -9,7 +9,7 @@ mod expr;
 mod hierarchy;
 mod outcome;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod val;
 
 pub(crate) use compare::constants_in_order;
