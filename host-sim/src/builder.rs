@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::log::LogLevel;
 use crate::module::Module;
 use crate::profile::Profile;
-use crate::property::{self, PropertyValue};
+use crate::property::{Properties, PropertyValue};
 use crate::rng::Rng;
 use crate::upstream::Upstream;
 use crate::vm::{ForeignFunction, Plugin};
@@ -27,7 +27,7 @@ pub struct HostBuilder {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_level: LogLevel,
     pub(crate) upstreams: BTreeMap<Vec<u8>, Upstream>,
-    pub(crate) properties: BTreeMap<Vec<u8>, PropertyValue>,
+    pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
     pub(crate) limits: Limits,
@@ -48,7 +48,7 @@ impl HostBuilder {
             environment: Vec::new(),
             log_level: LogLevel::Info,
             upstreams: BTreeMap::new(),
-            properties: BTreeMap::new(),
+            properties: Properties::new(),
             foreign: BTreeMap::new(),
             profile: Profile::default(),
             limits: Limits::default(),
@@ -121,7 +121,7 @@ impl HostBuilder {
 
     /// A property of every stream and of the root context, its path written with dots.
     pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
-        self.properties.insert(property::path(path), value.into());
+        self.properties.set(path, value);
         self
     }
 

@@ -14,7 +14,7 @@ use crate::log::LogLine;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
 use crate::shared::{Metrics, Shared};
 use crate::stream::{End, Stream};
-use crate::upstream::{Upstream, UpstreamReply, What};
+use crate::upstream::{Upstream, UpstreamReply};
 use crate::vm::{Answer, Plugin};
 use crate::worker::Worker;
 
@@ -463,7 +463,7 @@ impl Host {
                     Some(upstream) => upstream.reply(&call),
                     None => UpstreamReply::refused(),
                 };
-                if let Some((after, answer)) = self.plugin.answer(&call, reply) {
+                if let Some((after, answer)) = reply.answer(&call, self.plugin.profile) {
                     self.sequence += 1;
                     self.due.push(Reverse(Due {
                         at: call.at.saturating_add(nanos(after)),
@@ -516,40 +516,5 @@ fn disposition(stream: &Stream) -> Disposition {
         (None, Some(reply)) => Disposition::Reply(reply.status),
         (None, None) if stream.request.is_done() => Disposition::Forwarded,
         (None, None) => Disposition::Held,
-    }
-}
-
-impl Plugin {
-    /// When a call is answered and with what; `None` where it never is.
-    fn answer(&self, call: &HttpCall, reply: UpstreamReply) -> Option<(Duration, Option<Answer>)> {
-        let made_up = |status: u16, text: &str| {
-            self.profile.router_answers_for_failures().then(|| {
-                let headers = [
-                    (":status", status.to_string()),
-                    ("content-length", text.len().to_string()),
-                    ("content-type", "text/plain".to_owned()),
-                ];
-                let headers = HeaderMap::from_pairs(headers);
-                Answer { headers, body: text.as_bytes().to_vec(), trailers: HeaderMap::new() }
-            })
-        };
-        let answer = match reply.what {
-            What::Silence => None,
-            What::Response(response) => {
-                let trailers = response.trailers.unwrap_or_default();
-                Some(Some(Answer { headers: response.headers, body: response.body.concat(), trailers }))
-            }
-            What::Refused => Some(made_up(
-                503,
-                "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
-            )),
-            What::Reset => Some(None),
-        };
-        let timed_out = !call.timeout.is_zero() && (answer.is_none() || reply.after > call.timeout);
-        if timed_out {
-            Some((call.timeout, made_up(504, "upstream request timeout")))
-        } else {
-            Some((reply.after, answer?))
-        }
     }
 }

@@ -1,10 +1,8 @@
 //! What goes into a stream and what comes out of it.
 
-use std::collections::BTreeMap;
-
 use crate::error::Failure;
 use crate::header_map::HeaderMap;
-use crate::property::{self, PropertyValue};
+use crate::property::{Properties, PropertyValue};
 
 /// A request to send through the filter.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +13,8 @@ pub struct Request {
     pub body: Vec<Vec<u8>>,
     /// Trailers, if there are any.
     pub trailers: Option<HeaderMap>,
-    /// Properties by path, parts separated by zero bytes; they win over those the host derives.
-    pub properties: BTreeMap<Vec<u8>, PropertyValue>,
+    /// Properties of the stream; they win over those the host derives.
+    pub properties: Properties,
     /// Whether more body or trailers follow later by [`Host::send_body`](crate::Host::send_body).
     pub unfinished: bool,
 }
@@ -64,7 +62,7 @@ impl Request {
 
     /// Sets a property, its path written with dots: `connection.mtls`.
     pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
-        self.properties.insert(property::path(path), value.into());
+        self.properties.set(path, value);
         self
     }
 

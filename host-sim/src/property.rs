@@ -1,6 +1,35 @@
 //! Values of properties, in the encodings that Envoy gives guests.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::header_map::HeaderMap;
+
+/// Properties by path. Clones share them until one is changed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Properties(Arc<BTreeMap<Vec<u8>, PropertyValue>>);
+
+impl Properties {
+    /// No properties.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a property, its path written with dots: `connection.mtls`.
+    pub fn set(&mut self, path: &str, value: impl Into<PropertyValue>) {
+        let path = path.bytes().map(|b| if b == b'.' { 0 } else { b }).collect();
+        self.set_path(path, value);
+    }
+
+    /// Sets a property whose path is written as guests have it, its parts separated by zero bytes.
+    pub fn set_path(&mut self, path: Vec<u8>, value: impl Into<PropertyValue>) {
+        Arc::make_mut(&mut self.0).insert(path, value.into());
+    }
+
+    pub(crate) fn get(&self, path: &[u8]) -> Option<&PropertyValue> {
+        self.0.get(path)
+    }
+}
 
 /// The value of a property.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,9 +109,4 @@ impl From<f64> for PropertyValue {
     fn from(value: f64) -> Self {
         Self::Double(value)
     }
-}
-
-/// A path written with dots (`connection.mtls`), as the ABI has it: parts separated by zero bytes.
-pub(crate) fn path(dotted: &str) -> Vec<u8> {
-    dotted.bytes().map(|b| if b == b'.' { 0 } else { b }).collect()
 }

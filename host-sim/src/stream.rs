@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::error::Failure;
 use crate::header_map::HeaderMap;
 use crate::outcome::{LocalReply, Message};
-use crate::property::PropertyValue;
+use crate::property::Properties;
 
 /// What a half offers the filter next.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ pub(crate) struct Stream {
     pub(crate) started: u64,
     pub(crate) request: Half,
     pub(crate) response: Half,
-    pub(crate) properties: BTreeMap<Vec<u8>, PropertyValue>,
+    pub(crate) properties: Properties,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) actions: Actions,
     /// The filter's own reply. Its headers and body are in `response`.

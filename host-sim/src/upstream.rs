@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use crate::header_map::HeaderMap;
 use crate::outcome::{HttpCall, Response};
+use crate::profile::Profile;
+use crate::vm::Answer;
 
 /// A cluster that answers by path, in sequence.
 #[derive(Clone, Debug, Default)]
@@ -105,4 +108,37 @@ impl UpstreamReply {
         self.after = delay;
         self
     }
+
+    /// When a call is answered and with what; `None` where it never is.
+    pub(crate) fn answer(self, call: &HttpCall, profile: Profile) -> Option<(Duration, Option<Answer>)> {
+        let answer = match self.what {
+            What::Silence => None,
+            What::Response(response) => {
+                let trailers = response.trailers.unwrap_or_default();
+                Some(Some(Answer { headers: response.headers, body: response.body.concat(), trailers }))
+            }
+            What::Refused => Some(made_up(profile, 503, REFUSED)),
+            What::Reset => Some(None),
+        };
+        let timed_out = !call.timeout.is_zero() && (answer.is_none() || self.after > call.timeout);
+        if timed_out {
+            Some((call.timeout, made_up(profile, 504, TIMEOUT)))
+        } else {
+            Some((self.after, answer?))
+        }
+    }
+}
+
+pub(crate) const REFUSED: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+pub(crate) const TIMEOUT: &str = "upstream request timeout";
+
+/// What a gateway answers in an upstream's place, where it does.
+pub(crate) fn made_up(profile: Profile, status: u16, text: &str) -> Option<Answer> {
+    profile.router_answers_for_failures().then(|| {
+        let response = Response::new(status)
+            .header("content-length", text.len().to_string())
+            .header("content-type", "text/plain");
+        Answer { headers: response.headers, body: text.as_bytes().to_vec(), trailers: HeaderMap::new() }
+    })
 }

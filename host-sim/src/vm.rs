@@ -14,7 +14,7 @@ use crate::log::{LogLevel, LogLine, Logs};
 use crate::module::AbiVersion;
 use crate::outcome::HttpCall;
 use crate::profile::Profile;
-use crate::property::PropertyValue;
+use crate::property::Properties;
 use crate::rng::Rng;
 use crate::shared::{Cell, Shared};
 use crate::stream::Stream;
@@ -32,7 +32,7 @@ pub(crate) struct Plugin {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_level: LogLevel,
     pub(crate) clusters: Vec<Vec<u8>>,
-    pub(crate) properties: BTreeMap<Vec<u8>, PropertyValue>,
+    pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
     pub(crate) limits: Limits,

@@ -117,9 +117,7 @@ impl Worker {
             stream.request.trailers.clone_from(trailers);
             stream.request.has_trailers = true;
         }
-        if !request.properties.is_empty() {
-            stream.properties.clone_from(&request.properties);
-        }
+        stream.properties = request.properties.clone();
         if vm.streams.len() >= vm.plugin.limits.streams {
             let failure = Failure { kind: FailureKind::Streams, callback: "", message: String::new() };
             stream.end = Some(End::Failed(failure));
@@ -207,14 +205,13 @@ impl Worker {
 
     /// Gives a closed stream's allocations to the next one.
     pub(crate) fn recycle(&mut self, mut stream: Box<Stream>) {
-        let Stream { request, response, properties, state, .. } = &mut *stream;
+        let Stream { request, response, state, .. } = &mut *stream;
         request.reset();
         response.reset();
-        properties.clear();
         state.clear();
         let (request, response) = (std::mem::take(request), std::mem::take(response));
-        let (properties, state) = (std::mem::take(properties), std::mem::take(state));
-        *stream = Stream { request, response, properties, state, ..Stream::default() };
+        let state = std::mem::take(state);
+        *stream = Stream { request, response, state, ..Stream::default() };
         if self.spare.len() < 64 {
             self.spare.push(stream);
         }

@@ -1,0 +1,141 @@
+//! TLS of the gateway, and what a peer's certificate says of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use sha2::{Digest, Sha256};
+use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+
+use super::ServeError;
+use crate::property::Properties;
+
+/// Whether clients show certificates.
+#[derive(Clone, Debug)]
+pub enum ClientCertificate {
+    /// They are not asked for one.
+    None,
+    /// They may show one, and it must be issued under these roots (PEM).
+    Optional(Vec<u8>),
+    /// They must show one, issued under these roots (PEM).
+    Required(Vec<u8>),
+}
+
+/// The gateway's certificate and key, both PEM, and what it asks of clients.
+#[derive(Clone)]
+pub struct Tls {
+    /// The chain, the gateway's own certificate first.
+    pub certificates: Vec<u8>,
+    /// Its private key.
+    pub key: Vec<u8>,
+    /// What clients show.
+    pub client: ClientCertificate,
+}
+
+impl Tls {
+    pub(super) fn acceptor(&self) -> Result<TlsAcceptor, ServeError> {
+        let bad = |what: &str, error: &dyn std::fmt::Display| ServeError::Tls(format!("{what}: {error}"));
+        let chain = certificates(&self.certificates).map_err(|e| bad("certificate chain", &e))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|e| bad("private key", &e))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| bad("protocol versions", &e))?;
+        let config = match &self.client {
+            ClientCertificate::None => config.with_no_client_auth(),
+            ClientCertificate::Optional(roots) | ClientCertificate::Required(roots) => {
+                let mut store = RootCertStore::empty();
+                for root in certificates(roots).map_err(|e| bad("client roots", &e))? {
+                    store.add(root).map_err(|e| bad("client roots", &e))?;
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(store), provider);
+                let verifier = match &self.client {
+                    ClientCertificate::Required(_) => verifier,
+                    _ => verifier.allow_unauthenticated(),
+                };
+                config.with_client_cert_verifier(verifier.build().map_err(|e| bad("client roots", &e))?)
+            }
+        };
+        let mut config = config.with_single_cert(chain, key).map_err(|e| bad("certificate and key", &e))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let list = list.map_err(|e| e.to_string())?;
+    if list.is_empty() { Err("no certificate in PEM form".to_owned()) } else { Ok(list) }
+}
+
+/// The properties that every connection has.
+pub(super) fn plain(id: u64, local: SocketAddr, peer: SocketAddr) -> Properties {
+    let mut properties = Properties::new();
+    properties.set("connection.id", id);
+    properties.set("connection_id", id);
+    properties.set("connection.mtls", false);
+    properties.set("source.address", peer.to_string());
+    properties.set("source.port", i64::from(peer.port()));
+    properties.set("destination.address", local.to_string());
+    properties.set("destination.port", i64::from(local.port()));
+    properties
+}
+
+/// Adds the properties of a TLS connection, those of the peer's certificate among them.
+pub(super) fn secured(properties: &mut Properties, tls: &ServerConnection) {
+    let version = match tls.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
+        _ => "",
+    };
+    properties.set("connection.tls_version", version);
+    properties.set("connection.requested_server_name", tls.server_name().unwrap_or_default());
+    let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first) else { return };
+    properties.set("connection.mtls", true);
+    let digest: String = Sha256::digest(certificate.as_ref()).iter().map(|b| format!("{b:02x}")).collect();
+    properties.set("connection.sha256_peer_certificate_digest", digest);
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate.as_ref()) else { return };
+    properties.set("connection.subject_peer_certificate", subject(&parsed));
+    let names = parsed.subject_alternative_name().ok().flatten();
+    for name in names.iter().flat_map(|n| &n.value.general_names) {
+        // The first of each kind, as Envoy gives it.
+        let (path, text) = match name {
+            GeneralName::URI(uri) => ("connection.uri_san_peer_certificate", *uri),
+            GeneralName::DNSName(dns) => ("connection.dns_san_peer_certificate", *dns),
+            _ => continue,
+        };
+        let key: Vec<u8> = path.bytes().map(|b| if b == b'.' { 0 } else { b }).collect();
+        if properties.get(&key).is_none() {
+            properties.set(path, text);
+        }
+    }
+}
+
+/// The subject in the order and form of RFC 2253: last part first, commas between.
+fn subject(certificate: &X509Certificate<'_>) -> String {
+    let parts: Vec<String> = certificate
+        .subject()
+        .iter_attributes()
+        .map(|a| {
+            let name = x509_parser::objects::oid2abbrev(a.attr_type(), x509_parser::objects::oid_registry());
+            let name = name.map_or_else(|_| a.attr_type().to_id_string(), str::to_owned);
+            format!("{name}={}", escaped(a.as_str().unwrap_or_default()))
+        })
+        .collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join(",")
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
