@@ -15,7 +15,6 @@ pub(crate) enum Exit {
     /// 2: the command, its input or a policy is wrong.
     Usage,
     /// 3: a threshold was passed, or something got worse.
-    #[expect(dead_code, reason = "the benchmark is the first to use it")]
     Regression,
 }
 

@@ -1,5 +1,6 @@
 //! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
 
+mod bench;
 mod commands;
 mod configuration;
 mod console;

@@ -1,14 +1,182 @@
 //! `countersign serve`: a local gateway that runs the filter.
 
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use countersign_core::config::{Config, KeySource};
+use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
+use countersign_host_sim::{Engine, LogLevel, LogLine};
+
+use crate::configuration::Configuration;
+use crate::console::{BAD, GOOD, HINT};
 use crate::failure::{Exit, Failure};
 
-/// Serve the filter as a local HTTP gateway.
+/// How long requests under way may take to end when the gateway stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serve the filter as a local HTTP gateway, for development.
+///
+/// Audit lines go to standard output, everything else that the filter logs to standard error.
+/// Ctrl-C ends it once requests under way are answered.
 #[derive(clap::Args)]
-pub(crate) struct Serve {}
+pub(crate) struct Serve {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where allowed requests go, such as `http://127.0.0.1:9000`.
+    #[arg(long, value_name = "URL", value_parser = address)]
+    upstream: String,
+    /// Where a cluster is that the filter calls, such as `issuer=http://127.0.0.1:8090`. A cluster for issuer keys
+    /// that is not named here is at the address in its `uri`.
+    #[arg(long, value_name = "NAME=URL", value_parser = cluster)]
+    cluster: Vec<(String, String)>,
+    /// The gateway's certificate chain, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The authorities of client certificates, as PEM. A caller without a certificate is left to the filter.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// How many workers there are, each with a VM of its own.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
+    /// The module.
+    #[arg(long, value_name = "FILE", default_value = "target/countersign.wasm")]
+    module: PathBuf,
+}
 
 impl Serve {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        Err(Failure::usage("`countersign serve` is not there yet"))
+        let configuration = Configuration::load(&self.config)?;
+        let bytes = std::fs::read(&self.module).map_err(|error| {
+            Failure::usage(format!("cannot read {}: {error}", self.module.display()))
+                .help("`cargo xtask build-filter` builds it")
+        })?;
+        let module = Engine::new().and_then(|engine| engine.load_module(&bytes));
+        let module = module.map_err(|error| Failure::usage(format!("{}: {error}", self.module.display())))?;
+        let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
+        options.listen = self.listen;
+        options.clusters = self.clusters(&configuration.config)?;
+        options.tls = self.tls()?;
+        let names = options.clusters.clone();
+        let host = module.host().plugin_config(configuration.to_json()?).workers(usize::from(self.workers));
+        let gateway = Gateway::start(host, options).map_err(|error| Failure::usage(error.to_string()))?;
+        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        anstream::eprintln!("{GOOD}listening{GOOD:#} on {scheme}://{}", gateway.address());
+        for (name, address) in names {
+            anstream::eprintln!("  cluster `{name}` is at {address}");
+        }
+        wait()?;
+        anstream::eprintln!("{HINT}stopping{HINT:#}");
+        gateway.stop(GRACE);
+        Ok(Exit::Good)
+    }
+
+    /// The clusters named, and for issuer keys those that the configuration gives an address.
+    fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
+        let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
+        for issuer in &config.issuers {
+            if let KeySource::Remote(remote) = &issuer.keys
+                && !clusters.contains_key(&remote.cluster)
+            {
+                let address = address(&remote.uri).map_err(|error| {
+                    Failure::usage(format!("keys of issuer `{}`: {error}", issuer.issuer))
+                        .help(format!("add `--cluster {}=http://HOST:PORT`", remote.cluster))
+                })?;
+                clusters.insert(remote.cluster.clone(), address);
+            }
+        }
+        Ok(clusters)
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Failure> {
+        let (Some(certificates), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
+        let client = match &self.client_ca {
+            Some(path) => ClientCertificate::Optional(read(path)?),
+            None => ClientCertificate::None,
+        };
+        Ok(Some(Tls { certificates: read(certificates)?, key: read(key)?, client }))
+    }
+}
+
+/// Audit lines are for programs, all else is for people.
+fn log(line: &LogLine) {
+    if line.message.starts_with('{') && line.level == LogLevel::Info {
+        let mut out = std::io::stdout().lock();
+        // No one is left to be told where standard output is gone.
+        let _ = writeln!(out, "{}", line.message).and_then(|()| out.flush());
+    } else if line.level >= LogLevel::Warn {
+        anstream::eprintln!("{BAD}filter{BAD:#} {line}");
+    } else {
+        anstream::eprintln!("filter {line}");
+    }
+}
+
+/// Waits for Ctrl-C, or for being told to end.
+fn wait() -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("cannot wait for signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(ended()).map_err(failed)
+}
+
+#[cfg(unix)]
+async fn ended() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn ended() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
+}
+
+/// Host and port of a URL. Upstreams are spoken to in the clear.
+fn address(url: &str) -> Result<String, String> {
+    let rest =
+        url.strip_prefix("http://").ok_or_else(|| format!("expected `http://HOST:PORT`, found `{url}`"))?;
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    match port {
+        Some(_) => Ok(host.to_owned()),
+        None if !host.is_empty() && !host.contains(':') => Ok(format!("{host}:80")),
+        None => Err(format!("expected `http://HOST:PORT`, found `{url}`")),
+    }
+}
+
+fn cluster(text: &str) -> Result<(String, String), String> {
+    let (name, url) = text.split_once('=').ok_or("expected `NAME=http://HOST:PORT`")?;
+    Ok((name.to_owned(), address(url)?))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_addresses() {
+        assert_eq!(address("http://127.0.0.1:8090/jwks?x").unwrap(), "127.0.0.1:8090");
+        assert_eq!(address("http://issuer").unwrap(), "issuer:80");
+        for url in ["https://issuer:443", "issuer:80", "http://", "http://issuer:x", "http://issuer:99999"] {
+            assert!(address(url).is_err(), "{url}");
+        }
+        assert_eq!(cluster("issuer=http://a:1").unwrap(), ("issuer".to_owned(), "a:1".to_owned()));
+        assert!(cluster("issuer").is_err());
     }
 }

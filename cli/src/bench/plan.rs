@@ -1,0 +1,239 @@
+//! What is measured: one request that is allowed, and from it every refusal that a configuration can produce.
+
+use countersign_core::config::{Config, JsonValue, KeySource};
+use countersign_core::reason::{Layer, Reason};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::credentials::{Forgery, PrivateKey, TokenBuilder, jwks};
+use crate::failure::Failure;
+
+/// The time of every decision, in seconds since the Unix epoch.
+pub(crate) const NOW: i64 = 1_767_225_600;
+
+/// A workload of a trust domain that no configuration trusts.
+const FOREIGN: &str = "spiffe://bench.invalid/workload";
+
+/// A file of requests.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    request: RequestLine,
+    #[serde(default)]
+    headers: Vec<(String, String)>,
+    /// The SPIFFE ID of the peer's certificate; none means no certificate.
+    #[serde(default)]
+    workload: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+    #[serde(default)]
+    policy: Vec<PolicyCase>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestLine {
+    method: String,
+    path: String,
+}
+
+/// A refusal by the policies, as a change of the allowed request.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyCase {
+    name: String,
+    reason: String,
+    #[serde(default)]
+    request: Option<RequestLine>,
+    #[serde(default)]
+    workload: Option<String>,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+/// One thing to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    /// Its name in reports.
+    pub(crate) name: String,
+    /// The reason of the refusal; nothing where the request is allowed.
+    pub(crate) expected: Option<Reason>,
+    headers: Vec<(String, String)>,
+    /// The peer's SPIFFE ID.
+    pub(crate) workload: Option<String>,
+    credential: Credential,
+}
+
+#[derive(Clone, Debug)]
+enum Credential {
+    None,
+    /// The same text each time.
+    Fixed(String),
+    /// A token that is good; a fresh one has a `jti` of its own.
+    Token(TokenBuilder),
+}
+
+/// A request, ready to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    /// Headers with pseudo-headers.
+    pub(crate) headers: Vec<(String, String)>,
+    /// The peer's SPIFFE ID.
+    pub(crate) workload: Option<String>,
+}
+
+impl Case {
+    /// Whether a new token each time differs from the same one: where it is verified, and good.
+    pub(crate) fn verifies_token(&self) -> bool {
+        let verified = self.expected.is_none_or(|reason| reason.layer() == Layer::Policy);
+        verified && matches!(self.credential, Credential::Token(_))
+    }
+
+    /// The request; `nonce` tells its token from others'.
+    pub(crate) fn prepare(&self, key: &PrivateKey, nonce: u64) -> Result<Prepared, Failure> {
+        let mut headers = self.headers.clone();
+        let token = match &self.credential {
+            Credential::None => None,
+            Credential::Fixed(token) => Some(token.clone()),
+            Credential::Token(token) => {
+                Some(token.clone().claim("jti", json!(format!("bench-{nonce}"))).sign(key)?)
+            }
+        };
+        if let Some(token) = token {
+            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        Ok(Prepared { headers, workload: self.workload.clone() })
+    }
+}
+
+impl Plan {
+    /// Reads a plan.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
+        serde_saphyr::from_str(text).map_err(|error| Failure::usage(format!("requests to measure: {error}")))
+    }
+
+    /// Puts `key` in the place of the first issuer's keys, and makes the cases for that issuer.
+    pub(crate) fn cases(&self, config: &mut Config, key: &PrivateKey) -> Result<Vec<Case>, Failure> {
+        let issuer =
+            config.issuers.first_mut().ok_or_else(|| Failure::usage("expected an issuer, found none"))?;
+        let set = jwks([(key, Some("bench"))]);
+        let set: JsonValue =
+            serde_json::from_value(set).map_err(|error| Failure::usage(error.to_string()))?;
+        issuer.keys = KeySource::Inline(set);
+        issuer.algorithms = vec![key.algorithm().as_str().to_owned()];
+        let claims = self.claims.clone().into_iter();
+        let typ = issuer.token_types.first().map_or(Value::Null, |typ| json!(typ));
+        let good = TokenBuilder::new()
+            .kid("bench")
+            .header("typ", typ)
+            .claim("iss", json!(issuer.issuer))
+            .claim("aud", json!(issuer.audiences.first()))
+            .claim("iat", json!(NOW - 5))
+            .claim("exp", json!(NOW + i64::from(issuer.max_lifetime_seconds.min(300)) - 5))
+            .claims(claims);
+        let skew = i64::from(issuer.clock_skew_seconds);
+        let mut cases = self.by_request(&good);
+        cases.extend(self.by_token(&good, skew, key)?);
+        cases.extend(self.by_policy(&good)?);
+        Ok(cases)
+    }
+
+    /// The allowed request, and refusals that have nothing to do with its token.
+    fn by_request(&self, good: &TokenBuilder) -> Vec<Case> {
+        let token = || Credential::Token(good.clone());
+        let unmatched = RequestLine { path: "/no/such/route".to_owned(), ..self.request.clone() };
+        let ambiguous = RequestLine { path: format!("/.{}", self.request.path), ..self.request.clone() };
+        let mut cases = vec![
+            self.case("allow", None, token()),
+            Case {
+                headers: self.headers(&unmatched),
+                ..self.case("unmatched route", Some(Reason::RequestRouteUnmatched), token())
+            },
+            Case {
+                headers: self.headers(&ambiguous),
+                ..self.case("ambiguous path", Some(Reason::RequestPathInvalid), token())
+            },
+        ];
+        if self.workload.is_some() {
+            cases.push(Case {
+                workload: None,
+                ..self.case("no certificate", Some(Reason::TransportWorkloadMissing), token())
+            });
+            cases.push(Case {
+                workload: Some(FOREIGN.to_owned()),
+                ..self.case("untrusted workload", Some(Reason::TransportWorkloadUntrusted), token())
+            });
+        }
+        cases
+    }
+
+    /// Refusals of the token.
+    fn by_token(&self, good: &TokenBuilder, skew: i64, key: &PrivateKey) -> Result<Vec<Case>, Failure> {
+        let signed = |token: TokenBuilder| token.sign(key).map(Credential::Fixed);
+        let forged = |forgery| good.forge(key, &forgery).map(Credential::Fixed);
+        let never = "https://bench.invalid";
+        let expired = good.clone().claim("iat", json!(NOW - skew - 120)).claim("exp", json!(NOW - skew - 60));
+        Ok(vec![
+            self.case("no token", Some(Reason::TokenMissing), Credential::None),
+            self.case("malformed token", Some(Reason::TokenMalformed), Credential::Fixed("a.b".to_owned())),
+            self.case("algorithm none", Some(Reason::TokenAlgorithm), forged(Forgery::Unsigned)?),
+            self.case(
+                "unknown issuer",
+                Some(Reason::TokenIssuerUnknown),
+                signed(good.clone().claim("iss", json!(never)))?,
+            ),
+            self.case(
+                "wrong audience",
+                Some(Reason::TokenAudience),
+                signed(good.clone().claim("aud", json!(never)))?,
+            ),
+            self.case("expired", Some(Reason::TokenExpired), signed(expired)?),
+            self.case("bad signature", Some(Reason::TokenSignature), forged(Forgery::Signature)?),
+        ])
+    }
+
+    /// Refusals by the policies.
+    fn by_policy(&self, good: &TokenBuilder) -> Result<Vec<Case>, Failure> {
+        let mut cases = Vec::new();
+        for case in &self.policy {
+            let reason = Reason::ALL.iter().find(|reason| reason.code() == case.reason);
+            let reason = reason.ok_or_else(|| {
+                Failure::usage(format!("`{}`: unknown reason `{}`", case.name, case.reason))
+                    .help("docs/reasons.md lists the reasons")
+            })?;
+            let token = Credential::Token(good.clone().claims(case.claims.clone()));
+            cases.push(Case {
+                headers: self.headers(case.request.as_ref().unwrap_or(&self.request)),
+                workload: case.workload.clone().or_else(|| self.workload.clone()),
+                ..self.case(&case.name, Some(*reason), token)
+            });
+        }
+        Ok(cases)
+    }
+
+    fn case(&self, name: &str, expected: Option<Reason>, credential: Credential) -> Case {
+        Case {
+            name: name.to_owned(),
+            expected,
+            headers: self.headers(&self.request),
+            workload: self.workload.clone(),
+            credential,
+        }
+    }
+
+    /// What a gateway hands over of a request: the pseudo-headers, what clients commonly send, and the plan's own.
+    fn headers(&self, request: &RequestLine) -> Vec<(String, String)> {
+        let usual = [
+            (":method", request.method.as_str()),
+            (":path", request.path.as_str()),
+            (":authority", "api.bank.example"),
+            (":scheme", "https"),
+            ("user-agent", "countersign-bench"),
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("x-request-id", "2f9c1a52-0c0e-4c1b-9d55-6a3f1f4a7b10"),
+        ];
+        let usual = usual.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        usual.chain(self.headers.iter().cloned()).collect()
+    }
+}
