@@ -1,7 +1,6 @@
 //! Which crate may depend on which, read from cargo's own dependency tree.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -72,8 +71,8 @@ pub(crate) fn check_step() -> Result<String> {
 
 /// Everything below a package on this machine, without what only its tests use.
 fn below(package: &str) -> Result<BTreeSet<String>> {
-    let mut cargo = Command::new(crate::cargo());
-    cargo.current_dir(crate::root()).args(["tree", "--package", package]);
+    let mut cargo = process::cargo();
+    cargo.args(["tree", "--package", package]);
     cargo.args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
     let tree = process::output(&mut cargo).with_context(|| format!("`{}` failed", process::shown(&cargo)))?;
     let names = tree.lines().filter_map(|line| line.split_whitespace().next());

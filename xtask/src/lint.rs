@@ -1,7 +1,5 @@
 //! Formatting, clippy, and the proof that the core needs no standard library.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use crate::process;
@@ -12,11 +10,11 @@ use crate::toolchain::{Library, Toolchain};
 pub(crate) fn all() -> Result<()> {
     let mut steps = Steps::new(2);
     steps.step("formatting", || {
-        process::logged("fmt", cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
+        process::logged("fmt", process::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
     })?;
     // The release profile, so that build scripts and macros are compiled once for everything.
     steps.step("clippy", || {
-        let mut clippy = cargo();
+        let mut clippy = process::cargo();
         clippy.args(["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"]);
         process::logged("clippy", &mut clippy).map(|()| "no warnings".to_owned())
     })?;
@@ -34,10 +32,4 @@ pub(crate) fn no_std() -> Result<()> {
         process::logged("no-std", &mut cargo)?;
         Ok(format!("by {}", toolchain.name()))
     })
-}
-
-fn cargo() -> Command {
-    let mut command = Command::new(crate::cargo());
-    command.current_dir(crate::root());
-    command
 }

@@ -77,11 +77,6 @@ fn target(below: &str) -> PathBuf {
     root().join("target").join(below)
 }
 
-/// The cargo that runs this chore.
-fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
-}
-
 /// Creates the folder that is to hold `file`.
 fn make_parent(file: &Path) -> Result<()> {
     if let Some(parent) = file.parent() {

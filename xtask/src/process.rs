@@ -13,6 +13,29 @@ use crate::steps::Heartbeat;
 /// How many of a log's last lines a failure shows.
 const TAIL: usize = 40;
 
+/// The cargo that runs this chore, at the repository's root. What it told this process about the package
+/// `xtask` is taken out: build scripts that look at it would run anew, and all that depends on them.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    without_package(&mut command);
+    command.current_dir(crate::root());
+    command
+}
+
+/// Takes out what cargo tells a program about the package it comes from.
+pub(crate) fn without_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| {
+            ["CARGO_BIN_", "CARGO_CRATE_", "CARGO_MANIFEST_", "CARGO_PKG_"]
+                .iter()
+                .any(|told| name.starts_with(told))
+        });
+        if told {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// Runs `command` with its output in `target/logs/NAME.log`; fails with the log's tail.
 pub(crate) fn logged(name: &str, command: &mut Command) -> Result<()> {
     let (status, log) = run_logged(name, command, None)?;

@@ -81,8 +81,8 @@ fn nextest() -> bool {
 /// Cargo in the one native profile and for all default members, so that dependencies are built with one set
 /// of features, once; the filter, which links only as wasm, is not among them.
 fn cargo(verb: &str) -> Command {
-    let mut command = Command::new(crate::cargo());
-    command.current_dir(crate::root()).arg(verb);
+    let mut command = process::cargo();
+    command.arg(verb);
     if verb == "nextest" {
         command.args(["run", "--no-fail-fast"]);
     }

@@ -86,9 +86,10 @@ impl Toolchain {
     /// undo each other's work.
     pub(crate) fn cargo(&self, verb: &str, library: Library) -> Command {
         let mut command = match self {
-            Self::Rustup => Command::new(crate::cargo()),
+            Self::Rustup => process::cargo(),
             Self::Debian { .. } => Command::new("/usr/bin/cargo"),
         };
+        process::without_package(&mut command);
         command.current_dir(crate::root()).arg(verb).env("CARGO_TARGET_DIR", crate::target("wasm"));
         let target = match (self, library) {
             (Self::Rustup, Library::Alloc) => BARE,
