@@ -49,7 +49,7 @@ impl Envoy {
         Self::start_with(configuration, &mut Command::new(Self::binary()?))
     }
 
-    /// Starts Envoy through `command`, which may be a wrapper around the binary.
+    /// Starts Envoy through `command`, which may be a wrapper around the binary, and may name a log level.
     pub fn start_with(configuration: &str, command: &mut Command) -> Result<Self> {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
@@ -60,7 +60,7 @@ impl Envoy {
         fs::write(&file, configuration)?;
         let output = File::create(&log)?;
         command.arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin);
-        command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "info"]);
+        command.args(["--disable-hot-restart", "--concurrency", "1"]);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().context("starting Envoy")?;
         let mut envoy = Self { child, admin: ([127, 0, 0, 1], 0).into(), log };
@@ -120,15 +120,20 @@ impl Envoy {
         records.filter_map(|record| serde_json::from_str(record).ok()).collect()
     }
 
-    /// The audit record of a decision, waited for: it is written after the answer.
-    pub fn audit_of(&self, decision_id: &str) -> Result<Value> {
+    /// The decisions logged, waited for until there are `count`: a line may come after the answer.
+    pub fn audit_lines(&self, count: usize) -> Result<Vec<Value>> {
         let since = Instant::now();
         loop {
-            let found = self.audit().into_iter().find(|record| record["decision_id"] == decision_id);
-            if let Some(record) = found {
-                return Ok(record);
+            let records = self.audit();
+            if records.len() >= count {
+                return Ok(records);
             }
-            ensure!(since.elapsed() < LOG, "no audit record of `{decision_id}` in:\n{}", self.log_tail());
+            ensure!(
+                since.elapsed() < LOG,
+                "expected {count} audit lines, found {}, in:\n{}",
+                records.len(),
+                self.log_tail()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -6,10 +6,12 @@
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+pub mod flow;
 pub mod http;
 pub mod issuer;
 pub mod mint;
 pub mod pki;
+pub mod policies;
 pub mod server;
 pub mod services;
 pub mod world;

@@ -122,7 +122,8 @@ pub struct Ask {
 impl Ask {
     /// A request of the trusted workload, without a token.
     pub fn new(method: &str, path: &str) -> Self {
-        let headers = [(":method", method), (":path", path), (":authority", "bank.example"), (":scheme", "https")];
+        let headers =
+            [(":method", method), (":path", path), (":authority", "bank.example"), (":scheme", "https")];
         Self {
             headers: headers.map(|(name, value)| (name.into(), value.into())).to_vec(),
             peer: Some(WORKLOAD.into()),
@@ -226,7 +227,8 @@ impl World {
             Some(uri_san) => Peer::Certificate { uri_san },
             None => Peer::Anonymous,
         };
-        let answer = self.event(&mut exchange, Event::RequestHeaders(RequestHead { headers: &headers, peer }));
+        let answer =
+            self.event(&mut exchange, Event::RequestHeaders(RequestHead { headers: &headers, peer }));
         (exchange, answer)
     }
 
@@ -299,7 +301,10 @@ pub fn configuration(key: &SigningKey) -> Result<Value> {
         })
     };
     let mut read = account("Read", json!({ "purpose": { "header": "x-purpose" } }));
-    let mut pay = account("Pay", json!({ "amount": { "claim": "/payment/amount" }, "purpose": { "query": "purpose" } }));
+    let mut pay = account(
+        "Pay",
+        json!({ "amount": { "claim": "/payment/amount" }, "purpose": { "query": "purpose" } }),
+    );
     for (route, name, method) in [(&mut read, "read", "GET"), (&mut pay, "pay", "POST")] {
         route["name"] = name.into();
         route["methods"] = json!([method]);

@@ -29,7 +29,10 @@ fn the_first_requests_wait_for_one_fetch() -> Result<()> {
     assert_eq!(held.verdict(), "held");
     assert!(held.audit.is_none());
     let fetch = world.fetch().context("a fetch")?;
-    assert_eq!((&*fetch.cluster, &*fetch.authority, &*fetch.path), ("issuer", "issuer.bank.example", "/jwks"));
+    assert_eq!(
+        (&*fetch.cluster, &*fetch.authority, &*fetch.path),
+        ("issuer", "issuer.bank.example", "/jwks")
+    );
     let (mut second, held) = world.begin(&ask);
     assert_eq!(held.verdict(), "held");
     assert!(world.fetch().is_none(), "one fetch serves both");
@@ -129,7 +132,11 @@ fn stale_keys_serve_within_their_budget_cached_tokens_too() -> Result<()> {
         }
     }
     let token = world.token()?;
-    assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow", "1,089 s: refresh and stale budget are 1,100 s");
+    assert_eq!(
+        world.verdict(&Ask::read().bearer(&token)),
+        "allow",
+        "1,089 s: refresh and stale budget are 1,100 s"
+    );
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow", "from the cache");
     world.advance(11);
     assert_ne!(world.verdict(&Ask::read().bearer(&token)), "allow", "the cache does not outlive the keys");
@@ -173,7 +180,10 @@ fn a_client_that_leaves_is_audited_and_not_woken() -> Result<()> {
     assert!(answer.reply.is_none());
     let key = world.key.clone();
     assert!(world.publish(&fetch, &[&key]).is_empty());
-    assert!(world.event(&mut exchange, Event::KeysSettled).audit.is_none(), "one audit line for each exchange");
+    assert!(
+        world.event(&mut exchange, Event::KeysSettled).audit.is_none(),
+        "one audit line for each exchange"
+    );
     assert!(world.counted.contains(&Counter::Refused(Reason::SystemClientGone)));
     Ok(())
 }
@@ -181,8 +191,7 @@ fn a_client_that_leaves_is_audited_and_not_woken() -> Result<()> {
 #[test]
 fn only_so_many_requests_wait() -> Result<()> {
     let mut world = World::configured(|config| {
-        config["issuers"][0]["keys"] =
-            serde_json::json!({ "remote": { "cluster": "issuer", "uri": "https://issuer.bank.example/jwks" } });
+        config["issuers"][0]["keys"] = serde_json::json!({ "remote": { "cluster": "issuer", "uri": "https://issuer.bank.example/jwks" } });
         config["limits"] = serde_json::json!({ "pending_requests": 2 });
     })?;
     let ask = good(&world)?;
@@ -195,7 +204,8 @@ fn only_so_many_requests_wait() -> Result<()> {
 #[test]
 fn the_gateway_says_when_it_wants_to_be_ticked() -> Result<()> {
     let mut world = World::with_remote_keys()?;
-    let wait = |world: &World| world.gateway.next_wakeup(world.now()).map(|at| at.since(world.now()).as_secs());
+    let wait =
+        |world: &World| world.gateway.next_wakeup(world.now()).map(|at| at.since(world.now()).as_secs());
     assert_eq!(wait(&world), Some(0), "the first fetch is due");
     let fetch = world.fetch().context("a fetch")?;
     assert_eq!(wait(&world), Some(2), "it is overdue in two seconds");

@@ -44,8 +44,16 @@ fn repeated_and_missing_parts_of_the_request_line_are_refused() -> Result<()> {
         let ask = good(&world)?;
         let again = ask.headers.iter().find(|(have, _)| have == name.as_bytes()).cloned();
         let (_, value) = again.unwrap_or_default();
-        assert_eq!(world.verdict(&ask.clone().header(name, value.clone())), "request.header.duplicate", "{name}");
-        assert_eq!(world.verdict(&ask.header(name.to_uppercase(), value)), "request.header.duplicate", "{name}");
+        assert_eq!(
+            world.verdict(&ask.clone().header(name, value.clone())),
+            "request.header.duplicate",
+            "{name}"
+        );
+        assert_eq!(
+            world.verdict(&ask.header(name.to_uppercase(), value)),
+            "request.header.duplicate",
+            "{name}"
+        );
     }
     assert_eq!(world.verdict(&good(&world)?.header("host", "other.example")), "request.header.duplicate");
     assert_eq!(world.verdict(&good(&world)?.header("host", "BANK.example")), "allow");
@@ -84,7 +92,10 @@ fn an_optional_workload_may_be_absent_but_not_bad() -> Result<()> {
     let mut world = World::configured(|config| config["routes"][0]["workload"] = "optional".into())?;
     let ask = good(&world)?;
     assert_eq!(world.verdict(&ask.clone().from_peer(None)), "allow");
-    assert_eq!(world.verdict(&ask.clone().from_peer(Some(b"spiffe://evil.example/x"))), "transport.workload.untrusted");
+    assert_eq!(
+        world.verdict(&ask.clone().from_peer(Some(b"spiffe://evil.example/x"))),
+        "transport.workload.untrusted"
+    );
     assert_eq!(world.verdict(&ask.from_peer(Some(b"nonsense"))), "transport.workload.invalid");
     Ok(())
 }
@@ -97,7 +108,10 @@ fn a_workload_can_be_the_principal() -> Result<()> {
     assert_eq!(answer.verdict(), "allow");
     assert_eq!(answer.added("x-countersign-principal"), Some(WORKLOAD));
     assert_eq!(answer.added("x-countersign-subject"), None);
-    assert_eq!(world.verdict(&ask.clone().from_peer(Some(b"spiffe://bank.example/edge"))), "policy.not_permitted");
+    assert_eq!(
+        world.verdict(&ask.clone().from_peer(Some(b"spiffe://bank.example/edge"))),
+        "policy.not_permitted"
+    );
     assert_eq!(world.verdict(&ask.from_peer(None)), "transport.workload.missing");
     Ok(())
 }
@@ -203,7 +217,8 @@ fn policies_decide_over_claims_and_a_forbid_that_errors_denies() -> Result<()> {
 
 #[test]
 fn refusals_speak_to_clients_and_operators() -> Result<()> {
-    let mut world = World::configured(|config| config["refusal"] = json!({ "reveal_policies": true, "realm": "bank" }))?;
+    let mut world =
+        World::configured(|config| config["refusal"] = json!({ "reveal_policies": true, "realm": "bank" }))?;
     let missing = world.ask(&Ask::read());
     assert_eq!(missing.reply.as_ref().map(|reply| reply.status), Some(401));
     assert_eq!(missing.reply_header("www-authenticate"), Some("Bearer realm=\"bank\""));
@@ -221,7 +236,11 @@ fn refusals_speak_to_clients_and_operators() -> Result<()> {
     assert_eq!(problem["decision_id"], audit["decision_id"]);
     assert_eq!(audit["policies"], json!(["no-marketing"]));
     let challenge = forbidden.reply.as_ref().and_then(|reply| {
-        reply.headers.iter().find(|(name, _)| *name == "www-authenticate").map(|(_, value)| value.contains("insufficient_scope"))
+        reply
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "www-authenticate")
+            .map(|(_, value)| value.contains("insufficient_scope"))
     });
     assert_eq!(challenge, Some(true));
     Ok(())

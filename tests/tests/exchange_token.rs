@@ -23,7 +23,8 @@ fn with_header(change: impl FnOnce(&mut Header)) -> Result<String> {
     header.kid = Some("k1".into());
     header.typ = Some("at+jwt".into());
     change(&mut header);
-    let token = jsonwebtoken::encode(&header, &world.claims(), &EncodingKey::from_ec_pem(world.key.pem.as_bytes())?)?;
+    let token =
+        jsonwebtoken::encode(&header, &world.claims(), &EncodingKey::from_ec_pem(world.key.pem.as_bytes())?)?;
     Ok(world.verdict(&Ask::read().bearer(&token)))
 }
 
@@ -53,7 +54,11 @@ fn claims_are_checked_one_by_one() -> Result<()> {
         ("issued in the future", json!({ "iat": START + 11 }), "token.issued_in_future"),
         ("iat as boolean", json!({ "iat": true }), "token.claims"),
         ("lives too long", json!({ "exp": START + 601 }), "token.lifetime"),
-        ("issued long ago, lives too long", json!({ "iat": START - 400, "exp": START + 201 }), "token.lifetime"),
+        (
+            "issued long ago, lives too long",
+            json!({ "iat": START - 400, "exp": START + 201 }),
+            "token.lifetime",
+        ),
         ("no iat, lives too long", json!({ "iat": null, "exp": START + 611 }), "token.lifetime"),
         ("no subject", json!({ "sub": null }), "token.subject.missing"),
         ("empty subject", json!({ "sub": "" }), "token.subject.missing"),
@@ -194,7 +199,10 @@ fn a_cached_token_does_not_carry_its_decision_along() -> Result<()> {
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow");
     let other_tenant = Ask::new("GET", "/tenants/other/accounts/a1").bearer(&token);
     assert_eq!(world.verdict(&other_tenant), "policy.not_permitted");
-    assert_eq!(world.verdict(&Ask::read().bearer(&token).header("x-purpose", "marketing")), "policy.forbidden");
+    assert_eq!(
+        world.verdict(&Ask::read().bearer(&token).header("x-purpose", "marketing")),
+        "policy.forbidden"
+    );
     Ok(())
 }
 

@@ -1,0 +1,120 @@
+//! `cargo xtask bench envoy`: what Countersign costs Envoy, beside Envoy's own filters, on one core.
+
+mod load;
+mod report;
+mod variants;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use countersign_tests::client::Client;
+use countersign_tests::envoy::Envoy;
+use countersign_tests::http::Request;
+use countersign_tests::mint::{self, SigningKey};
+use load::{ENVOY_CORE, Load};
+use serde_json::{Value, json};
+use variants::{AUDIENCE, ISSUER, METHOD, TARGET};
+
+/// New tokens in a round of requests; far more than any cache holds.
+const POOL: u32 = 20_000;
+
+fn main() -> Result<()> {
+    let (seconds, rounds) = arguments()?;
+    let folder = countersign_tests::root().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let key = SigningKey::new("bench-1")?;
+    println!("minting {POOL} tokens");
+    let (repeated, fresh) = (tokens(&folder, &key, 1)?, tokens(&folder, &key, POOL)?);
+    let variants = variants::all(&mint::jwks([&key]))?;
+    let mut gateways = Vec::new();
+    for variant in &variants {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", ENVOY_CORE]).arg(Envoy::binary()?);
+        command.args(["--log-level", variant.log_level]);
+        let envoy = Envoy::start_with(&variant.bootstrap().to_json().to_string(), &mut command)
+            .with_context(|| format!("Envoy with {}", variant.what))?;
+        let listener = envoy.listener("gateway")?;
+        let tokens = if variant.fresh { &fresh } else { &repeated };
+        if variant.name != "none" {
+            refuses(&Client::plain(listener), &key).with_context(|| variant.what)?;
+        }
+        println!("warming up: {}", variant.what);
+        let load = Load { method: METHOD, target: TARGET, tokens, first: 0, seconds: 1 };
+        let sent = load.send(&envoy, listener).with_context(|| variant.what)?.requests;
+        gateways.push((envoy, listener, tokens, sent));
+    }
+    let mut all = Vec::new();
+    for round in 1..=rounds {
+        let mut bursts = Vec::new();
+        for (variant, (envoy, listener, tokens, sent)) in variants.iter().zip(&mut gateways) {
+            let hits = "wasmcustom.countersign.token_cache.hit";
+            let before = envoy.stat(hits)?;
+            let load = Load { method: METHOD, target: TARGET, tokens, first: *sent, seconds };
+            let burst = load.send(envoy, *listener).with_context(|| variant.what)?;
+            println!(
+                "round {round}/{rounds}  {:<52}{:>9.0} req/s{:>9.1} us",
+                variant.what, burst.rate, burst.cpu_us
+            );
+            ensure!(!variant.fresh || envoy.stat(hits)? == before, "a new token was found in the cache");
+            *sent += burst.requests;
+            bursts.push(burst);
+        }
+        all.push(bursts);
+    }
+    report::write(&variants, &all)
+}
+
+/// A gateway that lets everything in is not measured: a forged token, a strange tenant and no token must fail.
+fn refuses(client: &Client, key: &SigningKey) -> Result<()> {
+    let good = key.sign(&claims(0))?;
+    let forged = mint::tamper(&good, json!({ "tenant": "other" }))?;
+    let foreign = key.sign(&mint::with(&claims(0), json!({ "tenant": "other" })))?;
+    for (what, request, expected) in [
+        ("the token", Request::new(METHOD, TARGET).bearer(&good), 200),
+        ("no token", Request::new(METHOD, TARGET), 401),
+        ("a forged token", Request::new(METHOD, TARGET).bearer(&forged), 401),
+        ("a token of another tenant", Request::new(METHOD, TARGET).bearer(&foreign), 403),
+    ] {
+        let answer = client.send(&request)?;
+        ensure!(
+            answer.status == expected,
+            "{what}: expected {expected}, got {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+    Ok(())
+}
+
+/// A file with this many tokens, all different, one a line.
+fn tokens(folder: &Path, key: &SigningKey, count: u32) -> Result<PathBuf> {
+    let file = folder.join(format!("tokens-{count}"));
+    let signed = (0..count).map(|number| key.sign(&claims(number))).collect::<Result<Vec<_>>>()?;
+    fs::write(&file, signed.join("\n") + "\n")?;
+    Ok(file)
+}
+
+fn claims(number: u32) -> Value {
+    let now = mint::now();
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 3600, "jti": format!("bench-{number}"),
+        "client_id": "analyst-desk", "tenant": "acme", "roles": ["analyst", "employee"],
+    })
+}
+
+fn arguments() -> Result<(u32, u32)> {
+    let (mut seconds, mut rounds) = (4, 5);
+    let mut args = std::env::args().skip(1);
+    while let Some(name) = args.next() {
+        let value = args.next().with_context(|| format!("`{name}` needs a number"))?;
+        let number = value.parse().with_context(|| format!("`{name} {value}`: expected a whole number"))?;
+        match name.as_str() {
+            "--seconds" => seconds = number,
+            "--rounds" => rounds = number,
+            _ => bail!("unknown argument `{name}`, expected `--seconds N` or `--rounds N`"),
+        }
+    }
+    Ok((seconds, rounds))
+}

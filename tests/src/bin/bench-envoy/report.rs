@@ -1,0 +1,60 @@
+//! Medians of the rounds, as a table and as JSON.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::load::Burst;
+use crate::variants::Variant;
+
+/// Prints the table and writes `target/bench/envoy.json`. `rounds[i]` holds a burst for each variant.
+pub(crate) fn write(variants: &[Variant], rounds: &[Vec<Burst>]) -> Result<()> {
+    let column = |index: usize, of: &dyn Fn(&Burst) -> f64| -> Vec<f64> {
+        rounds.iter().filter_map(|round| round.get(index)).map(of).collect()
+    };
+    // What a variant adds is taken within each round, where the machine was in the same mood for both.
+    let adds = |index: usize| -> f64 {
+        let of = column(index, &|burst| burst.cpu_us);
+        let none = column(0, &|burst| burst.cpu_us);
+        median(of.iter().zip(&none).map(|(with, without)| with - without).collect())
+    };
+    let place =
+        |name: &str| variants.iter().position(|variant| variant.name == name).context("no such variant");
+    let native = (adds(place("native_cached")?), adds(place("native_fresh")?));
+    println!(
+        "\n{:<52}{:>9}{:>12}{:>10}{:>9}{:>14}",
+        "", "req/s", "CPU us/req", "adds us", "p99 us", "adds / native"
+    );
+    let mut rows = Vec::<Value>::new();
+    for (index, variant) in variants.iter().enumerate() {
+        let rate = median(column(index, &|burst| burst.rate));
+        let cpu = median(column(index, &|burst| burst.cpu_us));
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a percentile")]
+        let p99 = median(column(index, &|burst| burst.p99_us as f64));
+        let added = adds(index);
+        let ratio = added / if variant.fresh { native.1 } else { native.0 };
+        let shown = if index == 0 { String::new() } else { format!("{ratio:.2}") };
+        println!("{:<52}{rate:>9.0}{cpu:>12.1}{added:>10.1}{p99:>9.0}{shown:>14}", variant.what);
+        rows.push(json!({
+            "variant": variant.name, "what": variant.what, "requests_per_second": rate, "cpu_us": cpu,
+            "adds_us": added, "p99_us": p99, "adds_over_native": (index > 0).then_some(ratio),
+            "rounds": rounds.iter().filter_map(|round| round.get(index)).collect::<Vec<_>>(),
+        }));
+    }
+    let file = countersign_tests::root().join("target/bench/envoy.json");
+    fs::write(&file, serde_json::to_string_pretty(&json!({ "variants": rows }))?)?;
+    println!(
+        "\nmedians of {} rounds; native means the row of jwt_authn + rbac with tokens of the same kind",
+        rounds.len()
+    );
+    println!("written to target/bench/envoy.json");
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
+}

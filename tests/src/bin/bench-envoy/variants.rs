@@ -1,0 +1,171 @@
+//! What is compared: Envoy without a filter, with its own filters, and with Countersign, all answering the
+//! same request by the same rule: *an analyst may score transfers of their own tenant*.
+
+use anyhow::Result;
+use base64::Engine;
+use countersign_tests::bootstrap::{Bootstrap, countersign, direct};
+use countersign_tests::envoy::Envoy;
+use serde_json::{Value, json};
+
+/// The request.
+pub(crate) const METHOD: &str = "POST";
+pub(crate) const TARGET: &str = "/v1/tenants/acme/transfers/t-1001/score";
+/// Issuer and audience of its token.
+pub(crate) const ISSUER: &str = "https://issuer.bank.example";
+pub(crate) const AUDIENCE: &str = "https://api.bank.example";
+
+const SCHEMA: &str = r#"
+entity Role;
+entity User in [Role] { tenant: String };
+entity Transfer { tenant: String };
+entity Workload;
+action "score" appliesTo { principal: User, resource: Transfer, context: {} };
+"#;
+
+const POLICY: &str = r#"
+@id("analysts-score-own-tenant")
+permit (principal in Role::"analyst", action == Action::"score", resource is Transfer)
+when { principal.tenant == resource.tenant };
+"#;
+
+/// A way to configure Envoy.
+pub(crate) struct Variant {
+    /// Its name in the report.
+    pub(crate) name: &'static str,
+    /// What it does, in words.
+    pub(crate) what: &'static str,
+    /// Whether each request carries a token that was not seen before.
+    pub(crate) fresh: bool,
+    /// The filters before the router.
+    pub(crate) filters: Vec<Value>,
+    /// Envoy's log level; decisions are logged at `info`.
+    pub(crate) log_level: &'static str,
+}
+
+impl Variant {
+    /// Envoy's configuration: it answers by itself, so that nothing but the filters is added to its work.
+    pub(crate) fn bootstrap(&self) -> Bootstrap {
+        let filters = self.filters.clone();
+        Bootstrap { filters, ..Bootstrap::default() }.route(direct("/", 200))
+    }
+}
+
+/// All variants, Envoy without a filter first.
+pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
+    let countersign = || -> Result<Vec<Value>> {
+        let module = Envoy::module()?;
+        Ok(vec![countersign(&module.to_string_lossy(), &configuration(jwks)?.to_string())])
+    };
+    let variant = |name, what, fresh, filters, log_level| Variant { name, what, fresh, filters, log_level };
+    Ok(vec![
+        variant("none", "no filter", false, vec![], "warning"),
+        variant(
+            "native_cached",
+            "jwt_authn with its cache, rbac",
+            false,
+            vec![jwt_authn(jwks, 1_000), rbac()],
+            "warning",
+        ),
+        variant(
+            "native_fresh",
+            "jwt_authn without cache, rbac; new tokens",
+            true,
+            vec![jwt_authn(jwks, 0), rbac()],
+            "warning",
+        ),
+        variant("countersign_cached", "Countersign; a repeated token", false, countersign()?, "warning"),
+        variant(
+            "countersign_audited",
+            "Countersign; a repeated token, decisions logged",
+            false,
+            countersign()?,
+            "info",
+        ),
+        variant("countersign_fresh", "Countersign; new tokens", true, countersign()?, "warning"),
+    ])
+}
+
+/// Countersign's configuration.
+fn configuration(jwks: &Value) -> Result<Value> {
+    let image = countersign_tests::policies::image(SCHEMA, POLICY)?;
+    Ok(json!({
+        "version": 1,
+        "issuers": [{
+            "issuer": ISSUER,
+            "audiences": [AUDIENCE],
+            "keys": { "inline": jwks },
+            "algorithms": ["ES256"],
+            "max_lifetime_seconds": 86400,
+            "principal": {
+                "type": "User",
+                "roles": { "claim": "roles", "type": "Role" },
+                "attributes": { "tenant": { "claim": "tenant" } },
+            },
+        }],
+        "routes": [{
+            "name": "score",
+            "methods": [METHOD],
+            "path": "/v1/tenants/{tenant}/transfers/{transfer}/score",
+            "workload": "optional",
+            "action": "score",
+            "resource": {
+                "type": "Transfer", "id": "{transfer}", "attributes": { "tenant": { "path": "tenant" } },
+            },
+        }],
+        "policy": { "image": base64::prelude::BASE64_STANDARD.encode(image) },
+    }))
+}
+
+/// Envoy's own filter for tokens; a cache of no entries is none.
+fn jwt_authn(jwks: &Value, cache: u32) -> Value {
+    let mut provider = json!({
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "local_jwks": { "inline_string": jwks.to_string() },
+        "payload_in_metadata": "payload",
+        "require_expiration": true,
+    });
+    if cache > 0 {
+        provider["jwt_cache_config"] = json!({ "jwt_cache_size": cache });
+    }
+    json!({
+        "name": "envoy.filters.http.jwt_authn",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": { "issuer": provider },
+            "rules": [{ "match": { "prefix": "/" }, "requires": { "provider_name": "issuer" } }],
+        },
+    })
+}
+
+/// Envoy's own filter for authorization. It can't compare a claim with the path, so the tenant is spelled out.
+fn rbac() -> Value {
+    let claim = |name: &str, value: Value| {
+        json!({ "metadata": {
+            "filter": "envoy.filters.http.jwt_authn",
+            "path": [{ "key": "payload" }, { "key": name }],
+            "value": value,
+        } })
+    };
+    json!({
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {
+                "action": "ALLOW",
+                "policies": { "analysts-score-own-tenant": {
+                    "permissions": [{ "and_rules": { "rules": [
+                        { "header": { "name": ":method", "string_match": { "exact": METHOD } } },
+                        { "url_path": { "path": { "safe_regex": {
+                            "regex": "/v1/tenants/acme/transfers/[^/]+/score",
+                        } } } },
+                    ] } }],
+                    "principals": [{ "and_ids": { "ids": [
+                        claim("tenant", json!({ "string_match": { "exact": "acme" } })),
+                        claim("roles", json!({ "list_match": { "one_of": { "string_match": { "exact": "analyst" } } } })),
+                    ] } }],
+                } },
+            },
+        },
+    })
+}

@@ -1,0 +1,25 @@
+//! Policy images for gateways that tests configure.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use countersign_compiler::{CompileOptions, Pack, Source, compile, load_pack};
+
+/// The image of one policy text under one schema, both in Cedar's syntax.
+pub fn image(schema: &str, policies: &str) -> Result<Vec<u8>> {
+    compiled(&Pack {
+        policies: vec![Source::new("test.cedar", policies)],
+        schema: Some(Source::new("test.cedarschema", schema)),
+        ..Pack::default()
+    })
+}
+
+/// The image of a folder of policies.
+pub fn folder_image(folder: &Path) -> Result<Vec<u8>> {
+    compiled(&load_pack(folder)?)
+}
+
+fn compiled(pack: &Pack) -> Result<Vec<u8>> {
+    let compiled = compile(pack, &CompileOptions::default()).map_err(|errors| anyhow!("{errors}"))?;
+    Ok(compiled.image)
+}
