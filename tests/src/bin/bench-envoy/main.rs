@@ -19,6 +19,8 @@ use variants::{AUDIENCE, ISSUER, METHOD, TARGET};
 
 /// New tokens in a round of requests; far more than any cache holds.
 const POOL: u32 = 20_000;
+/// More than the tokens that a burst had sent without an answer when it ended.
+const IN_FLIGHT: u64 = 64;
 
 fn main() -> Result<()> {
     let (seconds, rounds) = arguments()?;
@@ -42,7 +44,7 @@ fn main() -> Result<()> {
         }
         println!("warming up: {}", variant.what);
         let load = Load { method: METHOD, target: TARGET, tokens, first: 0, seconds: 1 };
-        let sent = load.send(&envoy, listener).with_context(|| variant.what)?.requests;
+        let sent = load.send(&envoy, listener).with_context(|| variant.what)?.requests + IN_FLIGHT;
         gateways.push((envoy, listener, tokens, sent));
     }
     let mut all = Vec::new();
@@ -58,7 +60,7 @@ fn main() -> Result<()> {
                 variant.what, burst.rate, burst.cpu_us
             );
             ensure!(!variant.fresh || envoy.stat(hits)? == before, "a new token was found in the cache");
-            *sent += burst.requests;
+            *sent += burst.requests + IN_FLIGHT;
             bursts.push(burst);
         }
         all.push(bursts);
