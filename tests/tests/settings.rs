@@ -21,13 +21,11 @@ type Case = (&'static str, Value, &'static str, &'static str);
 
 fn check(cases: Vec<Case>) -> Result<()> {
     for (pointer, value, path, words) in cases {
-        let (found_path, message) = error(|config| {
-            match config.pointer_mut(pointer) {
-                Some(place) => *place = value.clone(),
-                None => {
-                    let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
-                    config.pointer_mut(parent).expect("the parent")[name] = value.clone();
-                }
+        let (found_path, message) = error(|config| match config.pointer_mut(pointer) {
+            Some(place) => *place = value.clone(),
+            None => {
+                let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
+                config.pointer_mut(parent).expect("the parent")[name] = value.clone();
             }
         })?;
         assert_eq!(found_path, path, "{pointer} = {value}: {message}");
@@ -138,7 +136,12 @@ fn routes_are_checked() -> Result<()> {
         ("/routes/2/workload", json!("optional"), "routes[2].workload", "expected `required`"),
         ("/routes/0/resource/type", json!("User"), "routes[0].resource.type", "`Account`"),
         ("/routes/0/resource/id", json!("{nobody}"), "routes[0].resource.id", "found `nobody`"),
-        ("/routes/0/resource/id", json!("{tenant}-{account}"), "routes[0].resource.id", "expected `/` between"),
+        (
+            "/routes/0/resource/id",
+            json!("{tenant}-{account}"),
+            "routes[0].resource.id",
+            "expected `/` between",
+        ),
         ("/routes/0/resource/id", json!("{tenant"), "routes[0].resource.id", "expected `}`"),
         ("/routes/0/resource/id", json!(""), "routes[0].resource.id", "found an empty text"),
         ("/routes/0/resource/attributes", json!({}), "routes[0].resource.attributes", "`tenant`"),
@@ -155,7 +158,12 @@ fn routes_are_checked() -> Result<()> {
             "routes[0].context.purpose",
             "not `authorization`",
         ),
-        ("/routes/0/context", json!({ "purpose": { "request": "time" } }), "routes[0].context.purpose", "`Long`"),
+        (
+            "/routes/0/context",
+            json!({ "purpose": { "request": "time" } }),
+            "routes[0].context.purpose",
+            "`Long`",
+        ),
         ("/routes/0/context", json!({ "time": { "request": "host" } }), "routes[0].context.time", "`String`"),
         (
             "/routes/2/resource/attributes",
@@ -195,7 +203,9 @@ fn encoded_slashes_and_joined_ids_exclude_each_other() -> Result<()> {
 
 #[test]
 fn documents_that_are_no_configuration_are_refused_and_never_panic() {
-    for text in ["", "{", "[]", "null", "{}", "{\"version\":1}", "{\"version\":1,\"version\":1}", "\u{feff}{}"] {
+    for text in
+        ["", "{", "[]", "null", "{}", "{\"version\":1}", "{\"version\":1,\"version\":1}", "\u{feff}{}"]
+    {
         assert!(Settings::load(text.as_bytes()).is_err(), "{text}");
     }
     assert!(Settings::load(&[0xff; 64]).is_err());

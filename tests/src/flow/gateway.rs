@@ -1,8 +1,15 @@
 //! Gateways that run the filter.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+use countersign_host_sim::Engine;
+use countersign_host_sim::serve::{self, ClientCertificate, GatewayOptions, Tls};
+use serde_json::Value;
 
 use super::world::{HOST, World};
 use crate::bootstrap::{Bootstrap, countersign, to_cluster};
@@ -17,6 +24,15 @@ pub trait Gateway {
 
     /// A client that presents this certificate, or none.
     fn client(&self, identity: Option<&Identity>) -> Result<Client>;
+
+    /// The decisions logged, in their order, waited for until there are `count`.
+    fn audit(&self, count: usize) -> Result<Vec<Value>>;
+}
+
+/// The authorities whose certificates the listener accepts. The foreign one is among them, so that its
+/// workloads are the filter's to refuse.
+fn client_authorities(world: &World) -> String {
+    format!("{}{}", world.authority.certificate_pem(), world.foreign.certificate_pem())
 }
 
 /// Real Envoy.
@@ -32,8 +48,8 @@ impl EnvoyGateway {
     pub fn start(world: &World) -> Result<Self> {
         let module = Envoy::module()?;
         let authority = Authority::new("gateway")?;
-        let clients = format!("{}{}", world.authority.certificate_pem(), world.foreign.certificate_pem());
-        let mut config = Bootstrap { tls: Some((authority.server(HOST)?, clients)), ..Bootstrap::default() }
+        let tls = Some((authority.server(HOST)?, client_authorities(world)));
+        let mut config = Bootstrap { tls, ..Bootstrap::default() }
             .filter(countersign(&module.to_string_lossy(), &world.configuration()?.to_string()))
             .route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
@@ -52,5 +68,68 @@ impl Gateway for EnvoyGateway {
 
     fn client(&self, identity: Option<&Identity>) -> Result<Client> {
         Client::tls(self.listener, HOST, &self.authority, identity)
+    }
+
+    fn audit(&self, count: usize) -> Result<Vec<Value>> {
+        self.envoy.audit_lines(count)
+    }
+}
+
+/// The simulator, serving on real time.
+pub struct SimulatorGateway {
+    gateway: serve::Gateway,
+    authority: Authority,
+    lines: Arc<Mutex<Vec<Value>>>,
+}
+
+impl SimulatorGateway {
+    /// Starts the simulator with the filter in front of the world's services.
+    pub fn start(world: &World) -> Result<Self> {
+        let module = Engine::new()?.load_module(&fs::read(Envoy::module()?)?)?;
+        let authority = Authority::new("gateway")?;
+        let server = authority.server(HOST)?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        let mut options = GatewayOptions::new(world.service.address().to_string())
+            .tls(Tls {
+                certificates: server.certificate_pem.into_bytes(),
+                key: server.key_pem.into_bytes(),
+                client: ClientCertificate::Optional(client_authorities(world).into_bytes()),
+            })
+            .log(move |line| {
+                if let Ok(record) = serde_json::from_str(&line.message) {
+                    sink.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+                }
+            });
+        for (name, address) in world.clusters() {
+            options = options.cluster(name, address.to_string());
+        }
+        let host = module.host().plugin_config(world.configuration()?.to_string());
+        Ok(Self { gateway: serve::Gateway::start(host, options)?, authority, lines })
+    }
+}
+
+impl Gateway for SimulatorGateway {
+    fn name(&self) -> &'static str {
+        "the simulator"
+    }
+
+    fn client(&self, identity: Option<&Identity>) -> Result<Client> {
+        Client::tls(self.gateway.address(), HOST, &self.authority, identity)
+    }
+
+    fn audit(&self, count: usize) -> Result<Vec<Value>> {
+        let since = Instant::now();
+        loop {
+            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if lines.len() >= count {
+                return Ok(lines);
+            }
+            ensure!(
+                since.elapsed() < Duration::from_secs(10),
+                "expected {count} audit lines, found {lines:?}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }

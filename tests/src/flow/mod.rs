@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-pub use gateway::{EnvoyGateway, Gateway};
+pub use gateway::{EnvoyGateway, Gateway, SimulatorGateway};
 pub use report::print;
 pub use scenarios::{Expected, Scenario, all};
 pub use world::{AUDIENCE, HOST, Issuing, SILENT, World};
