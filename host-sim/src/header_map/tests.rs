@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::HeaderMap;
 
 #[test]
@@ -48,4 +50,37 @@ fn rewriting_for_ever_does_not_grow_the_buffer() {
     }
     assert_eq!(map.len(), 2);
     assert!(map.bytes.len() < 20_000, "{}", map.bytes.len());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_read_as_pairs_or_not_at_all(bytes in prop::collection::vec(any::<u8>(), 0..200), count in 0_u32..6) {
+        let mut counted = count.to_le_bytes().to_vec();
+        counted.extend(bytes);
+        if let Some(map) = HeaderMap::deserialize(&counted) {
+            let mut again = Vec::new();
+            map.serialize_into(&mut again);
+            prop_assert_eq!(HeaderMap::deserialize(&again), Some(map));
+        }
+    }
+
+    #[test]
+    fn edits_agree_with_a_plain_list(edits in prop::collection::vec((0_u8..3, 0_u8..4, any::<u8>()), 0..60)) {
+        let mut map = HeaderMap::new();
+        let mut list: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for (what, name, value) in edits {
+            let (name, value) = (vec![b'a' + name], vec![value]);
+            if what > 0 {
+                list.retain(|(n, _)| what == 1 || *n != name);
+            } else {
+                list.retain(|(n, _)| *n != name);
+            }
+            match what {
+                0 => { map.remove(&name); }
+                1 => { map.append(&name, &value); list.push((name, value)); }
+                _ => { map.set(&name, &value); list.push((name, value)); }
+            }
+        }
+        prop_assert_eq!(map.to_pairs(), list);
+    }
 }
