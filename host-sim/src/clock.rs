@@ -34,7 +34,7 @@ impl Clock {
     pub fn now(&self) -> u64 {
         match &self.0 {
             Source::Virtual(nanos) => nanos.load(Ordering::Relaxed),
-            Source::Real => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| nanos(d)),
+            Source::Real => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos),
         }
     }
 

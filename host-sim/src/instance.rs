@@ -17,6 +17,9 @@ pub(crate) enum OnHeaders {
     New(TypedFunc<(u32, u32, u32), u32>),
 }
 
+/// Context, token, and how many headers, bytes of body and trailers the answer has.
+type OnCallResponse = TypedFunc<(u32, u32, u32, u32, u32), ()>;
+
 /// The callbacks that a module exports.
 pub(crate) struct Exports {
     pub(crate) context_create: Option<TypedFunc<(u32, u32), ()>>,
@@ -33,7 +36,7 @@ pub(crate) struct Exports {
     pub(crate) response_headers: Option<OnHeaders>,
     pub(crate) response_body: Option<TypedFunc<(u32, u32, u32), u32>>,
     pub(crate) response_trailers: Option<TypedFunc<(u32, u32), u32>>,
-    pub(crate) http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+    pub(crate) http_call_response: Option<OnCallResponse>,
 }
 
 pub(crate) struct Instance {

@@ -19,6 +19,7 @@ use crate::vm::{Answer, Plugin, ROOT, Vm};
 pub(crate) struct Worker {
     pub(crate) instance: Instance,
     next_id: u32,
+    #[expect(clippy::vec_box, reason = "streams move in and out of the map by their box")]
     spare: Vec<Box<Stream>>,
 }
 

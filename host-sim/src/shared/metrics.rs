@@ -109,10 +109,12 @@ pub enum MetricValue {
     Histogram(Histogram),
 }
 
+type MetricName = (Vec<u8>, MetricKind);
+
 /// The metrics that a module defined, over all workers.
 #[derive(Default)]
 pub struct Metrics {
-    cells: Mutex<BTreeMap<(Vec<u8>, MetricKind), Arc<Cell>>>,
+    cells: Mutex<BTreeMap<MetricName, Arc<Cell>>>,
 }
 
 impl Metrics {

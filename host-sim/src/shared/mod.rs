@@ -18,16 +18,19 @@ pub(crate) struct Shared {
     pub(crate) metrics: Metrics,
 }
 
+/// A key or a queue's name, within the VM id that it belongs to.
+type Name = (Vec<u8>, Vec<u8>);
+
 #[derive(Default)]
 struct Data {
-    entries: BTreeMap<(Vec<u8>, Vec<u8>), (Vec<u8>, u32)>,
+    entries: BTreeMap<Name, (Vec<u8>, u32)>,
     bytes: usize,
     last_cas: u32,
 }
 
 #[derive(Default)]
 struct Queues {
-    names: BTreeMap<(Vec<u8>, Vec<u8>), u32>,
+    names: BTreeMap<Name, u32>,
     queues: Vec<Queue>,
     ready: Vec<(usize, u32)>,
 }
