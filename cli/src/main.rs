@@ -1,14 +1,19 @@
 //! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
 
 mod bench;
+mod case;
 mod commands;
 mod configuration;
 mod console;
 mod credentials;
+mod decider;
 mod document;
+mod engine;
 mod failure;
 mod findings;
 mod reference;
+mod request_args;
+mod time;
 
 use std::process::ExitCode;
 

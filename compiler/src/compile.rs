@@ -1,6 +1,9 @@
 //! The way from texts to an image.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
 use cedar_policy::{
     Entities, EntityUid, Policy, PolicyId, PolicySet, Schema, SlotId, Template, ValidationMode, Validator,
@@ -316,7 +319,9 @@ fn lower_all(
 ) -> Result<Vec<u8>, CompileErrors> {
     let mut builder = Builder::default();
     for source in &pack.policies {
-        let name = builder.text(&source.name);
+        // Without its folder: the same pack is the same image wherever it is compiled.
+        let file = Path::new(&source.name).file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = builder.text(&file.unwrap_or_default());
         builder.tables.sources.push(name);
     }
     let mut errors = Vec::new();

@@ -95,8 +95,9 @@ struct Waiting {
 }
 
 impl Gateway {
-    /// A worker that has fetched nothing yet.
-    pub fn new(settings: Settings, entropy: Entropy) -> Self {
+    /// A worker that has fetched nothing yet. Workers of one thread may share their settings.
+    pub fn new(settings: impl Into<Rc<Settings>>, entropy: Entropy) -> Self {
+        let settings = settings.into();
         let keys: Vec<KeyStore> = settings
             .issuers
             .iter()
@@ -120,7 +121,7 @@ impl Gateway {
             waiting: Vec::new(),
             notices: VecDeque::new(),
             provider: &Software,
-            settings: Rc::new(settings),
+            settings,
         }
     }
 

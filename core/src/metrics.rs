@@ -1,6 +1,7 @@
 //! The names of what is counted and timed, in one place. A shell defines them all at start and adds up
 //! what the core tells it to count.
 
+use crate::policy;
 use crate::reason::Reason;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -33,10 +34,14 @@ impl Stage {
     }
 }
 
-/// Told when a stage is done, so that a shell with a clock can time it; the core has none.
+/// Told how the pipeline goes: when a stage is done, so that a shell with a clock can time it (the core has none), and what
+/// the policies are asked, so that a tool can explain the answer.
 pub trait Observer {
     /// `stage` is done, and the time since the stage before belongs to it.
     fn stage_done(&mut self, stage: Stage);
+
+    /// The policies are about to be asked this.
+    fn asking(&mut self, _: &policy::Request<'_>) {}
 }
 
 /// An observer that does not look.

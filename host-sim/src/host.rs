@@ -31,6 +31,13 @@ pub struct StreamId {
     id: u32,
 }
 
+impl StreamId {
+    /// The stream's context, as log lines name it.
+    pub fn context(self) -> u32 {
+        self.id
+    }
+}
+
 /// A gateway that hosts one plugin, on virtual time.
 pub struct Host {
     builder: HostBuilder,

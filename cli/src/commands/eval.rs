@@ -1,14 +1,201 @@
 //! `countersign eval`: decisions for requests, one JSON object a line.
 
+use crate::case::{Case, shortfalls};
+use crate::configuration::Configuration;
+use crate::console::{self, BAD};
+use crate::decider::{Decider, Engines};
+use crate::engine::EngineError;
 use crate::failure::{Exit, Failure};
+use crate::request_args::{Lines, RequestArgs};
+use serde::Serializer as _;
+use serde::ser::SerializeMap;
+use serde_json::{Map, Value, json};
+use std::io::Write;
+use std::path::PathBuf;
 
 /// Decide requests and print the decisions.
+///
+/// Takes one request by flags, or a JSON Lines file of them, and prints one decision record a line, in the same order. A line that
+/// can't be read gives an error by file, line and field, and a line with `error` in place of a record; the others are decided all
+/// the same.
 #[derive(clap::Args)]
-pub(crate) struct Eval {}
+#[command(after_long_help = FORMAT)]
+pub(crate) struct Eval {
+    /// The configuration, in YAML or JSON.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Which engine decides.
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engines,
+    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
+    /// Keep the worker from line to line, with the keys it fetched and the tokens it verified; times must not go back.
+    #[arg(long)]
+    keep_state: bool,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+const FORMAT: &str = r#"A line of the file is an object with these members, all optional but `url`:
+
+  id          any JSON value, given back with the decision
+  method      the method; `GET` if absent
+  url         `https://host/path?query`, or only the path; not normalised
+  headers     pairs [["name", "value"], ...], repeats and pseudo-headers too; bytes as {"base64": "..."}
+  peer        the URI name in the peer's certificate; without it there is no certificate
+  properties  by path, such as {"connection.mtls": true, "connection.uri_san_peer_certificate": "spiffe://..."}
+  body        a string, or {"base64": "..."}
+  time        RFC 3339, or seconds since the Unix epoch with any fraction; now if absent
+  jwks        what the issuers' key sources answer: a JWK Set, a map from issuer to JWK Set, or raw text
+  expect      `allow`, `deny`, a reason code, or an object with members of the record
+
+Each line is decided by a worker of its own that has fetched the keys just before. A key source that is not given by `jwks` or
+`--jwks` does not answer.
+
+A record is the audit line with `status`; `upstream_headers`, the headers of Countersign as forwarded; or for a refusal `headers`
+and `body`. Exit code 1: an expectation was not met, or the engines differ. 2: a line could not be read."#;
 
 impl Eval {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        Err(Failure::usage("`countersign eval` is not there yet"))
+        let configuration = Configuration::load(&self.config)?;
+        let mut decider = Decider::new(configuration, self.engine, self.module.as_deref())?;
+        decider.keep_state(self.keep_state);
+        self.request.publish(&mut decider)?;
+        let mut run = Run { decider, out: console::stdout(), exit: Exit::Good };
+        match &self.request.request {
+            None => run.decide("request", &self.request.single()?)?,
+            Some(path) => {
+                let mut lines = Lines::open(path, self.request.now()?)?;
+                while let Some(line) = lines.next()? {
+                    let place = lines.place(line.number);
+                    match &line.case {
+                        Ok(case) => run.decide(&place, case)?,
+                        Err(bad) => {
+                            run.complain(Exit::Usage, &place, bad, "")?;
+                            run.print_error(
+                                None,
+                                json!({ "line": line.number, "field": bad.field, "message": bad.message }),
+                            )?;
+                        }
+                    }
+                }
+            }
+        }
+        run.out.flush()?;
+        Ok(run.exit)
     }
+}
+
+struct Run<W: Write> {
+    decider: Decider,
+    out: W,
+    exit: Exit,
+}
+
+impl<W: Write> Run<W> {
+    fn decide(&mut self, place: &str, case: &Case) -> Result<(), Failure> {
+        let decided = match self.decider.decide(case) {
+            Ok(decided) => decided,
+            Err(error) => return self.engine_failed(place, case, &error),
+        };
+        let mut record = decided.decision.record(self.decider.prefix());
+        if let Some(id) = &case.id {
+            record.insert("id".into(), id.clone());
+        }
+        self.print(&record)?;
+        if !decided.differences.is_empty() {
+            self.complain(
+                Exit::Finding,
+                place,
+                "expected the same of both engines, they differ",
+                &decided.differences,
+            )?;
+        }
+        if let Some(expected) = &case.expect {
+            let short = shortfalls(expected, &record);
+            if !short.is_empty() {
+                self.complain(Exit::Finding, place, "the decision is not the expected one", &short)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn engine_failed(&mut self, place: &str, case: &Case, error: &EngineError) -> Result<(), Failure> {
+        self.complain(Exit::Finding, place, error, "")?;
+        self.print_error(case.id.as_ref(), json!({ "message": error.to_string() }))
+    }
+
+    fn print_error(&mut self, id: Option<&Value>, error: Value) -> Result<(), Failure> {
+        let mut line = Map::from_iter([("error".to_owned(), error)]);
+        if let Some(id) = id {
+            line.insert("id".into(), id.clone());
+        }
+        self.print(&line)
+    }
+
+    fn print(&mut self, record: &Map<String, Value>) -> Result<(), Failure> {
+        writeln!(self.out, "{}", in_order(record))?;
+        Ok(())
+    }
+
+    /// Says on standard error what is wrong, after what went to standard output before it.
+    fn complain(
+        &mut self,
+        exit: Exit,
+        place: &str,
+        message: impl std::fmt::Display,
+        details: &str,
+    ) -> Result<(), Failure> {
+        self.exit = self.exit.max(exit);
+        self.out.flush()?;
+        anstream::eprintln!("{BAD}error{BAD:#}: {place}: {message}");
+        for line in details.lines() {
+            anstream::eprintln!("  {line}");
+        }
+        Ok(())
+    }
+}
+
+/// The members that people look for first, in the order in which they are printed; others follow by name.
+const FIRST: [&str; 24] = [
+    "id",
+    "decision",
+    "layer",
+    "reason",
+    "status",
+    "countersign",
+    "time",
+    "gateway",
+    "decision_id",
+    "method",
+    "path",
+    "route",
+    "workload",
+    "principal",
+    "roles",
+    "action",
+    "resource",
+    "issuer",
+    "subject",
+    "token_id",
+    "token_cached",
+    "policies",
+    "policy_errors",
+    "image",
+];
+
+/// A record as one line, its members in the order that reads best.
+pub(crate) fn in_order(record: &Map<String, Value>) -> String {
+    let mut line = Vec::new();
+    let mut serializer = serde_json::Serializer::new(&mut line);
+    let first = FIRST.iter().filter_map(|name| record.get_key_value(*name));
+    let rest = record.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
+    let written = serializer.serialize_map(Some(record.len())).and_then(|mut map| {
+        first.chain(rest).try_for_each(|(name, value)| map.serialize_entry(name, value))?;
+        map.end()
+    });
+    debug_assert!(written.is_ok(), "a map of JSON values is JSON");
+    String::from_utf8(line).unwrap_or_default()
 }

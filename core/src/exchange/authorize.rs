@@ -2,6 +2,7 @@
 
 use super::Denial;
 use super::identify::{Identified, Principal};
+use crate::metrics::Observer;
 use crate::policy::{Image, Outcome, Request, Ruling, evaluate};
 use crate::reason::Reason;
 use crate::settings::{Question, RouteSettings};
@@ -61,22 +62,22 @@ pub(super) fn authorize(
     question: &Question,
     image: &Image,
     findings: &mut Findings,
+    observer: &mut dyn Observer,
 ) -> Result<Permit, Denial> {
     let principal = identified.principal.entity();
     // The schema does not let principals of this type ask: no policy was written for them.
     if !question.principal_types.iter().any(|ty| **ty == *principal.uid.ty()) {
         return Err(Reason::PolicyNotPermitted.into());
     }
-    let outcome = evaluate(
-        image,
-        &Request {
-            principal: &principal.uid,
-            action: &question.action,
-            resource: &identified.resource.uid,
-            context: &identified.context,
-            entities: &[principal, &identified.resource],
-        },
-    );
+    let request = Request {
+        principal: &principal.uid,
+        action: &question.action,
+        resource: &identified.resource.uid,
+        context: &identified.context,
+        entities: &[principal, &identified.resource],
+    };
+    observer.asking(&request);
+    let outcome = evaluate(image, &request);
     note(&outcome, image, findings);
     let reason = match outcome.ruling() {
         Ruling::Permitted => return Ok(Permit::assertion(identified)),

@@ -1,0 +1,118 @@
+//! Two engines that give the same decisions: the core, run natively, and the module, run by the simulator.
+//!
+//! Both live in a world of virtual time and scripted clusters, take the same requests, and draw the same randomness, so
+//! that one can be held against the other line by line.
+
+mod decision;
+mod difference;
+mod module;
+mod native;
+mod script;
+mod wasm;
+
+pub(crate) use decision::{Decision, Outcome};
+pub(crate) use difference::differences;
+pub(crate) use module::Module;
+pub(crate) use native::Native;
+pub(crate) use script::{Answer, Reply, Script};
+pub(crate) use wasm::Wasm;
+
+use countersign_core::settings::Settings;
+use countersign_core::time::Timestamp;
+use countersign_host_sim::{HeaderMap, PropertyValue};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A request to decide.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Request {
+    /// Headers with their pseudo-headers, repeats and all.
+    pub(crate) headers: HeaderMap,
+    /// Properties of the connection and the request, by path with dots.
+    pub(crate) properties: BTreeMap<String, PropertyValue>,
+    /// The body.
+    pub(crate) body: Option<Vec<u8>>,
+}
+
+/// The world before the first request.
+pub(crate) struct World<'a> {
+    /// What requests are judged by.
+    pub(crate) settings: &'a Rc<Settings>,
+    /// The same, as the module is given it.
+    pub(crate) json: &'a [u8],
+    /// The time; from here on it moves by [`Engine::advance`] alone.
+    pub(crate) start: Timestamp,
+    /// How clusters answer, by name. A cluster that is not here does not exist.
+    pub(crate) clusters: BTreeMap<String, Script>,
+}
+
+/// A request on its way through an engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(usize);
+
+/// An engine that could not decide; always a fault of the engine, never of the request.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    /// The module did not start.
+    #[error("the module did not start: {0}")]
+    Start(String),
+    /// The module failed on a request.
+    #[error("the module failed: {0}")]
+    Failed(String),
+    /// There must be one audit line for a request.
+    #[error("expected one audit line for the request, found {0}")]
+    AuditLines(usize),
+    /// The audit line is not what it should be.
+    #[error("expected a JSON object as the audit line, found `{0}`")]
+    AuditForm(String),
+    /// The request was neither decided nor in wait of anything.
+    #[error("the request was never decided")]
+    Undecided,
+}
+
+/// Something that decides.
+pub(crate) trait Engine {
+    /// Its name: `native` or `wasm`.
+    fn name(&self) -> &'static str;
+
+    /// Sends a request, as far as it goes now.
+    fn request(&mut self, request: &Request) -> Ticket;
+
+    /// The client of a request goes away.
+    fn close(&mut self, ticket: Ticket);
+
+    /// Moves the time on; answers, ticks and deadlines on the way come in their order.
+    fn advance(&mut self, by: Duration);
+
+    /// Changes how a cluster answers from now on.
+    fn set_cluster(&mut self, name: &str, script: &Script);
+
+    /// The decision on a request; nothing while the request is held.
+    fn decision(&mut self, ticket: Ticket) -> Result<Option<Decision>, EngineError>;
+}
+
+/// The longest that a request is given: well beyond the longest timeout that a configuration may set.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Sends a request and lets time pass until it is decided.
+pub(crate) fn decide(engine: &mut dyn Engine, request: &Request) -> Result<Decision, EngineError> {
+    let ticket = engine.request(request);
+    settle(engine, ticket)
+}
+
+/// Lets time pass until a request is decided.
+pub(crate) fn settle(engine: &mut dyn Engine, ticket: Ticket) -> Result<Decision, EngineError> {
+    const STEP: Duration = Duration::from_millis(1);
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(decision) = engine.decision(ticket)? {
+            return Ok(decision);
+        }
+        if waited >= PATIENCE {
+            return Err(EngineError::Undecided);
+        }
+        engine.advance(STEP);
+        waited += STEP;
+    }
+}
