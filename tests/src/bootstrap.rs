@@ -80,6 +80,8 @@ impl Bootstrap {
         let clusters: Vec<Value> =
             self.clusters.iter().map(|(name, address)| cluster(name, *address)).collect();
         json!({
+            // Envoy wants a name where a part of its configuration comes from a file.
+            "node": { "id": "gateway", "cluster": "gateways" },
             "admin": { "address": socket_address("127.0.0.1:0") },
             "static_resources": {
                 "listeners": [{
@@ -112,6 +114,26 @@ pub fn countersign(module: &str, configuration: &str) -> Value {
             },
         },
     })
+}
+
+/// A filter called `countersign` whose configuration is in a file that Envoy watches.
+pub fn discovered(file: &str) -> Value {
+    json!({
+        "name": "countersign",
+        "config_discovery": {
+            "config_source": { "path_config_source": { "path": file }, "resource_api_version": "V3" },
+            "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+        },
+    })
+}
+
+/// What such a file holds.
+pub fn discovery(filter: &Value) -> Value {
+    json!({ "resources": [{
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": "countersign",
+        "typed_config": filter["typed_config"],
+    }] })
 }
 
 /// A route that forwards what starts with `prefix`.

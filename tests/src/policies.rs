@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use countersign_compiler::{CompileOptions, Pack, Source, compile, load_pack};
 
 /// The image of one policy text under one schema, both in Cedar's syntax.
@@ -17,6 +19,11 @@ pub fn image(schema: &str, policies: &str) -> Result<Vec<u8>> {
 /// The image of a folder of policies.
 pub fn folder_image(folder: &Path) -> Result<Vec<u8>> {
     compiled(&load_pack(folder)?)
+}
+
+/// An image as a configuration holds it.
+pub fn base64(image: &[u8]) -> String {
+    BASE64_STANDARD.encode(image)
 }
 
 fn compiled(pack: &Pack) -> Result<Vec<u8>> {

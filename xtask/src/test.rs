@@ -18,6 +18,7 @@ pub(crate) fn all(args: &[String]) -> Result<()> {
     steps.step("checking the module's imports, exports and size", wasm::check_step)?;
     steps.step("building the tests", || {
         process::logged("build-tests", cargo("test").args(["--no-run", "--all-targets"]))?;
+        process::logged("build-command", cargo("build").args(["--bin", "countersign"]))?;
         Ok(String::new())
     })?;
     let mut count = Count::default();

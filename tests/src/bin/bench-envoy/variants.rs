@@ -2,9 +2,9 @@
 //! same request by the same rule: *an analyst may score transfers of their own tenant*.
 
 use anyhow::Result;
-use base64::Engine;
 use countersign_tests::bootstrap::{Bootstrap, countersign, direct};
 use countersign_tests::envoy::Envoy;
+use countersign_tests::policies;
 use serde_json::{Value, json};
 
 /// The request.
@@ -87,7 +87,7 @@ pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
 
 /// Countersign's configuration.
 fn configuration(jwks: &Value) -> Result<Value> {
-    let image = countersign_tests::policies::image(SCHEMA, POLICY)?;
+    let image = policies::image(SCHEMA, POLICY)?;
     Ok(json!({
         "version": 1,
         "issuers": [{
@@ -112,7 +112,7 @@ fn configuration(jwks: &Value) -> Result<Value> {
                 "type": "Transfer", "id": "{transfer}", "attributes": { "tenant": { "path": "tenant" } },
             },
         }],
-        "policy": { "image": base64::prelude::BASE64_STANDARD.encode(image) },
+        "policy": { "image": policies::base64(&image) },
     }))
 }
 

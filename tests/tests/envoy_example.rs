@@ -1,0 +1,80 @@
+//! `examples/envoy`: its page, typed word by word, shows what it says it shows.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The example's ports, which the test replaces by free ones.
+const PORTS: [&str; 6] = ["8443", "9901", "8081", "8082", "8083", "8090"];
+
+#[test]
+fn the_page_works_as_written() -> Result<()> {
+    let root = countersign_tests::root();
+    ensure!(
+        root.join("target/release/countersign").exists(),
+        "the command is not built, run `cargo build --release --bin countersign`"
+    );
+    let copy = copied(&root)?;
+    let page = fs::read_to_string(copy.join("README.md"))?;
+    let page = page.split_once("## Set up").context("no section `Set up`")?.1;
+    let script: Vec<&str> = blocks(page, "sh").collect();
+    // What is running when a command fails must not stay.
+    let script = format!("set -e\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{}", script.join("\n"));
+    let script = script.replace("cd examples/envoy", &format!("cd '{}'", copy.display()));
+    let output =
+        Command::new("bash").arg("-c").arg(script).current_dir(&root).output().context("starting `bash`")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let log = fs::read_to_string(copy.join("generated/envoy.log")).unwrap_or_default();
+    let context = || format!("{said}\n{}\n{log}", String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "a command of the page failed:\n{}", context());
+    // What the page shows must come up in that order.
+    let mut rest = &*said;
+    for line in blocks(page, "text").flat_map(str::lines) {
+        let Some((_, after)) = rest.split_once(line) else {
+            anyhow::bail!("`{line}` was not shown, or not in its place:\n{}", context())
+        };
+        rest = after;
+    }
+    fs::remove_dir_all(&copy)?;
+    Ok(())
+}
+
+/// The example in a folder of its own, on ports that are free.
+fn copied(root: &Path) -> Result<PathBuf> {
+    let to = root.join("target/envoy").join(format!("example-{}", std::process::id()));
+    fs::create_dir_all(&to)?;
+    let listeners = PORTS
+        .iter()
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    for entry in fs::read_dir(root.join("examples/envoy"))? {
+        let from = entry?.path();
+        let name = from.file_name().context("a file without a name")?.to_owned();
+        if !from.is_file() {
+            continue;
+        }
+        let mut text = fs::read_to_string(&from)?.replace("$PWD/../..", &root.display().to_string());
+        text = text.replace("../..", &root.display().to_string());
+        for (port, listener) in PORTS.iter().zip(&listeners) {
+            text = text.replace(port, &listener.local_addr()?.port().to_string());
+        }
+        fs::write(to.join(&name), text)?;
+        fs::set_permissions(to.join(&name), fs::metadata(&from)?.permissions())?;
+    }
+    Ok(to)
+}
+
+/// The fenced blocks of a language.
+fn blocks<'a>(page: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    let mut rest = page;
+    std::iter::from_fn(move || {
+        let (_, after) = rest.split_once(&fence)?;
+        let (block, after) = after.split_once("```")?;
+        rest = after;
+        Some(block)
+    })
+}
