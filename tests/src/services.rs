@@ -46,6 +46,12 @@ fn described(service: &str, request: &Request) -> Value {
     })
 }
 
+/// The first value of a header that a service says it got.
+pub fn header<'a>(seen: &'a Value, name: &str) -> Option<&'a str> {
+    let headers = seen["headers"].as_array()?;
+    headers.iter().find(|pair| pair[0] == name).and_then(|pair| pair[1].as_str())
+}
+
 /// How a source of keys answers.
 #[derive(Clone, Debug)]
 pub enum KeyMode {

@@ -307,7 +307,8 @@ pub struct Resource {
     pub entity_type: String,
     /// The entity's id: text in which `{name}` stands for a parameter of the path.
     pub id: String,
-    /// The resource's attributes, by name.
+    /// The resource's attributes, by name. They win over those of the pack's entity. Where none is mapped, the pack's entities
+    /// of this type are all there are, and a resource that is not among them has no attributes.
     #[serde(default)]
     pub attributes: Attributes,
 }

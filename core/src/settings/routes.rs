@@ -115,9 +115,11 @@ fn question(
     let parameters: Vec<&str> = template.parameters().collect();
     let shape = schema.entity_shape(&resource.entity_type).unwrap_or_default();
     let mut mapper = Mapper { route, parameters: &parameters, claims };
-    let attributes = mapper
-        .map(&resource.attributes, None, &shape)
-        .map_err(|error| error.within("resource.attributes"))?;
+    // A resource that maps nothing is one that the pack describes; of one that it does not know, the policies know nothing.
+    let described = resource.attributes.is_empty() && schema.describes(&resource.entity_type);
+    let shape = if described { &[] } else { shape.as_slice() };
+    let attributes =
+        mapper.map(&resource.attributes, None, shape).map_err(|error| error.within("resource.attributes"))?;
     let context = mapper
         .map(&route.context, Some(&config.context), &declared.context)
         .map_err(|error| error.within("context"))?;
@@ -187,7 +189,7 @@ impl Mapper<'_> {
         }
         let mut mappings = Vec::with_capacity(fields.len());
         for field in fields {
-            let source = own.get(&*field.name).or_else(|| shared?.get(&*field.name));
+            let source = own.get(&*field.name).or_else(|| self.shared(shared?.get(&*field.name)?));
             match source {
                 Some(source) => mappings.push(self.one(field, source)?),
                 None if field.required => {
@@ -200,6 +202,12 @@ impl Mapper<'_> {
             }
         }
         Ok(mappings)
+    }
+
+    /// A shared source, where it can yield something here: without a token there are no claims.
+    fn shared<'s>(&self, source: &'s AttributeSource) -> Option<&'s AttributeSource> {
+        let claim = matches!(source, AttributeSource::Claim(_));
+        (!claim || self.route.principal == PrincipalSource::Token).then_some(source)
     }
 
     fn one(&mut self, field: &Field, source: &AttributeSource) -> Result<Mapping, ConfigError> {

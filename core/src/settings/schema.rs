@@ -1,6 +1,7 @@
 //! The image's schema, as the configuration needs it: in owned types, read once.
 
 use crate::attribute::{AttributeType, Field};
+use crate::policy::image::lookup::type_name;
 use crate::policy::schema::{Action, Shape, Type};
 use crate::policy::{EntityUid, Image};
 use alloc::boxed::Box;
@@ -40,6 +41,12 @@ impl<'i> SchemaView<'i> {
     /// The attributes that an entity type declares; nothing where the schema does not know it.
     pub(super) fn entity_shape(&self, name: &str) -> Option<Vec<Field>> {
         self.image.schema().entity_type(name).map(|entity| fields(entity.shape()))
+    }
+
+    /// Whether the image holds entities of this type, with their attributes.
+    pub(super) fn describes(&self, name: &str) -> bool {
+        let tables = self.image.tables();
+        tables.uids.iter().any(|uid| uid.entity.is_some() && type_name(tables, uid.ty) == name)
     }
 }
 

@@ -22,11 +22,12 @@ impl Who {
 const EDGE: Who = Who("edge");
 const ORCHESTRATOR: Who = Who("orchestrator");
 const MODEL: Who = Who("fraud-model");
+const RETRAINING: Who = Who("retraining-job");
 const FOREIGN: Who = Who("foreign");
 const NOBODY: Who = Who("-");
 
 /// What a request is to get.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// The status.
     pub status: u16,
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub request: fn(&mut World) -> Result<Request>,
     /// What it is to get.
     pub expected: Expected,
+    /// What it is to get instead where it is decided between 06:00 and 22:00 UTC.
+    pub by_day: Option<Expected>,
     /// Looks at what the service behind the gateway got.
     pub upstream: Option<fn(&Value) -> Result<()>>,
 }
@@ -69,6 +72,7 @@ pub fn all() -> Vec<Scenario> {
         who,
         request,
         expected: Expected { status: 200, reason: "" },
+        by_day: None,
         upstream: None,
     };
     let refused = |name, who, status, reason, request: fn(&mut World) -> Result<Request>| Scenario {
@@ -76,6 +80,7 @@ pub fn all() -> Vec<Scenario> {
         who,
         request,
         expected: Expected { status, reason },
+        by_day: None,
         upstream: None,
     };
     vec![
@@ -106,6 +111,18 @@ pub fn all() -> Vec<Scenario> {
             let request =
                 Request::get("/internal/features/transfer-velocity").header("x-purpose", "fraud-scoring");
             Ok(request.bearer(&world.token("alice")?))
+        }),
+        Scenario {
+            by_day: Some(Expected { status: 403, reason: "policy.forbidden" }),
+            ..allowed("the retraining job reads history at night", RETRAINING, |_| {
+                Ok(Request::get("/internal/datasets/transfers-2025").header("x-purpose", "retraining"))
+            })
+        },
+        refused("restricted data of another region", RETRAINING, 403, "policy.forbidden", |_| {
+            Ok(Request::get("/internal/datasets/disputes-us-2025").header("x-purpose", "retraining"))
+        }),
+        refused("the edge reads training data", EDGE, 403, "policy.not_permitted", |_| {
+            Ok(Request::get("/internal/datasets/transfers-2025").header("x-purpose", "retraining"))
         }),
         refused("the edge invokes the model itself", EDGE, 403, "policy.not_permitted", |world| {
             let request = Request::new("POST", "/internal/models/fraud-v7/invocations")

@@ -90,6 +90,7 @@ impl World {
             ("edge", authority.workload("spiffe://bank.example/edge")?),
             ("orchestrator", authority.workload("spiffe://bank.example/orchestrator")?),
             ("fraud-model", authority.workload("spiffe://bank.example/fraud-model")?),
+            ("retraining-job", authority.workload("spiffe://bank.example/retraining-job")?),
             ("foreign", foreign.workload("spiffe://other.example/edge")?),
         ];
         Ok(Self {
