@@ -58,11 +58,6 @@ impl Document {
             .map_err(|error| self.fault(&error.path, &error.message))
     }
 
-    /// The document as JSON.
-    pub(crate) fn to_json(&self) -> serde_json::Value {
-        self.root.value.to_json()
-    }
-
     /// A fault of the field at `path`, such as `routes[2].path`.
     pub(crate) fn fault(&self, path: &str, message: impl fmt::Display) -> Failure {
         if path.is_empty() {

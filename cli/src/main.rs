@@ -9,10 +9,12 @@ mod credentials;
 mod decider;
 mod document;
 mod engine;
+mod explanation;
 mod failure;
 mod findings;
 mod reference;
 mod request_args;
+mod scenario;
 mod time;
 
 use std::process::ExitCode;

@@ -1,14 +1,76 @@
 //! `countersign explain`: why a request is decided as it is.
 
+use crate::configuration::Configuration;
+use crate::console;
+use crate::decider::{Decider, Engines};
+use crate::explanation::{Explanation, show};
 use crate::failure::{Exit, Failure};
+use crate::request_args::{Lines, RequestArgs};
+use std::io::Write;
+use std::path::PathBuf;
 
 /// Explain the decision on one request.
+///
+/// Takes the request as `eval` does, by flags or from a JSON Lines file, and tells how the decision came about: route, workload,
+/// token, what the policies were asked, and what each policy had to say. The token itself is never shown.
 #[derive(clap::Args)]
-pub(crate) struct Explain {}
+pub(crate) struct Explain {
+    /// The configuration, in YAML or JSON.
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+    /// Which line of the file, from 1.
+    #[arg(long, default_value_t = 1, requires = "request")]
+    line: usize,
+    /// Show policies that are about something else, too.
+    #[arg(long)]
+    all: bool,
+    /// How to print the explanation.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    #[command(flatten)]
+    request: RequestArgs,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object.
+    Json,
+}
 
 impl Explain {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        Err(Failure::usage("`countersign explain` is not there yet"))
+        let configuration = Configuration::load(&self.config)?;
+        let mut decider = Decider::new(configuration, Engines::Native, None)?;
+        self.request.publish(&mut decider)?;
+        let case = match &self.request.request {
+            None => self.request.single()?,
+            Some(path) => {
+                let mut lines = Lines::open(path, self.request.now()?)?;
+                loop {
+                    let Some(line) = lines.next()? else {
+                        return Err(Failure::at(
+                            path.display(),
+                            format!("expected a request on line {}, found none", self.line),
+                        ));
+                    };
+                    if line.number >= self.line {
+                        break line.case.map_err(|bad| Failure::at(lines.place(line.number), bad))?;
+                    }
+                }
+            }
+        };
+        let explanation =
+            Explanation::of(&mut decider, &case).map_err(|error| Failure::finding(error.to_string()))?;
+        let mut out = console::stdout();
+        match self.format {
+            Format::Pretty => show(&mut out, &explanation, self.all)?,
+            Format::Json => writeln!(out, "{:#}", explanation.data())?,
+        }
+        out.flush()?;
+        Ok(Exit::Good)
     }
 }

@@ -11,6 +11,8 @@ mod serve;
 mod test;
 mod token;
 
+pub(crate) use eval::in_order;
+
 use crate::console::Colour;
 use crate::failure::{Exit, Failure};
 use clap::{Parser, Subcommand};

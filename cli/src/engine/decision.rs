@@ -43,11 +43,6 @@ impl Decision {
         self.audit.get(name)?.as_str()
     }
 
-    /// Whether the request was allowed.
-    pub(crate) fn is_allowed(&self) -> bool {
-        self.member("decision") == Some("allow")
-    }
-
     /// The status that the client sees; where the request goes upstream, of an upstream that answers 200.
     pub(crate) fn status(&self) -> u16 {
         match &self.outcome {

@@ -73,9 +73,6 @@ pub(crate) enum EngineError {
 
 /// Something that decides.
 pub(crate) trait Engine {
-    /// Its name: `native` or `wasm`.
-    fn name(&self) -> &'static str;
-
     /// Sends a request, as far as it goes now.
     fn request(&mut self, request: &Request) -> Ticket;
 

@@ -185,10 +185,6 @@ impl Native {
 }
 
 impl Engine for Native {
-    fn name(&self) -> &'static str {
-        "native"
-    }
-
     fn request(&mut self, request: &Request) -> Ticket {
         self.request_observed(request, &mut Unobserved)
     }

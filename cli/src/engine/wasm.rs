@@ -39,10 +39,6 @@ impl Wasm {
 }
 
 impl Engine for Wasm {
-    fn name(&self) -> &'static str {
-        "wasm"
-    }
-
     fn request(&mut self, request: &Request) -> Ticket {
         let mut sent = sim::Request { headers: request.headers.clone(), ..sim::Request::default() };
         if let Some(body) = &request.body {

@@ -1,0 +1,174 @@
+//! How a decision came about: the question that the policies were asked, and what each had to say.
+
+mod show;
+mod value;
+
+pub(crate) use show::show;
+
+use crate::case::Case;
+use crate::credentials::token;
+use crate::decider::Decider;
+use crate::engine::{EngineError, settle};
+use countersign_core::metrics::{Observer, Stage};
+use countersign_core::policy::explain::{Condition, Found};
+use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, explain};
+use countersign_core::reason::Reason;
+use serde_json::{Map, Value, json};
+use value::{entity_json, record_json};
+
+/// A decision, explained.
+pub(crate) struct Explanation {
+    /// The decision record.
+    pub(crate) record: Map<String, Value>,
+    /// Header and claims of the token, if the request has one that can be read.
+    pub(crate) token: Option<(Value, Value)>,
+    /// Whether the token was verified.
+    pub(crate) verified: bool,
+    /// What the policies were asked, if it came to that.
+    pub(crate) question: Option<Asked>,
+    /// Why the request was refused.
+    pub(crate) reason: Option<Reason>,
+}
+
+/// A question to the policies, and what each had to say.
+pub(crate) struct Asked {
+    pub(crate) principal: Entity,
+    pub(crate) action: String,
+    pub(crate) resource: Entity,
+    pub(crate) context: Record,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What one policy had to say.
+pub(crate) struct Finding {
+    pub(crate) policy: String,
+    pub(crate) effect: Effect,
+    pub(crate) source: String,
+    pub(crate) note: Option<String>,
+    pub(crate) result: Found,
+    /// Whether it accounts for the decision.
+    pub(crate) relevant: bool,
+}
+
+struct Listener<'i> {
+    image: &'i Image,
+    asked: Option<Asked>,
+}
+
+impl Observer for Listener<'_> {
+    fn stage_done(&mut self, _: Stage) {}
+
+    fn asking(&mut self, request: &policy::Request<'_>) {
+        let explanation = explain(self.image, request);
+        let relevant: Vec<_> = explanation.relevant().map(|finding| finding.index).collect();
+        let entity = |uid: &EntityUid| {
+            let found = request.entities.iter().find(|entity| entity.uid == *uid);
+            found.map_or_else(|| Entity::new(uid.clone()), |entity| (*entity).clone())
+        };
+        self.asked = Some(Asked {
+            principal: entity(request.principal),
+            action: request.action.to_string(),
+            resource: entity(request.resource),
+            context: request.context.clone(),
+            findings: explanation
+                .findings
+                .iter()
+                .map(|finding| Finding {
+                    policy: finding.policy.id().to_owned(),
+                    effect: finding.policy.effect(),
+                    source: finding.policy.source().to_owned(),
+                    note: finding.policy.annotation("reason").map(str::to_owned),
+                    result: finding.result.clone(),
+                    relevant: relevant.contains(&finding.index),
+                })
+                .collect(),
+        });
+    }
+}
+
+impl Explanation {
+    /// Decides a case and listens.
+    pub(crate) fn of(decider: &mut Decider, case: &Case) -> Result<Self, EngineError> {
+        let settings = decider.settings();
+        let mut engine = decider.native(case)?;
+        let mut listener = Listener { image: &settings.image, asked: None };
+        let ticket = engine.request_observed(&case.request, &mut listener);
+        let decision = settle(&mut engine, ticket)?;
+        let bearer = case.request.headers.get("authorization").and_then(|value| {
+            let text = std::str::from_utf8(value).ok()?;
+            let (scheme, token) = text.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        });
+        let reason = decision.member("reason");
+        Ok(Self {
+            record: decision.record(decider.prefix()),
+            token: bearer.and_then(|text| token::decode(text).ok()),
+            verified: decision.member("issuer").is_some(),
+            question: listener.asked,
+            reason: Reason::ALL.iter().copied().find(|one| Some(one.code()) == reason),
+        })
+    }
+
+    /// The explanation as data.
+    pub(crate) fn data(&self) -> Value {
+        json!({
+            "record": self.record,
+            "token": self.token.as_ref().map(|(header, claims)| json!({
+                "verified": self.verified, "header": header, "claims": claims,
+            })),
+            "question": self.question.as_ref().map(Asked::data),
+            "help": self.reason.map(Reason::help),
+        })
+    }
+}
+
+impl Asked {
+    fn data(&self) -> Value {
+        let policies: Vec<Value> = self.findings.iter().map(Finding::data).collect();
+        json!({
+            "principal": entity_json(&self.principal),
+            "action": self.action,
+            "resource": entity_json(&self.resource),
+            "context": record_json(&self.context),
+            "policies": policies,
+        })
+    }
+}
+
+impl Finding {
+    fn data(&self) -> Value {
+        let (result, condition, error) = self.parts();
+        json!({
+            "policy": self.policy,
+            "effect": effect(self.effect),
+            "source": self.source,
+            "reason": self.note,
+            "result": result,
+            "condition": condition.map(|condition| condition.text.as_str()),
+            "error": error,
+            "relevant": self.relevant,
+        })
+    }
+
+    /// The result's name, the condition it is about, and what went wrong in it.
+    pub(crate) fn parts(&self) -> (&'static str, Option<&Condition>, Option<String>) {
+        match &self.result {
+            Found::Satisfied => ("satisfied", None, None),
+            Found::OtherPrincipal => ("other_principal", None, None),
+            Found::OtherAction => ("other_action", None, None),
+            Found::OtherResource => ("other_resource", None, None),
+            Found::ConditionFalse(condition) => ("condition_false", Some(condition), None),
+            Found::Failed(condition, kind, text) => {
+                ("condition_failed", Some(condition), Some(format!("{kind}: {text}")))
+            }
+        }
+    }
+}
+
+/// An effect's name.
+fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Permit => "permit",
+        Effect::Forbid => "forbid",
+    }
+}

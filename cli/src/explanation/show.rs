@@ -1,0 +1,130 @@
+//! An explanation for people.
+
+use super::value::text;
+use super::{Asked, Explanation, Finding, effect};
+use crate::console::{BAD, DIM, GOOD, HEADING, HINT, count};
+use countersign_core::policy::explain::Found;
+use countersign_core::policy::{Effect, Record};
+use serde_json::Value;
+use std::io::{self, Write};
+
+/// Tells the story of a decision; with `all`, also of policies that are about something else.
+pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) -> io::Result<()> {
+    let member = |name: &str| explanation.record.get(name).and_then(Value::as_str);
+    let line = |out: &mut dyn Write, name: &str, value: &str| {
+        writeln!(out, "{HEADING}{name:<10}{HEADING:#} {value}")
+    };
+    line(out, "request", &format!("{} {}", member("method").unwrap_or("?"), member("path").unwrap_or("?")))?;
+    line(out, "time", member("time").unwrap_or("?"))?;
+    line(out, "route", member("route").unwrap_or("none"))?;
+    line(out, "workload", member("workload").unwrap_or("none: no client certificate"))?;
+    token(out, explanation)?;
+    if let Some(asked) = &explanation.question {
+        question(out, asked)?;
+        policies(out, asked, all)?;
+    }
+    match explanation.reason {
+        None => line(out, "decision", &format!("{GOOD}allow{GOOD:#}"))?,
+        Some(reason) => {
+            let refused = format!(
+                "{BAD}deny{BAD:#} {}: {} {DIM}({}){DIM:#}",
+                reason.status(),
+                reason.title(),
+                reason.code()
+            );
+            line(out, "decision", &refused)?;
+            line(out, "layer", reason.layer().as_str())?;
+            writeln!(out, "{HINT}{:<10}{HINT:#} {}", "help", reason.help())?;
+        }
+    }
+    line(out, "id", member("decision_id").unwrap_or("?"))
+}
+
+fn token(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+    let state = match (&explanation.token, explanation.verified) {
+        (None, _) => "none that can be read",
+        (Some(_), true) => "verified",
+        (Some(_), false) => "not verified: what it claims is not to be trusted",
+    };
+    writeln!(out, "{HEADING}{:<10}{HEADING:#} {state}", "token")?;
+    let Some((header, claims)) = &explanation.token else { return Ok(()) };
+    for (kind, members) in [("header", header), ("claim", claims)] {
+        for (name, value) in members.as_object().into_iter().flatten() {
+            writeln!(out, "             {DIM}{kind}{DIM:#} {name}: {value}")?;
+        }
+    }
+    Ok(())
+}
+
+fn question(out: &mut dyn Write, asked: &Asked) -> io::Result<()> {
+    let parents: Vec<String> = asked.principal.parents.iter().map(ToString::to_string).collect();
+    let within = if parents.is_empty() { String::new() } else { format!(" in {}", parents.join(", ")) };
+    writeln!(out, "{HEADING}{:<10}{HEADING:#} {}{within}", "principal", asked.principal.uid)?;
+    attributes(out, &asked.principal.attributes)?;
+    writeln!(out, "{HEADING}{:<10}{HEADING:#} {}", "action", asked.action)?;
+    writeln!(out, "{HEADING}{:<10}{HEADING:#} {}", "resource", asked.resource.uid)?;
+    attributes(out, &asked.resource.attributes)?;
+    writeln!(out, "{HEADING}{:<10}{HEADING:#}", "context")?;
+    attributes(out, &asked.context)
+}
+
+fn attributes(out: &mut dyn Write, record: &Record) -> io::Result<()> {
+    record.iter().try_for_each(|(name, value)| writeln!(out, "             {name}: {}", text(value)))
+}
+
+fn policies(out: &mut dyn Write, asked: &Asked, all: bool) -> io::Result<()> {
+    let elsewhere = |finding: &&Finding| {
+        matches!(finding.result, Found::OtherPrincipal | Found::OtherAction | Found::OtherResource)
+    };
+    writeln!(out, "{HEADING}policies{HEADING:#}")?;
+    // What accounts for the decision comes first.
+    for relevant in [true, false] {
+        for finding in
+            asked.findings.iter().filter(|finding| finding.relevant == relevant && !elsewhere(finding))
+        {
+            policy(out, finding)?;
+        }
+    }
+    let others: Vec<&Finding> = asked.findings.iter().filter(elsewhere).collect();
+    if all {
+        others.into_iter().try_for_each(|finding| policy(out, finding))
+    } else if others.is_empty() {
+        Ok(())
+    } else {
+        let count = count(others.len(), "policy is", "policies are");
+        writeln!(
+            out,
+            "  {DIM}{count} about another principal, action or resource (`--all` shows them){DIM:#}"
+        )
+    }
+}
+
+fn policy(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+    let (mark, style) = match (&finding.result, finding.effect) {
+        (Found::Satisfied, Effect::Permit) => ("permits", GOOD),
+        (Found::Satisfied, Effect::Forbid) => ("forbids", BAD),
+        (Found::Failed(..), _) => ("fails", BAD),
+        (Found::ConditionFalse(_), _) => ("does not apply", DIM),
+        (Found::OtherPrincipal, _) => ("another principal", DIM),
+        (Found::OtherAction, _) => ("another action", DIM),
+        (Found::OtherResource, _) => ("another resource", DIM),
+    };
+    writeln!(
+        out,
+        "  {HEADING}{}{HEADING:#} {} {style}{mark}{style:#} {DIM}{}{DIM:#}",
+        finding.policy,
+        effect(finding.effect),
+        finding.source,
+    )?;
+    if let Some(note) = &finding.note {
+        writeln!(out, "      {note}")?;
+    }
+    let (_, condition, error) = finding.parts();
+    if let Some(condition) = condition {
+        writeln!(out, "      {style}because{style:#} this is not so: {}", condition.text)?;
+    }
+    match error {
+        Some(error) => writeln!(out, "      {BAD}error{BAD:#} {error}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,61 @@
+//! Parametrised cases: one for each entry of `each`, with `${name}` replaced by the entry's member of that name.
+
+use serde_json::{Map, Value};
+
+/// The cases that `case` stands for.
+pub(super) fn expand(case: Value) -> Result<Vec<Value>, String> {
+    let Value::Object(mut case) = case else { return Ok(vec![case]) };
+    let Some(each) = case.remove("each") else { return Ok(vec![Value::Object(case)]) };
+    let Value::Array(entries) = each else {
+        return Err(format!("`each`: expected a list of objects, found {each}"));
+    };
+    if entries.is_empty() {
+        return Err(String::from("`each`: expected at least one entry"));
+    }
+    entries
+        .into_iter()
+        .map(|entry| match entry {
+            Value::Object(entry) => replace(&Value::Object(case.clone()), &entry),
+            other => Err(format!("`each`: expected a list of objects, found {other}")),
+        })
+        .collect()
+}
+
+fn replace(value: &Value, entry: &Map<String, Value>) -> Result<Value, String> {
+    Ok(match value {
+        Value::String(text) => replace_text(text, entry)?,
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| replace(item, entry)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), replace(value, entry)?)))
+                .collect::<Result<_, String>>()?,
+        ),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    })
+}
+
+/// A text that is nothing but `${name}` becomes the value itself, of whatever kind.
+fn replace_text(text: &str, entry: &Map<String, Value>) -> Result<Value, String> {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) =
+            after.split_once('}').ok_or_else(|| format!("expected `}}` after `${{` in `{text}`"))?;
+        let value =
+            entry.get(name).ok_or_else(|| format!("`{text}`: no entry of `each` may lack `{name}`"))?;
+        if before.is_empty() && after.is_empty() && replaced.is_empty() {
+            return Ok(value.clone());
+        }
+        replaced.push_str(before);
+        match value {
+            Value::String(text) => replaced.push_str(text),
+            other => replaced.push_str(&other.to_string()),
+        }
+        rest = after;
+    }
+    replaced.push_str(rest);
+    Ok(Value::String(replaced))
+}

@@ -1,0 +1,60 @@
+//! The keys of a scenario file, made anew on each run.
+
+use super::format::{KeySpec, Publication};
+use crate::credentials::{Algorithm, PrivateKey, jwks};
+use std::collections::BTreeMap;
+
+/// Keys by name.
+pub(super) struct Keys(BTreeMap<String, Key>);
+
+/// A key and the name that issuers publish it under.
+pub(super) struct Key {
+    pub(super) key: PrivateKey,
+    pub(super) kid: String,
+}
+
+impl Keys {
+    /// Makes every key; an error comes with the field's path.
+    pub(super) fn generate(specs: &BTreeMap<String, KeySpec>) -> Result<Self, (String, String)> {
+        let one = |(name, spec): (&String, &KeySpec)| {
+            let (alg, kid) = match spec {
+                KeySpec::Algorithm(alg) => (alg, None),
+                KeySpec::Key(key) => (&key.alg, key.kid.clone()),
+            };
+            let algorithm: Algorithm = alg.parse()?;
+            let key = PrivateKey::generate(algorithm)?;
+            Ok((name.clone(), Key { key, kid: kid.unwrap_or_else(|| name.clone()) }))
+        };
+        specs
+            .iter()
+            .map(|spec| {
+                one(spec).map_err(|error: crate::credentials::CredentialError| {
+                    (format!("keys.{}", spec.0), error.to_string())
+                })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The key of a name.
+    pub(super) fn get(&self, name: &str) -> Result<&Key, String> {
+        self.0.get(name).ok_or_else(|| {
+            let names: Vec<String> = self.0.keys().map(|name| format!("`{name}`")).collect();
+            format!("expected one of the file's `keys` ({}), found `{name}`", names.join(", "))
+        })
+    }
+
+    /// A JWK Set of the public halves.
+    pub(super) fn jwks(&self, names: &[String]) -> Result<String, String> {
+        let keys = names.iter().map(|name| self.get(name)).collect::<Result<Vec<_>, _>>()?;
+        Ok(jwks(keys.into_iter().map(|key| (&key.key, Some(key.kid.as_str())))).to_string())
+    }
+
+    /// The document that an issuer publishes.
+    pub(super) fn document(&self, publication: &Publication) -> Result<String, String> {
+        match publication {
+            Publication::Keys(names) => self.jwks(names),
+            Publication::Raw(text) => Ok(text.clone()),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Scenario files: requests with credentials made on the spot, clusters that answer as scripted, and what must come of it.
+
+mod expand;
+mod expect;
+mod format;
+mod keys;
+mod report;
+mod run;
+#[cfg(test)]
+mod tests;
+mod token;
+mod world;
+
+pub(crate) use report::{Format, show};
+pub(crate) use run::Plan;

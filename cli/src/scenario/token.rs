@@ -1,0 +1,99 @@
+//! Minting the tokens of a scenario.
+
+use super::format::{File, Publication, TokenChoice, TokenSpec};
+use super::keys::Keys;
+use crate::credentials::{Forgery, TokenBuilder};
+use countersign_core::config::Config;
+use serde_json::{Map, Value, json};
+
+/// How often one token may extend another.
+const MAX_DEPTH: usize = 16;
+
+/// What tokens are made from.
+pub(super) struct Mint<'a> {
+    pub(super) file: &'a File,
+    pub(super) config: &'a Config,
+    pub(super) keys: &'a Keys,
+}
+
+impl Mint<'_> {
+    /// The token for a request at `now`, in seconds; nothing where none is wanted.
+    pub(super) fn mint(&self, choice: &TokenChoice, now: i64) -> Result<Option<String>, String> {
+        let spec = match choice {
+            TokenChoice::Name(name) if name == "none" => return Ok(None),
+            TokenChoice::Name(name) => self.named(name, 0)?,
+            TokenChoice::Spec(spec) => self.flatten(spec, 0)?,
+        };
+        if let Some(raw) = &spec.raw {
+            return Ok(Some(raw.clone()));
+        }
+        let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the token")?;
+        let key = self.keys.get(name)?;
+        let mut claims = self.usual_claims(name);
+        claims.extend(spec.claims);
+        let mut token = TokenBuilder::new().kid(&key.kid);
+        for (name, value) in spec.header {
+            token = token.header(&name, value);
+        }
+        let token = token.claims(claims).at(now).map_err(|error| error.to_string())?;
+        let minted = match spec.tamper.as_deref() {
+            None => token.sign(&key.key),
+            Some("payload") => {
+                let changed = Map::from_iter([("sub".to_owned(), json!("mallory"))]);
+                token.forge(&key.key, &Forgery::Payload(changed))
+            }
+            Some("signature") => token.forge(&key.key, &Forgery::Signature),
+            Some("none") => token.forge(&key.key, &Forgery::Unsigned),
+            Some("hmac") => token.forge(&key.key, &Forgery::Confused),
+            Some("truncate") => token.forge(&key.key, &Forgery::Truncated),
+            Some(other) => {
+                return Err(format!(
+                    "`tamper`: expected `payload`, `signature`, `none`, `hmac` or `truncate`, found `{other}`"
+                ));
+            }
+        };
+        minted.map(Some).map_err(|error| error.to_string())
+    }
+
+    fn named(&self, name: &str, depth: usize) -> Result<TokenSpec, String> {
+        let spec = self.file.tokens.get(name).ok_or_else(|| {
+            let names: Vec<String> = self.file.tokens.keys().map(|name| format!("`{name}`")).collect();
+            format!("expected `none` or one of the file's `tokens` ({}), found `{name}`", names.join(", "))
+        })?;
+        self.flatten(spec, depth)
+    }
+
+    /// A token with all that it inherits.
+    fn flatten(&self, spec: &TokenSpec, depth: usize) -> Result<TokenSpec, String> {
+        let Some(base) = &spec.extends else { return Ok(spec.clone()) };
+        if depth >= MAX_DEPTH {
+            return Err(format!("expected an end to `extends`, found none after {MAX_DEPTH} tokens"));
+        }
+        let mut whole = self.named(base, depth + 1)?;
+        whole.key = spec.key.clone().or(whole.key);
+        whole.header.extend(spec.header.clone());
+        whole.claims.extend(spec.claims.clone());
+        whole.tamper = spec.tamper.clone().or(whole.tamper);
+        whole.raw = spec.raw.clone().or(whole.raw);
+        whole.extends = None;
+        Ok(whole)
+    }
+
+    /// What a token says that does not say otherwise: the issuer that publishes the key, its first audience, and five minutes.
+    fn usual_claims(&self, key: &str) -> Map<String, Value> {
+        let publishes = |publication: &Publication| match publication {
+            Publication::Keys(keys) => keys.iter().any(|name| name == key),
+            Publication::Raw(_) => false,
+        };
+        let publisher = self.file.issuers.iter().find(|(_, publication)| publishes(publication));
+        let issuer = publisher
+            .and_then(|(name, _)| self.config.issuers.iter().find(|issuer| issuer.issuer == *name))
+            .or(self.config.issuers.first());
+        let mut claims = Map::from_iter([("iat".to_owned(), json!("now")), ("exp".to_owned(), json!("+5m"))]);
+        if let Some(issuer) = issuer {
+            claims.insert("iss".into(), json!(issuer.issuer));
+            claims.insert("aud".into(), json!(issuer.audiences.first()));
+        }
+        claims
+    }
+}

@@ -1,0 +1,117 @@
+//! The world of a case: which cluster answers what.
+
+use super::format::{AnswerSpec, Publication, Upstreams};
+use super::keys::Keys;
+use crate::engine::{Answer, Reply, Script};
+use crate::time;
+use countersign_core::config::{Config, JsonValue, KeySource};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What issuers publish and how clusters answer, as it stands at one time.
+#[derive(Clone, Default)]
+pub(super) struct Sources {
+    publications: BTreeMap<String, Publication>,
+    upstreams: Upstreams,
+}
+
+impl Sources {
+    /// Changes what issuers publish and how clusters answer.
+    pub(super) fn change(&mut self, publications: &BTreeMap<String, Publication>, upstreams: &Upstreams) {
+        self.publications.extend(publications.clone());
+        for (cluster, paths) in upstreams {
+            self.upstreams.entry(cluster.clone()).or_default().extend(paths.clone());
+        }
+    }
+
+    /// How every cluster answers: what is scripted first, then what issuers publish.
+    pub(super) fn scripts(&self, config: &Config, keys: &Keys) -> Result<BTreeMap<String, Script>, String> {
+        let mut scripts: BTreeMap<String, Script> = BTreeMap::new();
+        for (cluster, paths) in &self.upstreams {
+            let script = scripts.entry(cluster.clone()).or_default();
+            for (path, answers) in paths.iter().filter(|(path, _)| *path != "*") {
+                script.on(
+                    Some(path),
+                    sequence(answers, keys).map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
+                );
+            }
+        }
+        for issuer in &config.issuers {
+            let (KeySource::Remote(remote), Some(publication)) =
+                (&issuer.keys, self.publications.get(&issuer.issuer))
+            else {
+                continue;
+            };
+            let body = keys.document(publication)?.into_bytes();
+            let answer = Answer { delay: Duration::ZERO, reply: Reply::Response { status: 200, body } };
+            scripts.entry(remote.cluster.clone()).or_default().on(Some(path_of(&remote.uri)), vec![answer]);
+        }
+        for (cluster, paths) in &self.upstreams {
+            if let (Some(answers), Some(script)) = (paths.get("*"), scripts.get_mut(cluster)) {
+                script.on(
+                    None,
+                    sequence(answers, keys).map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
+                );
+            }
+        }
+        Ok(scripts)
+    }
+}
+
+/// Puts what issuers publish into a configuration whose keys stand in it.
+pub(super) fn publish_inline(
+    config: &mut Config,
+    publications: &BTreeMap<String, Publication>,
+    keys: &Keys,
+) -> Result<(), String> {
+    for (name, publication) in publications {
+        let Some(issuer) = config.issuers.iter_mut().find(|issuer| issuer.issuer == *name) else {
+            let names: Vec<String> =
+                config.issuers.iter().map(|issuer| format!("`{}`", issuer.issuer)).collect();
+            return Err(format!(
+                "expected an issuer of the configuration ({}), found `{name}`",
+                names.join(", ")
+            ));
+        };
+        if let KeySource::Inline(document) = &mut issuer.keys {
+            let text = keys.document(publication)?;
+            *document = serde_json::from_str::<JsonValue>(&text).map_err(|error| {
+                format!("`{name}`: expected JSON where the configuration has inline keys: {error}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn sequence(answers: &[AnswerSpec], keys: &Keys) -> Result<Vec<Answer>, String> {
+    answers.iter().map(|answer| one(answer, keys)).collect()
+}
+
+fn one(answer: &AnswerSpec, keys: &Keys) -> Result<Answer, String> {
+    let delay = match &answer.delay {
+        None => Duration::ZERO,
+        Some(text) => time::span(text)
+            .ok_or_else(|| format!("`delay`: expected a span such as `200ms` or `5s`, found `{text}`"))?,
+    };
+    let reply = match answer.failure.as_deref() {
+        Some("refused") => Reply::Refused,
+        Some("reset") => Reply::Reset,
+        Some("silence") => Reply::Silence,
+        Some(other) => {
+            return Err(format!("`failure`: expected `refused`, `reset` or `silence`, found `{other}`"));
+        }
+        None => Reply::Response {
+            status: answer.status.unwrap_or(200),
+            body: match (&answer.keys, &answer.body) {
+                (Some(names), _) => keys.jwks(names)?.into_bytes(),
+                (None, body) => body.clone().unwrap_or_default().into_bytes(),
+            },
+        },
+    };
+    Ok(Answer { delay, reply })
+}
+
+fn path_of(uri: &str) -> &str {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+}
