@@ -59,7 +59,7 @@ impl DecisionIds {
     pub fn next(&mut self, now: Timestamp) -> DecisionId {
         self.counter = self.counter.wrapping_add(1);
         let millis = now.as_nanos().div_euclid(1_000_000) as u64;
-        // 74 free bits: 42 of the counter (XORed below by nothing), 32 of the nonce.
+        // Of the 74 free bits the counter takes 42 and the nonce 32.
         let high = (millis << 16) | 0x7000 | ((self.counter >> 30) & 0x0fff);
         let low = (0b10 << 62) | ((self.counter & 0x3fff_ffff) << 32) | (self.nonce & 0xffff_ffff);
         let mut bytes = [0; 16];

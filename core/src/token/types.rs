@@ -46,9 +46,9 @@ impl VerifiedToken {
         self.not_before <= now && now < self.expires
     }
 
-    /// About how many bytes it takes.
-    pub fn weight(&self) -> usize {
-        512 + self.claims.len() * 64
+    /// About how many bytes it takes, beside the texts that it copied from a token of `token_bytes`.
+    pub fn weight(&self, token_bytes: usize) -> usize {
+        512 + 2 * token_bytes + self.claims.len() * 64
             + self.principal.attributes.len() * 96
             + self.principal.parents.len() * 64
     }
