@@ -23,15 +23,17 @@ impl Stream {
     }
 }
 
-impl Context for Stream {
-    fn on_done(&mut self) -> bool {
+impl Context for Stream {}
+
+/// The host deletes the context of a stream that is over, however it ended.
+impl Drop for Stream {
+    fn drop(&mut self) {
         // An exchange that does not wait has ended already; to it the end of its stream is no news.
         if let Ok(mut shared) = self.shared.try_borrow_mut()
             && shared.held.contains_key(&self.id)
         {
             shared.drive(&self.exchange, self.id, Event::Dropped, host::now());
         }
-        true
     }
 }
 

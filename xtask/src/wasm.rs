@@ -58,7 +58,8 @@ const PROXY: &[&str] = &[
 /// WASI functions that gateways really provide.
 const WASI: &[&str] = &["clock_time_get", "environ_get", "environ_sizes_get", "fd_write", "random_get"];
 
-/// What a host looks for in a module; each row is a choice of which one must be there.
+/// What a host looks for in our module; each row is a choice of which one must be there. Nothing else is exported: the SDK
+/// offers every callback, and a host calls each that it finds, on every request, whether it does anything or not.
 const EXPORTS: &[&[&str]] = &[
     &["memory"],
     &["_initialize", "_start"],
@@ -67,9 +68,7 @@ const EXPORTS: &[&[&str]] = &[
     &["proxy_on_configure"],
     &["proxy_on_context_create"],
     &["proxy_on_delete"],
-    &["proxy_on_done"],
     &["proxy_on_http_call_response"],
-    &["proxy_on_log"],
     &["proxy_on_request_headers"],
     &["proxy_on_tick"],
     &["proxy_on_vm_start"],
@@ -97,6 +96,9 @@ pub(crate) fn check_step() -> Result<String> {
             faults.push(format!("it imports `{name}` from `{from}`, which gateways do not provide"));
         }
     }
+    for name in exports.iter().filter(|name| !is_wanted(name)) {
+        faults.push(format!("it exports `{name}`, which costs a call and does nothing"));
+    }
     for choice in EXPORTS {
         if !choice.iter().any(|name| exports.contains(*name)) {
             faults.push(format!("it does not export `{}`", choice.join("` or `")));
@@ -109,6 +111,43 @@ pub(crate) fn check_step() -> Result<String> {
         bail!("{} is not fit to ship:\n  {}", file.display(), faults.join("\n  "));
     }
     Ok(format!("{} imports, {} exports, {} bytes of {LARGEST}", imports.len(), exports.len(), module.len()))
+}
+
+fn is_wanted(export: &str) -> bool {
+    EXPORTS.iter().any(|choice| choice.contains(&export))
+}
+
+/// The module with the exports alone that a host needs of it; all else as it was.
+pub(crate) fn keep_wanted_exports(module: &[u8]) -> Result<Vec<u8>> {
+    let mut kept = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ExportSection(section) = payload {
+            let mut exports = wasm_encoder::ExportSection::new();
+            for export in section {
+                let export = export?;
+                if is_wanted(export.name) {
+                    exports.export(export.name, kind(export.kind)?, export.index);
+                }
+            }
+            kept.section(&exports);
+        } else if let Some((id, range)) = payload.as_section() {
+            let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
+            let data = module.get(range).context("a section reaches beyond the module")?;
+            kept.section(&wasm_encoder::RawSection { id, data });
+        }
+    }
+    Ok(kept.finish())
+}
+
+fn kind(kind: wasmparser::ExternalKind) -> Result<wasm_encoder::ExportKind> {
+    Ok(match kind {
+        wasmparser::ExternalKind::Func => wasm_encoder::ExportKind::Func,
+        wasmparser::ExternalKind::Memory => wasm_encoder::ExportKind::Memory,
+        wasmparser::ExternalKind::Global => wasm_encoder::ExportKind::Global,
+        wasmparser::ExternalKind::Table => wasm_encoder::ExportKind::Table,
+        other => bail!("it exports something of kind {other:?}, which no gateway knows"),
+    })
 }
 
 /// What a module asks for, by (module, name), and what it offers.
