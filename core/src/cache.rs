@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::hash::Hasher;
-use siphasher::sip::SipHasher24;
+use siphasher::sip::SipHasher13;
 
 const WAYS: usize = 4;
 
@@ -139,7 +139,7 @@ impl<V: Clone> Cache<V> {
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = SipHasher24::new_with_keys(self.hash_key.0, self.hash_key.1);
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
         hasher.write(key);
         hasher.finish()
     }

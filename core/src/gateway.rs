@@ -86,6 +86,7 @@ pub struct Gateway {
     waiting: Vec<Waiting>,
     notices: VecDeque<Notice>,
     provider: &'static dyn SignatureProvider,
+    audit: bool,
 }
 
 struct Waiting {
@@ -121,6 +122,7 @@ impl Gateway {
             waiting: Vec::new(),
             notices: VecDeque::new(),
             provider: &Software,
+            audit: true,
             settings,
         }
     }
@@ -133,6 +135,16 @@ impl Gateway {
     /// The largest answer to a fetch that is looked at, in bytes.
     pub fn max_fetch_bytes(&self) -> usize {
         JwksLimits::default().max_bytes
+    }
+
+    /// Whether audit lines are made; a shell turns them off where its log would drop them.
+    pub fn set_audit(&mut self, wanted: bool) {
+        self.audit = wanted;
+    }
+
+    /// Whether audit lines are made.
+    pub(crate) fn audit(&self) -> bool {
+        self.audit
     }
 
     /// The next decision's ID.

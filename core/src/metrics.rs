@@ -140,7 +140,7 @@ impl Counter {
     }
 }
 
-/// The name of a stage's histogram; its unit is nanoseconds.
+/// The name of a stage's histogram; its unit is nanoseconds. The filter times one request in eight.
 pub fn stage_name(stage: Stage) -> String {
     alloc::format!("countersign.stage.{}_ns", stage.as_str())
 }

@@ -38,6 +38,7 @@ const REQUEST_STREAM: u32 = 0;
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_log_level(level: *mut u32) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
@@ -104,6 +105,16 @@ fn owned(status: u32, data: *mut u8, size: usize) -> Result<Vec<u8>, Refused> {
 pub(crate) fn log(level: Level, message: &str) {
     // SAFETY: the pointer and size are those of `message`. A log that fails has nowhere to be reported.
     let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// Whether a message of this level would be written; yes where the host does not say.
+pub(crate) fn logs(level: Level) -> bool {
+    let mut least = 0;
+    // SAFETY: `least` lives through the call.
+    match check(unsafe { proxy_get_log_level(&raw mut least) }) {
+        Ok(()) => least <= level as u32,
+        Err(_) => true,
+    }
 }
 
 /// Nanoseconds since the Unix epoch; 0 where the host has no clock, so that every token is "not yet issued".
@@ -237,10 +248,10 @@ pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused
     check(unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) }).map(|()| id)
 }
 
-/// Adds one to a counter. A metric that fails is not worth a request.
-pub(crate) fn increment(id: u32) {
+/// Adds to a counter. A metric that fails is not worth a request.
+pub(crate) fn increment(id: u32, by: i64) {
     // SAFETY: no memory is passed.
-    let _ = unsafe { proxy_increment_metric(id, 1) };
+    let _ = unsafe { proxy_increment_metric(id, by) };
 }
 
 /// Records a value in a histogram.

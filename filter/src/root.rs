@@ -34,6 +34,8 @@ impl Root {
         let now = host::now();
         let time = timestamp(now);
         let Some(gateway) = shared.gateway.as_mut() else { return };
+        // The log level can be changed while the gateway runs; at the next tick, at the latest, we follow.
+        gateway.set_audit(host::logs(Level::Info));
         gateway.tick(time);
         while let Some(fetch) = gateway.poll_fetch(time) {
             let headers = vec![
@@ -66,6 +68,7 @@ impl Root {
                 Notice::TimedOut(context) => wake(shared, context, Event::Timeout, now),
             }
         }
+        shared.telemetry.flush();
         let _ = host::set_effective_context(self.id);
         shared.schedule(time);
     }
@@ -137,7 +140,9 @@ impl RootContext for Root {
         };
         match settings {
             Ok(settings) => {
-                shared.gateway = Some(Gateway::new(settings, entropy));
+                let mut gateway = Gateway::new(settings, entropy);
+                gateway.set_audit(host::logs(Level::Info));
+                shared.gateway = Some(gateway);
                 shared.telemetry = Telemetry::define();
                 // Calls out are not allowed while configuring; the first tick makes them.
                 shared.schedule(timestamp(host::now()));

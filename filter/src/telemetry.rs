@@ -6,7 +6,7 @@ use countersign_core::metrics::{self, Counter, Stage};
 /// The host's ids of our metrics. A metric that the host refuses is not kept and not counted.
 #[derive(Default)]
 pub(crate) struct Telemetry {
-    counters: Vec<Option<u32>>,
+    counters: Vec<Tally>,
     stages: [Option<u32>; Stage::ALL.len()],
 }
 
@@ -16,37 +16,57 @@ impl Telemetry {
         Self {
             counters: Counter::all()
                 .into_iter()
-                .map(|counter| host::define_metric(MetricKind::Counter, &counter.name()).ok())
+                .map(|counter| Tally {
+                    id: host::define_metric(MetricKind::Counter, &counter.name()).ok(),
+                    pending: 0,
+                })
                 .collect(),
             stages: Stage::ALL
                 .map(|stage| host::define_metric(MetricKind::Histogram, &metrics::stage_name(stage)).ok()),
         }
     }
 
-    /// Adds one to a counter.
-    pub(crate) fn count(&self, counter: Counter) {
-        if let Some(Some(id)) = self.counters.get(counter.index()) {
-            host::increment(*id);
+    /// Adds one to a counter. The host hears of it with the next [`Telemetry::flush`]: a host call for each count would be
+    /// a good part of what a warm request costs.
+    pub(crate) fn count(&mut self, counter: Counter) {
+        if let Some(tally) = self.counters.get_mut(counter.index()) {
+            tally.pending = tally.pending.saturating_add(1);
+        }
+    }
+
+    /// Tells the host what was counted since the last time.
+    pub(crate) fn flush(&mut self) {
+        for tally in self.counters.iter_mut().filter(|tally| tally.pending > 0) {
+            if let Some(id) = tally.id {
+                host::increment(id, tally.pending);
+            }
+            tally.pending = 0;
         }
     }
 }
 
+/// A counter of the host's, and what it has not heard of yet.
+struct Tally {
+    id: Option<u32>,
+    pending: i64,
+}
+
 /// Measures the stages of one exchange by the host's clock.
-pub(crate) struct Stopwatch<'a> {
-    telemetry: &'a Telemetry,
+pub(crate) struct Stopwatch {
+    stages: [Option<u32>; Stage::ALL.len()],
     last: u64,
 }
 
-impl<'a> Stopwatch<'a> {
+impl Stopwatch {
     /// Starts at `now`, in nanoseconds.
-    pub(crate) fn start(telemetry: &'a Telemetry, now: u64) -> Self {
-        Self { telemetry, last: now }
+    pub(crate) fn start(telemetry: &Telemetry, now: u64) -> Self {
+        Self { stages: telemetry.stages, last: now }
     }
 }
 
-impl metrics::Observer for Stopwatch<'_> {
+impl metrics::Observer for Stopwatch {
     fn stage_done(&mut self, stage: Stage) {
-        let Some(Some(id)) = self.telemetry.stages.get(stage as usize) else { return };
+        let Some(Some(id)) = self.stages.get(stage as usize) else { return };
         let now = host::now();
         host::record(*id, now.saturating_sub(self.last));
         self.last = now;

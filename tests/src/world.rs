@@ -106,7 +106,7 @@ impl Answer {
     /// A header that goes upstream because the gateway added it.
     pub fn added(&self, name: &str) -> Option<&str> {
         let edits = self.edits.as_ref()?;
-        edits.add.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+        edits.add.iter().find(|(header, _)| **header == *name).map(|(_, value)| value.as_str())
     }
 }
 

@@ -15,6 +15,8 @@ use alloc::string::{String, ToString};
 
 /// What is known of an exchange so far.
 pub(super) struct Record {
+    /// Whether anyone reads it; otherwise nothing is noted but the ID.
+    wanted: bool,
     id: DecisionIdText,
     time: Timestamp,
     method: Option<Box<[u8]>>,
@@ -39,8 +41,9 @@ struct TokenRecord {
 
 impl Record {
     /// The record of an exchange that begins.
-    pub(super) fn begin(id: DecisionId, time: Timestamp) -> Self {
+    pub(super) fn begin(id: DecisionId, time: Timestamp, wanted: bool) -> Self {
         Self {
+            wanted,
             id: id.text(),
             time,
             method: None,
@@ -64,6 +67,9 @@ impl Record {
 
     /// Notes the request line.
     pub(super) fn saw(&mut self, seen: &Seen<'_>) {
+        if !self.wanted {
+            return;
+        }
         self.method = seen.method.map(Into::into);
         self.path = seen.path.map(Into::into);
         self.workload = seen.workload.map(Into::into);
@@ -73,6 +79,9 @@ impl Record {
     /// Notes whose token was verified.
     pub(super) fn authenticated(&mut self, authenticated: &Authenticated, settings: &Settings) {
         let Authenticated::Token(verified) = authenticated else { return };
+        if !self.wanted {
+            return;
+        }
         let token = verified.token();
         let issuer = settings.issuers.get(token.issuer).map(|issuer| issuer.name.clone()).unwrap_or_default();
         self.token = Some(TokenRecord {
@@ -85,6 +94,9 @@ impl Record {
 
     /// Notes the question that will be asked.
     pub(super) fn identified(&mut self, identified: &Identified, question: &Question) {
+        if !self.wanted {
+            return;
+        }
         let principal = identified.principal.entity();
         self.action = Some(question.action.to_string());
         self.resource = Some(identified.resource.uid.to_string());
@@ -98,8 +110,11 @@ impl Record {
         self.findings = findings;
     }
 
-    /// The line; `refused` is nothing where the request was allowed.
-    pub(super) fn line(&self, refused: Option<Reason>, settings: Option<&Settings>) -> String {
+    /// The line, if one is wanted; `refused` is nothing where the request was allowed.
+    pub(super) fn line(&self, refused: Option<Reason>, settings: Option<&Settings>) -> Option<String> {
+        if !self.wanted {
+            return None;
+        }
         let mut writer = Writer::with_capacity(768);
         writer.object(|line| {
             line.name("countersign").str("audit");
@@ -118,7 +133,7 @@ impl Record {
             self.who(line);
             self.policy(line, settings);
         });
-        writer.finish()
+        Some(writer.finish())
     }
 
     fn request(&self, line: &mut Writer, with_path: bool) {

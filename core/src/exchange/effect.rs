@@ -4,6 +4,7 @@ use crate::metrics::Counter;
 use crate::refusal::Reply;
 use crate::request::RequestHead;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -41,7 +42,7 @@ pub struct HeaderEdits {
     /// Names as the client sent them.
     pub remove: Vec<Box<[u8]>>,
     /// Names, in lower case, with values; none of the names is left in the request by then.
-    pub add: Vec<(String, String)>,
+    pub add: Vec<(Rc<str>, String)>,
 }
 
 /// What becomes of the request for now.

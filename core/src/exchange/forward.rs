@@ -8,6 +8,7 @@ use crate::policy::Value;
 use crate::request::RequestHead;
 use crate::settings::Settings;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -19,27 +20,27 @@ pub(super) fn edits(
     settings: &Settings,
 ) -> HeaderEdits {
     let mut edits = HeaderEdits { remove: ours(admitted.head, settings), add: Vec::with_capacity(8) };
-    let prefix = &settings.forward.prefix;
-    let mut add = |name: &str, value: String| edits.add.push((format!("{prefix}{name}"), value));
-    add("decision-id", String::from(id.as_str()));
+    let names = &settings.header_names;
+    let mut add = |name: &Rc<str>, value: String| edits.add.push((Rc::clone(name), value));
+    add(&names.decision_id, String::from(id.as_str()));
     let Some(identified) = permit.identified() else { return edits };
     let principal = identified.principal.entity();
-    add("principal-type", escape(principal.uid.ty()));
-    add("principal", escape(principal.uid.id()));
+    add(&names.principal_type, escape(principal.uid.ty()));
+    add(&names.principal, escape(principal.uid.id()));
     if let Some(verified) = identified.principal.verified() {
         let token = verified.token();
         if let Some(issuer) = settings.issuers.get(token.issuer) {
-            add("issuer", escape(&issuer.name));
+            add(&names.issuer, escape(&issuer.name));
         }
         if let Some(subject) = &token.subject {
-            add("subject", escape(subject));
+            add(&names.subject, escape(subject));
         }
     }
     if let Some(workload) = &admitted.workload {
-        add("workload", escape(workload.as_str()));
+        add(&names.workload, escape(workload.as_str()));
     }
-    for name in &settings.forward.attributes {
-        let text = match principal.attributes.get(name) {
+    for (attribute, name) in &names.attributes {
+        let text = match principal.attributes.get(attribute) {
             Some(Value::String(text)) => escape(text),
             Some(Value::Long(number)) => format!("{number}"),
             Some(Value::Bool(value)) => format!("{value}"),
@@ -54,7 +55,7 @@ pub(super) fn edits(
             )
             | None => continue,
         };
-        add(&format!("attribute-{name}"), text);
+        add(name, text);
     }
     if !settings.forward.authorization && admitted.head.single("authorization") != Ok(None) {
         edits.remove.push((*b"authorization").into());

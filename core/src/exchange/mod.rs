@@ -101,7 +101,7 @@ impl Exchange {
         let settings = Rc::clone(gateway.settings());
         match (event, core::mem::replace(&mut self.state, State::Closed)) {
             (Event::RequestHeaders(head), State::Fresh) => {
-                self.record = Some(Record::begin(gateway.next_id(now), now));
+                self.record = Some(Record::begin(gateway.next_id(now), now, gateway.audit()));
                 self.judge(&head, false, gateway, observer, now);
             }
             (Event::KeysSettled, State::Held { head }) => {
@@ -235,14 +235,14 @@ impl Exchange {
     }
 
     fn audit(&mut self, refused: Option<Reason>, settings: Option<&Settings>) {
-        if let Some(record) = &self.record {
-            self.effects.push_back(Effect::Audit(record.line(refused, settings)));
+        if let Some(line) = self.record.as_ref().and_then(|record| record.line(refused, settings)) {
+            self.effects.push_back(Effect::Audit(line));
         }
     }
 
     fn handle_unconfigured(&mut self, event: &Event<'_>, now: Timestamp) {
         if let (Event::RequestHeaders(_), State::Fresh) = (event, &self.state) {
-            self.record = Some(Record::begin(DecisionIds::new(0).next(now), now));
+            self.record = Some(Record::begin(DecisionIds::new(0).next(now), now, true));
             self.refuse(Reason::SystemNotConfigured.into(), None);
         }
     }

@@ -24,6 +24,7 @@ use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -55,6 +56,8 @@ pub struct Settings {
     pub token_cache: config::TokenCache,
     /// What goes upstream.
     pub forward: config::Forward,
+    /// The names of the headers that carry it.
+    pub header_names: HeaderNames,
     /// How refusals look.
     pub refusal: config::Refusal,
     /// What the audit line holds.
@@ -63,6 +66,40 @@ pub struct Settings {
     pub image: Image,
     /// The image's digest, as `sha256:` with 64 hex digits.
     pub image_digest: Box<str>,
+}
+
+/// The names of the headers that go upstream, each with the configured prefix.
+pub struct HeaderNames {
+    /// The decision's ID.
+    pub decision_id: Rc<str>,
+    /// The principal's Cedar type.
+    pub principal_type: Rc<str>,
+    /// The principal's id.
+    pub principal: Rc<str>,
+    /// `iss`.
+    pub issuer: Rc<str>,
+    /// `sub`.
+    pub subject: Rc<str>,
+    /// The calling workload's SPIFFE ID.
+    pub workload: Rc<str>,
+    /// Attributes of the principal, each with its header.
+    pub attributes: Vec<(Box<str>, Rc<str>)>,
+}
+
+impl HeaderNames {
+    fn new(forward: &config::Forward) -> Self {
+        let name = |name: &str| Rc::from(format!("{}{name}", forward.prefix));
+        let attribute = |attribute: &String| (Box::from(&**attribute), name(&format!("attribute-{attribute}")));
+        Self {
+            decision_id: name("decision-id"),
+            principal_type: name("principal-type"),
+            principal: name("principal"),
+            issuer: name("issuer"),
+            subject: name("subject"),
+            workload: name("workload"),
+            attributes: forward.attributes.iter().map(attribute).collect(),
+        }
+    }
 }
 
 /// Bounds on what a request may cost.
@@ -279,6 +316,7 @@ impl Settings {
             paths,
             limits,
             token_cache: config.token_cache.clone(),
+            header_names: HeaderNames::new(&config.forward),
             forward: config.forward.clone(),
             refusal: config.refusal.clone(),
             audit: config.audit.clone(),
