@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::StartError;
+use crate::foreign;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::log::LogLevel;
@@ -125,7 +126,7 @@ impl HostBuilder {
         self
     }
 
-    /// A function that guests can call by name.
+    /// A function that guests can call by name, beside those that the profile's gateway lends.
     pub fn foreign_function(mut self, name: &str, function: ForeignFunction) -> Self {
         self.foreign.insert(name.as_bytes().to_vec(), function);
         self
@@ -168,7 +169,7 @@ impl HostBuilder {
             log_level: self.log_level,
             clusters: self.upstreams.keys().cloned().collect(),
             properties: self.properties.clone(),
-            foreign: self.foreign.clone(),
+            foreign: foreign::lent(self.profile).into_iter().chain(self.foreign.clone()).collect(),
             profile: self.profile,
             limits: self.limits.clone(),
         })

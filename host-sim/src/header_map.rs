@@ -116,7 +116,7 @@ impl HeaderMap {
         self.bytes.clear();
     }
 
-    /// Appends the proxy-wasm serialization: count, lengths, then each name and value followed by a zero byte.
+    /// Appends the form in which guests read and write pairs: count, lengths, then each name and value followed by a zero byte.
     pub(crate) fn serialize_into(&self, out: &mut Vec<u8>) {
         out.reserve(4 + self.entries.len() * 10 + self.byte_size());
         out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
@@ -132,7 +132,7 @@ impl HeaderMap {
         }
     }
 
-    /// Reads the proxy-wasm serialization. `None` where lengths do not add up.
+    /// Reads the form in which guests read and write pairs. `None` where lengths do not add up.
     pub(crate) fn deserialize(bytes: &[u8]) -> Option<Self> {
         let mut map = Self::new();
         let (count, rest) = bytes.split_at_checked(4)?;

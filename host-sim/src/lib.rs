@@ -27,6 +27,7 @@ mod builder;
 mod clock;
 mod engine;
 mod error;
+mod foreign;
 mod header_map;
 mod host;
 mod instance;

@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::path::Path;
 use std::time::Duration;
 
 use common::{MALLOC, MARKER, builder, load, logged, raw, start, wat};
-use countersign_host_sim::{AbiVersion, FailureKind, LoadError, LogLevel, Outcome, Request, StartFailure};
+use countersign_host_sim::{
+    AbiVersion, Engine, FailureKind, LoadError, LogLevel, Outcome, Request, StartFailure,
+};
 
 #[test]
 fn versions_are_told_by_their_marker() {
@@ -66,6 +69,16 @@ fn starts_in_order_and_hands_out_configurations() {
     .start()
     .unwrap();
     assert_eq!(logged(&mut host), ["initialize", "01", "00", "vm", "01", "plugin"]);
+}
+
+#[test]
+fn compiled_code_is_kept_where_it_is_told() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    // What an earlier run left; there may be nothing.
+    let _ = std::fs::remove_dir_all(&dir);
+    let engine = Engine::builder().cache_dir(Some(&dir)).build().unwrap();
+    engine.load_module(wat("").as_bytes()).unwrap();
+    assert!(std::fs::read_dir(&dir).unwrap().count() > 0);
 }
 
 #[test]
