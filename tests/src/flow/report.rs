@@ -26,22 +26,22 @@ fn table(rows: &[Row], colours: bool) -> (String, bool) {
     let widest =
         |name: &str, of: &dyn Fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0).max(name.len());
     let name = widest("request", &|row| row.scenario.name.chars().count());
-    let who = widest("workload", &|row| row.scenario.who.0.len());
+    let whom = widest("who", &|row| who(row).len());
     let expected = widest("expected", &|row| word(&row.expected).len());
     let why = widest("reason, or who the service saw", &|row| why(&row.got).len());
     let mut text = String::new();
     let head = format!(
-        "{:name$}  {:who$}  {:expected$}  {:3}  {:9}  {:why$}  {:>9}",
-        "request", "workload", "expected", "got", "layer", "reason, or who the service saw", "time"
+        "{:name$}  {:whom$}  {:expected$}  {:3}  {:9}  {:why$}  {:>9}",
+        "request", "who", "expected", "got", "layer", "reason, or who the service saw", "time"
     );
     let _ = writeln!(text, "\n{}", paint(BOLD, head));
     for row in rows {
         let (code, mark) = if row.is_good() { (GREEN, "") } else { (RED, "  <- unexpected") };
         let _ = writeln!(
             text,
-            "{:name$}  {:who$}  {:expected$}  {}  {:9}  {:why$}  {}{}",
+            "{:name$}  {:whom$}  {:expected$}  {}  {:9}  {:why$}  {}{}",
             row.scenario.name,
-            row.scenario.who.0,
+            who(row),
             word(&row.expected),
             paint(code, format!("{:<3}", row.got.status)),
             row.got.layer,
@@ -58,6 +58,12 @@ fn table(rows: &[Row], colours: bool) -> (String, bool) {
     let closing = format!("{good} of {} requests got what was expected", rows.len());
     let _ = writeln!(text, "\n{}", paint(code, closing));
     (text, good == rows.len())
+}
+
+/// The calling workload, and for whom it calls where that was verified.
+fn who(row: &Row) -> String {
+    let person = row.audit["subject"].as_str().map(|subject| format!(" for {subject}"));
+    format!("{}{}", row.scenario.who.0, person.unwrap_or_default())
 }
 
 fn word(expected: &Expected) -> &str {

@@ -1,0 +1,102 @@
+//! `countersign bench`: every decision is checked, and a slower run is told from a good one. No time is asserted.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn file(name: &str, text: &str) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench");
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The shortest run there is, of the repository's own example.
+fn bench(more: &[&str]) -> Output {
+    assert!(root().join("target/countersign.wasm").exists(), "no module, run `cargo xtask build-filter`");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.current_dir(root()).args(["bench", "--rounds", "1", "--decisions", "1", "--format", "json"]);
+    command.args(more).output().unwrap()
+}
+
+fn report(more: &[&str]) -> Value {
+    let output = bench(more);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn allow_and_every_kind_of_refusal_are_measured_on_both_engines() {
+    let report = report(&[]);
+    assert!(report["module_bytes"].as_u64().unwrap() > 0);
+    assert!(report["memory_bytes"]["after_start"].as_u64().unwrap() > 0);
+    let series = report["series"].as_array().unwrap();
+    let has = |state: &str, engine: &str, reason: Value| {
+        series.iter().any(|line| {
+            let matches = line["state"] == state && line["engine"] == engine && line["reason"] == reason;
+            matches && line["decisions"] == 1 && line["p50"].as_u64().unwrap() > 0
+        })
+    };
+    for engine in ["wasm", "native"] {
+        for state in ["warm", "new", "cold"] {
+            assert!(has(state, engine, Value::Null), "allow, {state}, {engine}");
+        }
+        for reason in [
+            "token.missing",
+            "token.malformed",
+            "token.algorithm",
+            "token.issuer.unknown",
+            "token.audience",
+            "token.expired",
+            "token.signature",
+            "transport.workload.missing",
+            "transport.workload.untrusted",
+            "request.route.unmatched",
+            "request.path.invalid",
+            "policy.forbidden",
+            "policy.not_permitted",
+        ] {
+            for state in ["warm", "cold"] {
+                assert!(has(state, engine, json!(reason)), "{reason}, {state}, {engine}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_worse_median_exits_with_3() {
+    let baseline = |p50: u64| {
+        let line = json!({ "case": "allow", "state": "warm", "engine": "wasm", "p50": p50 });
+        file(&format!("baseline-{p50}.json"), &json!({ "series": [line] }).to_string())
+    };
+    let slower = bench(&["--only", "allow", "--baseline", &baseline(1)]);
+    assert_eq!(slower.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&slower.stderr).contains("slower"), "{slower:?}");
+    let faster = bench(&["--only", "allow", "--baseline", &baseline(u64::from(u32::MAX))]);
+    assert_eq!(faster.status.code(), Some(0), "{faster:?}");
+    let slow = bench(&["--only", "allow", "--target", "1ns"]);
+    assert_eq!(slow.status.code(), Some(3), "{slow:?}");
+    let other = file("other.json", &json!({ "series": [] }).to_string());
+    assert_eq!(bench(&["--only", "allow", "--baseline", &other]).status.code(), Some(2));
+}
+
+#[test]
+fn an_unexpected_decision_ends_the_run() {
+    // The edge calls for a customer of the other tenant: what is to be allowed is forbidden.
+    let plan = "
+request: { method: POST, path: /v1/tenants/globex/transfers/t-1/score }
+workload: spiffe://bank.example/edge
+claims: { sub: alice, tenant: acme, region: eu, roles: [customer], transaction: { class: wire, amount: 1 } }
+";
+    let output = bench(&["--requests", &file("plan.yaml", plan)]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("expected `allow`, got `policy.forbidden`"), "{said}");
+}

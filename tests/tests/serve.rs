@@ -1,0 +1,78 @@
+//! `countersign serve`: the flow's request through the command, over mutual TLS.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use countersign_tests::client::Client;
+use countersign_tests::flow::{Issuing, World};
+use countersign_tests::http::Request;
+use countersign_tests::pki::Authority;
+use countersign_tests::services;
+
+const HOST: &str = "gateway.bank.example";
+
+/// Ends the command with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn write(name: &str, text: &str) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(name);
+    fs::write(&path, text)?;
+    Ok(path)
+}
+
+#[test]
+fn a_request_passes_and_one_is_refused() -> Result<()> {
+    let command = countersign_tests::root().join("target/release/countersign");
+    ensure!(command.exists(), "the command is not built, run `cargo build --release --bin countersign`");
+    let world = World::start(Issuing::BuiltIn)?;
+    let authority = Authority::new("gateway")?;
+    let server = authority.server(HOST)?;
+    let mut serve = Command::new(command);
+    serve.current_dir(countersign_tests::root()).args(["serve", "--listen", "127.0.0.1:0", "--workers", "2"]);
+    serve.arg("--config").arg(write("config.json", &world.configuration()?.to_string())?);
+    serve.arg("--upstream").arg(format!("http://{}", world.service.address()));
+    serve.arg("--tls-cert").arg(write("gateway.pem", &server.certificate_pem)?);
+    serve.arg("--tls-key").arg(write("gateway-key.pem", &server.key_pem)?);
+    serve.arg("--client-ca").arg(write("ca.pem", world.authority.certificate_pem())?);
+    serve.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running(serve.spawn()?);
+    let mut said = BufReader::new(running.0.stderr.take().context("no standard error")?).lines();
+    let mut audit = BufReader::new(running.0.stdout.take().context("no standard output")?).lines();
+    let address = loop {
+        let line = said.next().context("the command ended at once")??;
+        if let Some((_, address)) = line.split_once("https://") {
+            break address.parse::<SocketAddr>()?;
+        }
+    };
+    let client = Client::tls(address, HOST, &authority, world.identity("edge"))?;
+    let path = "/v1/tenants/acme/transfers/t-1001/score";
+
+    let refused = client.send(&Request::new("POST", path))?;
+    ensure!(refused.status == 401 && refused.parse()?["reason"] == "token.missing", "{}", refused.text());
+    let record: serde_json::Value = serde_json::from_str(&audit.next().context("no audit line")??)?;
+    assert_eq!(record["decision_id"], refused.parse()?["decision_id"]);
+
+    let allowed = client.send(&Request::new("POST", path).bearer(&world.token("alice")?))?;
+    ensure!(allowed.status == 200, "{}", allowed.text());
+    assert_eq!(services::header(&allowed.parse()?, "x-countersign-principal"), Some("alice"));
+    let record: serde_json::Value = serde_json::from_str(&audit.next().context("no audit line")??)?;
+    assert_eq!(record["decision"], "allow");
+
+    // Told to end, it ends well.
+    ensure!(Command::new("kill").args(["-INT", &running.0.id().to_string()]).status()?.success());
+    ensure!(running.0.wait()?.success());
+    Ok(())
+}
