@@ -3,7 +3,7 @@
 use super::Denial;
 use super::identify::{Identified, Principal};
 use crate::metrics::Observer;
-use crate::policy::{Image, Outcome, Request, Ruling, evaluate};
+use crate::policy::{ErrorKind, Image, Outcome, Request, Ruling, evaluate};
 use crate::reason::Reason;
 use crate::settings::{Question, RouteSettings};
 use crate::token::Verified;
@@ -82,10 +82,16 @@ pub(super) fn authorize(
     let reason = match outcome.ruling() {
         Ruling::Permitted => return Ok(Permit::assertion(identified)),
         Ruling::Forbidden => Reason::PolicyForbidden,
+        Ruling::ForbidErrored | Ruling::NotPermitted if ran_out(&outcome) => Reason::PolicyLimit,
         Ruling::ForbidErrored => Reason::PolicyForbidError,
         Ruling::NotPermitted => Reason::PolicyNotPermitted,
     };
     Err(Denial { reason, policies: findings.policies.clone() })
+}
+
+/// Whether a policy took more steps than any may.
+fn ran_out(outcome: &Outcome) -> bool {
+    outcome.errors().iter().any(|error| error.kind == ErrorKind::Limit)
 }
 
 fn note(outcome: &Outcome, image: &Image, findings: &mut Findings) {

@@ -20,6 +20,10 @@ pub(super) fn edits(
     settings: &Settings,
 ) -> HeaderEdits {
     let mut edits = HeaderEdits { remove: ours(admitted.head, settings), add: Vec::with_capacity(8) };
+    // On public routes too, where nobody looked at it.
+    if !settings.forward.authorization && admitted.head.single("authorization") != Ok(None) {
+        edits.remove.push((*b"authorization").into());
+    }
     let names = &settings.header_names;
     let mut add = |name: &Rc<str>, value: String| edits.add.push((Rc::clone(name), value));
     add(&names.decision_id, String::from(id.as_str()));
@@ -56,9 +60,6 @@ pub(super) fn edits(
             | None => continue,
         };
         add(name, text);
-    }
-    if !settings.forward.authorization && admitted.head.single("authorization") != Ok(None) {
-        edits.remove.push((*b"authorization").into());
     }
     edits
 }
