@@ -24,9 +24,13 @@ demo *args:
 bench *args:
     cargo xtask bench envoy {{args}}
 
-# Formatting and clippy.
+# Formatting, clippy, and the links between pages.
 lint:
     cargo xtask lint
+
+# The reference pages, written anew.
+docs:
+    cargo xtask docs
 
 # What continuous integration runs.
 ci:

@@ -1,17 +1,18 @@
-//! Formatting, clippy, and the proof that the core needs no standard library.
+//! Formatting, clippy, links, and the proof that the core needs no standard library.
 
 use anyhow::Result;
 
-use crate::process;
 use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain};
+use crate::{docs, process};
 
-/// Formatting and clippy, warnings being errors.
+/// Formatting, links between pages, and clippy, warnings being errors.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(2);
+    let mut steps = Steps::new(3);
     steps.step("formatting", || {
         process::logged("fmt", process::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
     })?;
+    steps.step("links between pages", docs::links_step)?;
     // The release profile, so that build scripts and macros are compiled once for everything.
     steps.step("clippy", || {
         let mut clippy = process::cargo();

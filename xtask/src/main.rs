@@ -4,6 +4,7 @@
 
 mod bench;
 mod deps;
+mod docs;
 mod filter;
 mod lint;
 mod process;
@@ -26,7 +27,8 @@ cargo xtask CHORE
   check-wasm     what the module imports and exports, and its size
   check-deps     which crate may depend on which
   no-std         build the core where there is no standard library
-  lint           formatting and clippy
+  lint           formatting, clippy, and the links between pages
+  docs           write the reference pages in docs/ anew
   test [ARGS]    all tests, real Envoy and the real issuer among them; ARGS go to the test runner
   demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
   bench envoy    Countersign beside Envoy's own filters
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ("check-deps", []) => deps::check(),
         ("no-std", []) => lint::no_std(),
         ("lint", []) => lint::all(),
+        ("docs", []) => docs::write(),
         ("test", args) => test::all(args),
         ("demo", args) => test::demo(args),
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
