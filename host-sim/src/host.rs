@@ -20,6 +20,8 @@ use crate::worker::Worker;
 
 /// Events that one step handles at most, so that a guest cannot keep the host busy for ever.
 const EVENTS: usize = 1_000_000;
+/// Streams that have ended whose outcome is remembered.
+const ENDED: usize = 65_536;
 /// Answers without delay that are delivered within one step.
 const AT_ONCE: usize = 10_000;
 
@@ -162,6 +164,7 @@ impl Host {
         let stream = self.request(request);
         let outcome = self.outcome(stream);
         self.close(stream);
+        self.ended.remove(&stream);
         outcome
     }
 
@@ -174,6 +177,7 @@ impl Host {
         }
         let response = self.response(stream);
         self.close(stream);
+        self.ended.remove(&stream);
         (outcome, response)
     }
 
@@ -210,7 +214,7 @@ impl Host {
         self.settle();
     }
 
-    /// Where a stream stands, or stood when it ended.
+    /// Where a stream stands, or stood when it ended. The last 65,536 that ended are remembered.
     pub fn outcome(&self, stream: StreamId) -> Outcome {
         match self.stream(stream) {
             Some(open) => Worker::outcome(open),
@@ -418,6 +422,9 @@ impl Host {
         let Some(open) = self.stream(stream) else { return };
         let ended = (Worker::outcome(open), Worker::response_outcome(open));
         self.ended.insert(stream, ended);
+        if self.ended.len() > ENDED {
+            self.ended.pop_first();
+        }
         if let Some(worker) = self.worker_of(stream)
             && let Some(closed) = worker.close(stream.id)
         {

@@ -273,3 +273,29 @@ fn connections_are_kept_and_spread_over_workers() {
     assert_eq!(plain(gateway.address(), "GET / HTTP/1.1\r\nhost: a\r\n\r\n").status, 200);
     assert_eq!(lines.iter().take(4).collect::<Vec<_>>(), ["01", "02", "03", "01"]);
 }
+
+#[test]
+fn queues_wake_the_worker_that_registered_them() {
+    let (address, _) = echo();
+    let (sender, lines) = channel();
+    let options = GatewayOptions::new(address.to_string()).log(move |line| {
+        let _ = sender.send(line.message.clone());
+    });
+    // The first worker registers; connections start with the second.
+    let builder = builder(
+        r#"(global $mine (mut i32) (i32.const 0))
+           (func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (global.set $mine (call $resolve_queue @"" @"queue" (i32.const 24)))
+             (drop (call $register_queue @"queue" (i32.const 24))) (i32.const 1))
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $say_number (global.get $mine))
+             (drop (call $enqueue (i32.load (i32.const 24)) @"item")) (i32.const 0))
+           (func (export "proxy_on_queue_ready") (param i32 i32)
+             (drop (call $dequeue (local.get 1) (i32.const 16) (i32.const 20)))
+             (call $say_result)
+             (call $say_number (global.get $mine)))"#,
+    );
+    let gateway = Gateway::start(builder.workers(2), options).unwrap();
+    assert_eq!(plain(gateway.address(), "GET / HTTP/1.1\r\nhost: a\r\n\r\n").status, 200);
+    assert_eq!(lines.iter().take(3).collect::<Vec<_>>(), ["00", "item", "01"]);
+}

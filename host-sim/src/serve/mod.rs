@@ -135,6 +135,7 @@ impl Gateway {
         let shared: Arc<Shared> = Arc::default();
         let client = client::Client::new(options.body_bytes);
         let mut workers = Vec::new();
+        let peers = worker::Peers::default();
         for index in 0..builder.workers {
             let setting = worker::Setting {
                 builder: builder.clone(),
@@ -144,6 +145,7 @@ impl Gateway {
                 runtime: runtime.handle().clone(),
                 log: Arc::clone(&options.log),
                 index,
+                peers: Arc::clone(&peers),
             };
             workers.push(worker::spawn(setting)?);
         }
@@ -184,9 +186,7 @@ impl Gateway {
             let _ = runtime.block_on(async { tokio::time::timeout(grace, server).await });
         }
         runtime.shutdown_timeout(Duration::from_millis(100));
-        for worker in self.workers.drain(..) {
-            worker.stop();
-        }
+        self.workers.clear();
     }
 }
 

@@ -1,8 +1,8 @@
 //! A thread with a VM: takes what happens on connections, one event after another, and answers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
@@ -13,7 +13,7 @@ use super::{LogSink, ServeError};
 use crate::builder::HostBuilder;
 use crate::error::StartError;
 use crate::outcome::{HttpCall, LocalReply, Message, Outcome, Request, Response, ResponseOutcome};
-use crate::shared::Shared;
+use crate::shared::{Shared, lock};
 use crate::upstream::{REFUSED, TIMEOUT, made_up};
 use crate::vm::{Answer, Plugin};
 use crate::worker::Worker;
@@ -33,6 +33,8 @@ pub(super) enum Event {
     Close(u64),
     /// The answer to a call of this incarnation of the VM.
     Answer(u32, u32, Option<Answer>),
+    /// A shared queue of this worker's has a new value.
+    Queue(u32),
     Stop,
 }
 
@@ -58,22 +60,30 @@ pub(super) struct Setting {
     pub(super) runtime: runtime::Handle,
     pub(super) log: LogSink,
     pub(super) index: usize,
+    /// Every worker of the gateway, by index.
+    pub(super) peers: Peers,
 }
 
+/// Ways to reach the workers of a gateway.
+pub(super) type Peers = Arc<Mutex<Vec<Sender<Event>>>>;
+
+/// A worker that runs until this is dropped.
 pub(super) struct Handle {
     events: Sender<Event>,
-    thread: std::thread::JoinHandle<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Handle {
     pub(super) fn sender(&self) -> Sender<Event> {
         self.events.clone()
     }
+}
 
-    pub(super) fn stop(self) {
+impl Drop for Handle {
+    fn drop(&mut self) {
         // A thread that has ended has no receiver and nothing to stop.
         let _ = self.events.send(Event::Stop);
-        let _ = self.thread.join();
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
     }
 }
 
@@ -81,6 +91,7 @@ impl Handle {
 pub(super) fn spawn(setting: Setting) -> Result<Handle, ServeError> {
     let (events, inbox) = mpsc::channel();
     let plugin = setting.builder.plugin();
+    lock(&setting.peers).push(events.clone());
     let index = setting.index;
     let mut driver = Driver {
         worker: None,
@@ -98,7 +109,7 @@ pub(super) fn spawn(setting: Setting) -> Result<Handle, ServeError> {
     let thread = std::thread::Builder::new().name(format!("wasm-worker-{index}")).spawn(run);
     let thread =
         thread.map_err(|error| ServeError::Io { what: "no thread for a worker".to_owned(), error })?;
-    Ok(Handle { events, thread })
+    Ok(Handle { events, thread: Some(thread) })
 }
 
 struct Driver {
@@ -183,6 +194,11 @@ impl Driver {
                     let _ = worker.answer(token, answer);
                 }
             }
+            Event::Queue(token) => {
+                if let Some(worker) = &mut self.worker {
+                    let _ = worker.queue_ready(token);
+                }
+            }
             Event::Stop => {}
         }
     }
@@ -220,8 +236,11 @@ impl Driver {
                 self.incarnation,
             ));
         }
-        for (_, token) in self.setting.shared.take_ready() {
-            let _ = worker.queue_ready(token);
+        for (index, token) in self.setting.shared.take_ready() {
+            if let Some(peer) = lock(&self.setting.peers).get(index) {
+                // A worker that has stopped has no one left to tell.
+                let _ = peer.send(Event::Queue(token));
+            }
         }
         let vm = worker.instance.vm_mut();
         if std::mem::take(&mut vm.tick_changed) {

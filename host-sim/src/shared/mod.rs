@@ -137,6 +137,7 @@ impl Shared {
 
     /// Worker and queue of each value enqueued since the last call.
     pub(crate) fn take_ready(&self) -> Vec<(usize, u32)> {
-        std::mem::take(&mut lock(&self.queues).ready)
+        let ready = &mut lock(&self.queues).ready;
+        if ready.is_empty() { Vec::new() } else { std::mem::take(ready) }
     }
 }
