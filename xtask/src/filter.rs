@@ -31,7 +31,8 @@ pub(crate) fn build_step() -> Result<String> {
     process::logged("build-filter", &mut cargo)?;
     let built = crate::target("wasm").join(WASM).join("wasm/countersign.wasm");
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-    let bytes = wasm::keep_wanted_exports(&bytes).with_context(|| format!("rewriting {}", built.display()))?;
+    let bytes =
+        wasm::keep_wanted_exports(&bytes).with_context(|| format!("rewriting {}", built.display()))?;
     // An unchanged module keeps its time stamp: compiled forms of it are cached by that.
     if fs::read(module()).ok().as_ref() != Some(&bytes) {
         fs::write(module(), &bytes)?;

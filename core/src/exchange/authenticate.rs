@@ -33,9 +33,11 @@ pub(super) fn authenticate(
         PrincipalSource::Workload => Err(Reason::TransportWorkloadMissing.into()),
         PrincipalSource::Token => {
             let token = bearer(authorization)?;
-            gateway.verify(token, waited, now, count).map(Authenticated::Token).map_err(|refusal| match refusal {
-                Refusal::Because(reason) => reason.into(),
-                Refusal::Wait { issuer } => Stop::Wait { issuer },
+            gateway.verify(token, waited, now, count).map(Authenticated::Token).map_err(|refusal| {
+                match refusal {
+                    Refusal::Because(reason) => reason.into(),
+                    Refusal::Wait { issuer } => Stop::Wait { issuer },
+                }
             })
         }
     }

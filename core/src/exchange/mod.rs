@@ -203,7 +203,8 @@ impl Exchange {
                 let identified = identified?;
                 record.identified(&identified, question);
                 let mut findings = authorize::Findings::default();
-                let permit = authorize::authorize(identified, question, &settings.image, &mut findings, observer);
+                let permit =
+                    authorize::authorize(identified, question, &settings.image, &mut findings, observer);
                 observer.stage_done(Stage::Authorize);
                 record.found(findings);
                 permit?

@@ -5,7 +5,8 @@ use std::string::String;
 
 /// RFC 8037 appendix A.2, under a chosen `kid`.
 fn set(kids: &[&str]) -> JwkSet {
-    let points = ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik"];
+    let points =
+        ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik"];
     let keys: std::vec::Vec<String> = kids
         .iter()
         .zip(points)

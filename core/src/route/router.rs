@@ -57,7 +57,10 @@ struct Endpoint {
 
 /// What the router has for a request.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "lives on the stack for one request, and the large variant is the usual one")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one request, and the large variant is the usual one"
+)]
 pub enum RouteLookup<'r, 'p> {
     /// This route.
     Found(RouteMatch<'r, 'p>),

@@ -89,7 +89,8 @@ pub struct HeaderNames {
 impl HeaderNames {
     fn new(forward: &config::Forward) -> Self {
         let name = |name: &str| Rc::from(format!("{}{name}", forward.prefix));
-        let attribute = |attribute: &String| (Box::from(&**attribute), name(&format!("attribute-{attribute}")));
+        let attribute =
+            |attribute: &String| (Box::from(&**attribute), name(&format!("attribute-{attribute}")));
         Self {
             decision_id: name("decision-id"),
             principal_type: name("principal-type"),

@@ -48,7 +48,8 @@ impl VerifiedToken {
 
     /// About how many bytes it takes, beside the texts that it copied from a token of `token_bytes`.
     pub fn weight(&self, token_bytes: usize) -> usize {
-        512 + 2 * token_bytes + self.claims.len() * 64
+        512 + 2 * token_bytes
+            + self.claims.len() * 64
             + self.principal.attributes.len() * 96
             + self.principal.parents.len() * 64
     }

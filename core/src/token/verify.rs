@@ -72,7 +72,8 @@ pub fn verify(
     }
     (state.count)(Counter::CacheMiss);
     let verified = Rc::new(verify_anew(token, waited, state, now)?);
-    let inserted = state.cache.insert(token, Rc::clone(&verified), verified.weight(token.len()), verified.expires, now);
+    let inserted =
+        state.cache.insert(token, Rc::clone(&verified), verified.weight(token.len()), verified.expires, now);
     if let Inserted::Kept { evicted } = inserted {
         for _ in 0..evicted {
             (state.count)(Counter::CacheEvicted);
