@@ -60,9 +60,11 @@ impl<'a> RequestHead<'a> {
 /// A copy of a request's head, for as long as the request is held.
 #[derive(Clone, Debug)]
 pub struct OwnedHead {
-    headers: Vec<(Box<[u8]>, Box<[u8]>)>,
-    peer: Option<Box<[u8]>>,
+    headers: Vec<(Bytes, Bytes)>,
+    peer: Option<Bytes>,
 }
+
+type Bytes = Box<[u8]>;
 
 impl OwnedHead {
     /// Copies `head`.

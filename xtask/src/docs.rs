@@ -21,13 +21,13 @@ const PAGES: [(&str, &str); 4] = [
 pub(crate) fn write() -> Result<()> {
     let mut steps = Steps::new(2);
     steps.step("building the command", || {
-        process::logged("build-cli", cargo().args(["build", "--release", "--package", "countersign"]))?;
+        process::logged("build-cli", process::cargo().args(["build", "--release", "--package", "countersign"]))?;
         Ok(String::new())
     })?;
     steps.step("writing the reference pages", || {
         let mut changed = Vec::new();
         for (page, file) in PAGES {
-            let mut run = cargo();
+            let mut run = process::cargo();
             run.args(["run", "--quiet", "--release", "--package", "countersign", "--", "reference", page]);
             let done = run.output().with_context(|| format!("`{}` did not start", process::shown(&run)))?;
             if !done.status.success() {
@@ -125,10 +125,6 @@ fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
         fenced ^= fence;
         !fenced && !fence
     })
-}
-
-fn cargo() -> Command {
-    command(&crate::cargo())
 }
 
 fn command(program: &str) -> Command {

@@ -7,6 +7,7 @@ use crate::policy::{ErrorKind, Image, Outcome, Request, Ruling, evaluate};
 use crate::reason::Reason;
 use crate::settings::{Question, RouteSettings};
 use crate::token::Verified;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -17,7 +18,7 @@ pub struct Permit {
 
 enum Kind {
     /// A policy permits it.
-    Policy(Identified),
+    Policy(Box<Identified>),
     /// The route asks for nothing.
     Public,
 }
@@ -25,7 +26,7 @@ enum Kind {
 impl Permit {
     /// Asserts that a policy permits what was identified.
     fn assertion(identified: Identified) -> Self {
-        Self { kind: Kind::Policy(identified) }
+        Self { kind: Kind::Policy(Box::new(identified)) }
     }
 
     /// The permit of a public route: one whose configuration asks the policies nothing.
@@ -96,7 +97,7 @@ fn ran_out(outcome: &Outcome) -> bool {
 
 fn note(outcome: &Outcome, image: &Image, findings: &mut Findings) {
     let name = |index| String::from(image.policy(index).map(|policy| policy.id()).unwrap_or_default());
-    findings.policies = outcome.determining().iter().map(|index| name(index)).collect();
+    findings.policies = outcome.determining().iter().map(name).collect();
     findings.errors =
         outcome.errors().iter().map(|error| (name(error.policy), alloc::format!("{}", error.kind))).collect();
 }
