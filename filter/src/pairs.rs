@@ -4,8 +4,11 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// A name and a value.
+pub(crate) type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Reads a serialized map; names and values borrow from it. No bytes at all are an empty map.
-pub(crate) fn read(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Malformed> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }

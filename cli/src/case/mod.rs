@@ -109,7 +109,8 @@ impl Target<'_> {
             }
             None if given(":path") => {
                 for (name, usual) in [(":scheme", "https"), (":authority", "localhost")] {
-                    if !given(name) && !(name == ":authority" && given("host")) {
+                    let by_host = name == ":authority" && given("host");
+                    if !given(name) && !by_host {
                         pseudo.push((name, usual));
                     }
                 }

@@ -100,7 +100,7 @@ pub fn standard_base64(bytes: &[u8]) -> String {
             other => other,
         })
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
