@@ -147,6 +147,11 @@ mod tests {
     }
 
     #[test]
+    fn the_links_of_our_own_pages_lead_somewhere() {
+        links_step().unwrap();
+    }
+
+    #[test]
     fn headings_have_the_anchors_of_forges() {
         let page = "# The way of a request\n## `issuers[].keys`\n```\n# no\n```\n### What's new: 1.0\n";
         assert_eq!(
