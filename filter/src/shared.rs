@@ -48,7 +48,7 @@ impl Shared {
         let Ok(mut running) = exchange.try_borrow_mut() else { return Flow::Closed };
         let time = Timestamp::from_nanos(i64::try_from(now).unwrap_or(i64::MAX));
         let mut stopwatch = Stopwatch::start(&self.telemetry, now);
-        let timed = self.driven % TIMED_ONE_IN == 0;
+        let timed = self.driven.is_multiple_of(TIMED_ONE_IN);
         self.driven = self.driven.wrapping_add(1);
         let observer: &mut dyn Observer = if timed { &mut stopwatch } else { &mut Unobserved };
         running.handle(self.gateway.as_mut(), event, observer, time);

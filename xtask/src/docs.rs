@@ -21,7 +21,10 @@ const PAGES: [(&str, &str); 4] = [
 pub(crate) fn write() -> Result<()> {
     let mut steps = Steps::new(2);
     steps.step("building the command", || {
-        process::logged("build-cli", process::cargo().args(["build", "--release", "--package", "countersign"]))?;
+        process::logged(
+            "build-cli",
+            process::cargo().args(["build", "--release", "--package", "countersign"]),
+        )?;
         Ok(String::new())
     })?;
     steps.step("writing the reference pages", || {

@@ -87,8 +87,7 @@ impl Engine for Wasm {
     }
 
     fn load(&mut self, request: &Prepared) {
-        let mut loaded =
-            Request::from_headers(request.headers.iter().map(|(name, value)| (name, value)));
+        let mut loaded = Request::from_headers(request.headers.iter().map(|(name, value)| (name, value)));
         if let Some(workload) = &request.workload {
             loaded = loaded
                 .property("connection.mtls", true)
