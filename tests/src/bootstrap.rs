@@ -12,6 +12,8 @@ pub struct Bootstrap {
     /// The server's certificate and the authorities that client certificates may come from, as PEM.
     /// Presenting one is left to the client, so that the refusal of those without is the filter's.
     pub tls: Option<(Identity, String)>,
+    /// Whether each request leaves a line on Envoy's standard output, as JSON.
+    pub access_log: bool,
     /// HTTP filters before the router, in order.
     pub filters: Vec<Value>,
     /// Upstream clusters by name.
@@ -49,7 +51,7 @@ impl Bootstrap {
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }));
-        let manager = json!({
+        let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "gateway",
             "use_remote_address": true,
@@ -57,6 +59,9 @@ impl Bootstrap {
             "http_filters": filters,
             "route_config": { "virtual_hosts": [{ "name": "bank", "domains": ["*"], "routes": self.routes }] },
         });
+        if self.access_log {
+            manager["access_log"] = json!([access_log()]);
+        }
         let mut chain = json!({
             "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }],
         });
@@ -144,6 +149,25 @@ pub fn to_cluster(prefix: &str, cluster: &str) -> Value {
 /// A route that Envoy answers itself.
 pub fn direct(prefix: &str, status: u16) -> Value {
     json!({ "match": { "prefix": prefix }, "direct_response": { "status": status } })
+}
+
+/// About what an audit line says, as far as Envoy knows it.
+fn access_log() -> Value {
+    json!({
+        "name": "envoy.access_loggers.stdout",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+            "log_format": { "json_format": {
+                "time": "%START_TIME%",
+                "id": "%REQ(X-REQUEST-ID)%",
+                "method": "%REQ(:METHOD)%",
+                "path": "%REQ(:PATH)%",
+                "status": "%RESPONSE_CODE%",
+                "peer": "%DOWNSTREAM_PEER_URI_SAN%",
+                "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:payload:sub)%",
+            } },
+        },
+    })
 }
 
 fn cluster(name: &str, address: SocketAddr) -> Value {

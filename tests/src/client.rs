@@ -56,23 +56,36 @@ impl Client {
 
     /// Sends a request and waits for the answer.
     pub fn send(&self, request: &Request) -> Result<Response> {
+        let mut stream = self.connect()?;
+        let answer = request.write(&mut stream, &self.host).map_err(anyhow::Error::from);
+        let answer = answer.and_then(|()| Response::read(&mut BufReader::new(stream), &request.method));
+        answer.with_context(|| format!("{} {}", request.method, request.target))
+    }
+
+    /// Sends a request and goes away after this time, answered or not.
+    pub fn abandon(&self, request: &Request, after: Duration) -> Result<()> {
+        let mut stream = self.connect()?;
+        request.write(&mut stream, &self.host)?;
+        std::thread::sleep(after);
+        Ok(())
+    }
+
+    fn connect(&self) -> Result<Box<dyn Stream>> {
         let socket = TcpStream::connect_timeout(&self.address, PATIENCE)
             .with_context(|| format!("connecting to {}", self.address))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
-        let exchange = match &self.tls {
-            None => exchange(socket, request, &self.host),
+        Ok(match &self.tls {
+            None => Box::new(socket),
             Some(config) => {
                 let name = ServerName::try_from(self.host.clone())?;
-                let session = ClientConnection::new(Arc::clone(config), name)?;
-                exchange(StreamOwned::new(session, socket), request, &self.host)
+                Box::new(StreamOwned::new(ClientConnection::new(Arc::clone(config), name)?, socket))
             }
-        };
-        exchange.with_context(|| format!("{} {}", request.method, request.target))
+        })
     }
 }
 
-fn exchange(mut stream: impl Read + Write, request: &Request, host: &str) -> Result<Response> {
-    request.write(&mut stream, host)?;
-    Response::read(&mut BufReader::new(stream), &request.method)
-}
+/// A connection, with or without TLS.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}

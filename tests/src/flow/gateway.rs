@@ -46,11 +46,16 @@ pub struct EnvoyGateway {
 impl EnvoyGateway {
     /// Starts Envoy with the filter in front of the world's services.
     pub fn start(world: &World) -> Result<Self> {
+        Self::start_with(world, &world.configuration()?)
+    }
+
+    /// Starts Envoy with a configuration of the filter's other than the world's own.
+    pub fn start_with(world: &World, configuration: &Value) -> Result<Self> {
         let module = Envoy::module()?;
         let authority = Authority::new("gateway")?;
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
         let mut config = Bootstrap { tls, ..Bootstrap::default() }
-            .filter(countersign(&module.to_string_lossy(), &world.configuration()?.to_string()))
+            .filter(countersign(&module.to_string_lossy(), &configuration.to_string()))
             .route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
             config = config.cluster(name, address);

@@ -130,6 +130,14 @@ impl World {
         self.key.sign(&mint::with(&self.claims(account)?, changes))
     }
 
+    /// The built-in issuer's source of keys.
+    pub fn key_server(&self) -> Result<&KeyServer> {
+        match &self.source {
+            Some(Source::BuiltIn(server)) => Ok(server),
+            Some(Source::Provider(_)) | None => anyhow::bail!("the issuer is not the built-in one"),
+        }
+    }
+
     /// The issuer's key.
     pub fn key(&self) -> &SigningKey {
         &self.key

@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     for variant in &variants {
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", ENVOY_CORE]).arg(Envoy::binary()?);
-        command.args(["--log-level", variant.log_level]);
+        command.args(["--log-level", variant.log_level()]);
         let envoy = Envoy::start_with(&variant.bootstrap().to_json().to_string(), &mut command)
             .with_context(|| format!("Envoy with {}", variant.what))?;
         let listener = envoy.listener("gateway")?;
@@ -56,7 +56,7 @@ fn main() -> Result<()> {
             let load = Load { method: METHOD, target: TARGET, tokens, first: *sent, seconds };
             let burst = load.send(envoy, *listener).with_context(|| variant.what)?;
             println!(
-                "round {round}/{rounds}  {:<52}{:>9.0} req/s{:>9.1} us",
+                "round {round}/{rounds}  {:<36}{:>9.0} req/s{:>9.1} us",
                 variant.what, burst.rate, burst.cpu_us
             );
             ensure!(!variant.fresh || envoy.stat(hits)? == before, "a new token was found in the cache");
