@@ -4,7 +4,7 @@ use crate::time::Timestamp;
 use core::fmt;
 
 /// A UUID of version 7 (RFC 9562 §5.7): milliseconds, then a counter and randomness of the worker.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DecisionId([u8; 16]);
 
 impl DecisionId {
@@ -80,7 +80,7 @@ mod tests {
         let now = Timestamp::from_secs(1_700_000_000);
         let first = ids.next(now);
         assert_eq!(first.text().as_str(), "018bcfe5-6800-7000-8000-0001deadbeef");
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = alloc::collections::BTreeSet::new();
         for _ in 0..10_000 {
             assert!(seen.insert(ids.next(now)));
         }

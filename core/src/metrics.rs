@@ -153,7 +153,7 @@ mod tests {
     fn every_counter_stands_at_its_index_under_a_name_of_its_own() {
         let all = Counter::all();
         assert_eq!(all.len(), Counter::COUNT);
-        let mut names = std::collections::BTreeSet::new();
+        let mut names = alloc::collections::BTreeSet::new();
         for (index, counter) in all.into_iter().enumerate() {
             assert_eq!(counter.index(), index);
             assert!(names.insert(counter.name()), "{} twice", counter.name());

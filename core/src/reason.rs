@@ -178,7 +178,7 @@ reasons! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use alloc::collections::BTreeSet;
 
     #[test]
     fn codes_are_unique_and_start_with_their_layer() {

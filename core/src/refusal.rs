@@ -98,6 +98,6 @@ mod tests {
         let id = DecisionIds::new(7).next(Timestamp::from_secs(1)).text();
         let missing = reply(Reason::TokenMissing, &id, &[], &config::Refusal::default());
         assert_eq!(header(&missing, "www-authenticate"), Some("Bearer realm=\"countersign\""));
-        assert!(!std::string::String::from_utf8(missing.body).unwrap().contains("policies"));
+        assert!(!alloc::string::String::from_utf8(missing.body).unwrap().contains("policies"));
     }
 }

@@ -93,7 +93,7 @@ impl OwnedHead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
+    use alloc::vec;
 
     fn head<'a>(headers: &'a [(&'a [u8], &'a [u8])]) -> RequestHead<'a> {
         RequestHead { headers, peer: Peer::Anonymous }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::json;
 use crate::policy::{EntityUid, Value};
-use std::boxed::Box;
-use std::vec;
+use alloc::boxed::Box;
+use alloc::vec;
 
 fn claim(document: &str, ty: &AttributeType) -> Result<Value, WrongType> {
     from_json(&json::parse(document.as_bytes(), &json::Limits::TOKEN).unwrap(), ty)

@@ -1,7 +1,7 @@
 use super::*;
 use crate::time::Span;
-use std::format;
-use std::string::String;
+use alloc::format;
+use alloc::string::String;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 

@@ -1,13 +1,13 @@
 use super::*;
 use crate::jose::JwksLimits;
-use std::format;
-use std::string::String;
+use alloc::format;
+use alloc::string::String;
 
 /// RFC 8037 appendix A.2, under a chosen `kid`.
 fn set(kids: &[&str]) -> JwkSet {
     let points =
         ["11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik"];
-    let keys: std::vec::Vec<String> = kids
+    let keys: alloc::vec::Vec<String> = kids
         .iter()
         .zip(points)
         .map(|(kid, x)| format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{kid}","x":"{x}"}}"#))
