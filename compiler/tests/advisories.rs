@@ -514,8 +514,8 @@ fn policies_are_bounded() {
     use countersign_core::policy::Image;
     use countersign_core::policy::encode;
     use countersign_core::policy::image::tables::{Binary, Const, Node};
-    // The permit, then the forbid.
-    for policy in [0, 1] {
+    // The permit, then the forbid, which is named as what decides.
+    for (policy, determining) in [(0, json!([])), (1, json!(["vault-is-closed"]))] {
         let mut tables = Image::decode(&image()).expect("an image").tables().clone();
         let mut push = |node| {
             tables.nodes.rows.push(node);
@@ -531,6 +531,8 @@ fn policies_are_bounded() {
         tables.policies.clauses[clauses.start as usize].node = last;
         let mut world =
             World::of(&with(&config(), json!({ "policy": { "image": standard_base64(&encode(&tables)) } })));
-        assert_eq!(world.reason(&call().bearer(&good_token())), "policy.limit");
+        let (_, answer) = world.open(&call().bearer(&good_token()));
+        assert_eq!(answer.reason(), "policy.limit");
+        assert_eq!(answer.audited()["policies"], determining);
     }
 }

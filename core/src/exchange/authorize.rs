@@ -3,7 +3,7 @@
 use super::Denial;
 use super::identify::{Identified, Principal};
 use crate::metrics::Observer;
-use crate::policy::{ErrorKind, Image, Outcome, Request, Ruling, evaluate};
+use crate::policy::{Effect, ErrorKind, Image, Outcome, Request, Ruling, evaluate};
 use crate::reason::Reason;
 use crate::settings::{Question, RouteSettings};
 use crate::token::Verified;
@@ -97,7 +97,17 @@ fn ran_out(outcome: &Outcome) -> bool {
 
 fn note(outcome: &Outcome, image: &Image, findings: &mut Findings) {
     let name = |index| String::from(image.policy(index).map(|policy| policy.id()).unwrap_or_default());
-    findings.policies = outcome.determining().iter().map(name).collect();
+    findings.policies = match outcome.ruling() {
+        // The gateway's own rule: Cedar would skip such a policy, and name those that permit.
+        Ruling::ForbidErrored => {
+            let forbids = |index| image.policy(index).is_some_and(|policy| policy.effect() == Effect::Forbid);
+            let errors = outcome.errors().iter().filter(|error| forbids(error.policy));
+            errors.map(|error| name(error.policy)).collect()
+        }
+        Ruling::Forbidden | Ruling::NotPermitted | Ruling::Permitted => {
+            outcome.determining().iter().map(name).collect()
+        }
+    };
     findings.errors =
         outcome.errors().iter().map(|error| (name(error.policy), alloc::format!("{}", error.kind))).collect();
 }
