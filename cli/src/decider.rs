@@ -83,7 +83,7 @@ impl Decider {
         let module = engines.need_module().then(|| Module::load(module)).transpose()?;
         let prefix = configuration.config.forward.prefix.clone();
         let base = Variant { settings: configuration.settings, config: None, json: OnceCell::new() };
-        Ok(Self {
+        let decider = Self {
             config: configuration.config,
             prefix,
             engines,
@@ -92,6 +92,25 @@ impl Decider {
             variants: BTreeMap::from([(Vec::new(), Rc::new(base))]),
             kept: None,
             keep: false,
+        };
+        decider.try_module()?;
+        Ok(decider)
+    }
+
+    /// Starts the module once: one of another release may refuse the configuration.
+    fn try_module(&self) -> Result<(), Failure> {
+        let (Some(module), Some(base)) = (&self.module, self.variants.get(&Vec::new())) else {
+            return Ok(());
+        };
+        let world = World {
+            settings: &base.settings,
+            json: self.json(base),
+            start: Timestamp::from_secs(1),
+            clusters: BTreeMap::new(),
+        };
+        Wasm::start(module, &world).map(drop).map_err(|error| {
+            Failure::usage(error.to_string())
+                .help("is the module of this release? `cargo xtask build-filter` builds it anew")
         })
     }
 

@@ -153,4 +153,33 @@ mod tests {
             assert!(members(text).is_err(), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn objects_are_read_as_serde_json_reads_them(
+            names in proptest::collection::vec(".*", 0..6),
+            values in proptest::collection::vec(".*", 6),
+        ) {
+            let parts: Vec<String> = names
+                .iter()
+                .zip(&values)
+                .map(|(name, value)| format!("{} : {}", serde_json::json!(name), serde_json::json!({ "v": [value] })))
+                .collect();
+            let text = format!("{{ {} }}", parts.join(" , "));
+            let found = members(&text).unwrap();
+            proptest::prop_assert_eq!(found.len(), names.len());
+            for (((name, raw), want), value) in found.iter().zip(&names).zip(&values) {
+                proptest::prop_assert_eq!(name, want);
+                let read: serde_json::Value = serde_json::from_str(raw).unwrap();
+                proptest::prop_assert_eq!(read["v"][0].as_str(), Some(value.as_str()));
+            }
+        }
+
+        #[test]
+        fn nothing_makes_it_panic(text in "[{}\\[\\]\":,a\\\\ \né]{0,40}") {
+            if let Ok(found) = members(&text) {
+                proptest::prop_assert!(found.iter().all(|(_, raw)| text.contains(raw)));
+            }
+        }
+    }
 }

@@ -40,8 +40,10 @@ fn find() -> Result<PathBuf, Failure> {
     if let Some(path) = std::env::var_os("COUNTERSIGN_WASM") {
         return Ok(path.into());
     }
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE)));
-    let usual: Vec<PathBuf> = beside.into_iter().chain([Path::new("target").join(FILE)]).collect();
+    // Beside this command, beside its folder as cargo has it, and where the repository has it.
+    let exe = std::env::current_exe().unwrap_or_default();
+    let near = exe.ancestors().skip(1).take(2).map(|folder| folder.join(FILE));
+    let usual: Vec<PathBuf> = near.chain([Path::new("target").join(FILE)]).collect();
     usual.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
         let tried: Vec<String> = usual.iter().map(|path| format!("  {}", path.display())).collect();
         Failure::usage(format!("expected the filter's module `{FILE}`, found none"))

@@ -1,0 +1,121 @@
+//! `countersign test`: the scenario files of this repository, and what is said where one fails.
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use support::{EXAMPLE, countersign, folder, root};
+
+#[test]
+fn the_scenarios_of_this_repository_pass_on_both_engines() {
+    let mut files: Vec<String> = fs::read_dir(root().join("tests/scenarios"))
+        .unwrap()
+        .map(|file| file.unwrap().path().display().to_string())
+        .filter(|path| path.ends_with(".yaml"))
+        .collect();
+    files.sort();
+    let arguments: Vec<&str> =
+        ["test", "--engine", "both"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let run = countersign(&arguments).exits(0);
+    assert!(run.out().contains(" passed, 0 failed"), "{}", run.out());
+}
+
+/// A scenario file with one case.
+fn scenario(name: &str, case: &str) -> String {
+    let folder = folder(name);
+    let file = folder.join("one.yaml");
+    let configuration = root().join(EXAMPLE);
+    let text = format!(
+        "configuration: {}\nkeys: {{ a: ES256 }}\nissuers: {{ 'http://127.0.0.1:8090': [a] }}\ntokens: {{ t: {{ key: a, claims: {{ sub: x }} }} }}\ncases:\n  - {}\n",
+        configuration.display(),
+        case.replace('\n', "\n    "),
+    );
+    fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_failure_shows_the_difference_and_the_record() {
+    let file = scenario(
+        "scenario-fails",
+        "name: health <&>\nrequest: { url: /healthz }\nexpect: { decision: deny, status: 401, upstream: { x-countersign-decision-id: null } }",
+    );
+    let run = countersign(&["test", &file]).exits(1);
+    for part in [
+        "FAIL health",
+        "`decision`: expected \"deny\", got \"allow\"",
+        "`status`: expected 401, got 200",
+        "`upstream.x-countersign-decision-id`: expected none, got `",
+        "record: {",
+        "0 passed, 1 failed",
+    ] {
+        assert!(run.out().contains(part), "`{part}` in\n{}", run.out());
+    }
+    let data: Value =
+        serde_json::from_str(&countersign(&["test", &file, "--format", "json"]).exits(1).out()).unwrap();
+    assert_eq!((&data["failed"], &data["cases"][0]["ok"]), (&1.into(), &false.into()));
+    let xml = countersign(&["test", &file, "--format", "junit"]).exits(1).out();
+    assert!(xml.contains("failures=\"1\"") && xml.contains("name=\"health &lt;&amp;&gt;\""), "{xml}");
+}
+
+#[test]
+fn no_test_found_is_a_failure() {
+    let file = scenario("scenario-filter", "name: health\nrequest: { url: /healthz }\nexpect: allow");
+    assert!(countersign(&["test", &file, "--filter", "heal"]).exits(0).out().contains("1 passed"));
+    let run = countersign(&["test", &file, "--filter", "nothing"]).exits(1);
+    assert!(run.err().contains("expected at least one test"), "{}", run.err());
+}
+
+#[test]
+fn faults_of_a_file_are_shown_by_line() {
+    for (name, case, message) in [
+        ("scenario-no-expect", "name: a\nrequest: { url: /healthz }", "expected `expect`"),
+        ("scenario-no-request", "name: a\nexpect: allow", "expected `request` or `steps`"),
+        (
+            "scenario-unknown",
+            "name: a\nrequest: { url: /healthz }\nexpects: allow",
+            "`cases[0].expects`: unknown field",
+        ),
+        (
+            "scenario-expect",
+            "name: a\nrequest: { url: /healthz }\nexpect: { decison: allow }",
+            "unknown field",
+        ),
+        (
+            "scenario-each",
+            "name: ${x}\nrequest: { url: /healthz }\nexpect: allow\neach: [{ y: 1 }]",
+            "lack `x`",
+        ),
+    ] {
+        let file = scenario(name, case);
+        let run = countersign(&["test", &file]).exits(2);
+        assert!(run.err().contains(message) && run.err().contains(&format!("{file}:")), "{}", run.err());
+    }
+    countersign(&["test", "no/such.yaml"]).exits(2);
+}
+
+#[test]
+fn what_a_case_names_must_be_there() {
+    for (name, case, message) in [
+        (
+            "scenario-token",
+            "name: a\nrequest: { url: /healthz }\ntoken: missing\nexpect: allow",
+            "found `missing`",
+        ),
+        (
+            "scenario-key",
+            "name: a\nrequest: { url: /healthz }\ntoken: { extends: t, key: b }\nexpect: allow",
+            "found `b`",
+        ),
+        (
+            "scenario-tamper",
+            "name: a\nrequest: { url: /healthz }\ntoken: { extends: t, tamper: x }\nexpect: allow",
+            "`tamper`",
+        ),
+        ("scenario-url", "name: a\nrequest: { url: healthz }\nexpect: allow", "`url`"),
+    ] {
+        let file = scenario(name, case);
+        let run = countersign(&["test", &file, "--engine", "native"]).exits(1);
+        assert!(run.out().contains(message), "{}", run.out());
+    }
+}
