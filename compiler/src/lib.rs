@@ -27,6 +27,8 @@ mod error;
 mod lower;
 mod pack;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use compile::{CompileOptions, Compiled, compile, compile_set};
 pub use error::{CompileError, CompileErrors, Warning};

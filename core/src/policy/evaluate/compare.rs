@@ -8,9 +8,12 @@ use super::{
     val::{Ent, RecordRef, SetRef, Val},
 };
 use crate::policy::image::{
-    Image, MAX_VALUE_DEPTH,
+    Image, MAX_EXPRESSION_DEPTH, MAX_VALUE_DEPTH,
     tables::{Const, Run},
 };
+
+/// Beyond what constants and expressions may nest together.
+const DEEPEST: u16 = MAX_VALUE_DEPTH + MAX_EXPRESSION_DEPTH;
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn equal(&mut self, a: Val<'a>, b: Val<'a>) -> Result<bool, ErrorKind> {
@@ -26,8 +29,11 @@ impl<'a> Evaluation<'a> {
     pub(crate) fn same(&self, a: Ent<'a>, b: Ent<'a>) -> bool {
         match (a, b) {
             (Ent::Known(a), Ent::Known(b)) => a == b,
-            (Ent::Foreign(a), Ent::Foreign(b)) => core::ptr::eq(a, b) || a == b,
-            (Ent::Known(known), Ent::Foreign(uid)) | (Ent::Foreign(uid), Ent::Known(known)) => {
+            (Ent::Known(_), Ent::Foreign(_)) | (Ent::Foreign(_), Ent::Known(_)) => false,
+            (Ent::Foreign(a) | Ent::Named(a), Ent::Foreign(b) | Ent::Named(b)) => {
+                core::ptr::eq(a, b) || a == b
+            }
+            (Ent::Known(known), Ent::Named(uid)) | (Ent::Named(uid), Ent::Known(known)) => {
                 self.known_name(known) == (uid.ty(), uid.id())
             }
         }
@@ -36,7 +42,7 @@ impl<'a> Evaluation<'a> {
     /// The order of `Value`, whatever each side is kept in.
     pub(crate) fn compare(&mut self, a: Val<'a>, b: Val<'a>, depth: u16) -> Result<Ordering, ErrorKind> {
         self.step()?;
-        if depth > MAX_VALUE_DEPTH.saturating_mul(4) {
+        if depth > DEEPEST {
             return Err(ErrorKind::Limit);
         }
         Ok(match (a, b) {

@@ -252,16 +252,15 @@ impl<'a> Evaluation<'a> {
 
     /// `entity in target`, by the ancestors already found where they are of use.
     fn lies_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
-        if let (Ent::Known(have), Ent::Known(target)) = (entity, target) {
+        let target = self.resolve(target);
+        if let Ent::Known(target) = target {
             for party in [&self.principal, &self.action, &self.resource] {
-                if matches!(party.entity, Ent::Known(known) if known == have) {
-                    return party.ancestry.iter().any(|ancestor| ancestor == target);
-                }
-            }
-        }
-        if let (Ent::Foreign(have), Ent::Known(target)) = (entity, target) {
-            for party in [&self.principal, &self.action, &self.resource] {
-                if matches!(party.entity, Ent::Foreign(uid) if core::ptr::eq(uid, have)) {
+                let same = match (party.entity, entity) {
+                    (Ent::Known(a), Ent::Known(b)) => a == b,
+                    (Ent::Foreign(a), Ent::Foreign(b)) => core::ptr::eq(a, b),
+                    _ => false,
+                };
+                if same {
                     return party.ancestry.iter().any(|ancestor| ancestor == target);
                 }
             }

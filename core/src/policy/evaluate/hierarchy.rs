@@ -11,7 +11,7 @@ use crate::policy::{
         tables::{StaticEntity, UidId},
     },
     small::Inline,
-    value::{Entity, EntityUid},
+    value::Entity,
 };
 
 /// Entities of the image that something is or lies in.
@@ -30,38 +30,35 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// `uid`, by its place in the image where it has one.
-    pub(super) fn resolve(&self, uid: &'a EntityUid) -> Ent<'a> {
-        match self.image.lookup().uid(self.image.tables(), uid.ty(), uid.id()) {
-            Some(known) => Ent::Known(known),
-            None => Ent::Foreign(uid),
-        }
-    }
-
-    fn known(&self, entity: Ent<'a>) -> Option<UidId> {
+    /// `entity`, by its place in the image where it has one.
+    pub(super) fn resolve(&self, entity: Ent<'a>) -> Ent<'a> {
         match entity {
-            Ent::Known(uid) => Some(uid),
-            Ent::Foreign(uid) => self.image.lookup().uid(self.image.tables(), uid.ty(), uid.id()),
+            Ent::Known(_) | Ent::Foreign(_) => entity,
+            Ent::Named(uid) => match self.image.lookup().uid(self.image.tables(), uid.ty(), uid.id()) {
+                Some(known) => Ent::Known(known),
+                None => Ent::Foreign(uid),
+            },
         }
     }
 
+    /// What the image holds of a resolved entity.
     fn stored(&self, entity: Ent<'a>) -> Option<&'a StaticEntity> {
         let tables = self.image.tables();
-        let row = tables.uids.get(self.known(entity)? as usize)?.entity?;
-        tables.entities.rows.get(row as usize)
+        match entity {
+            Ent::Known(uid) => tables.entities.rows.get(tables.uids.get(uid as usize)?.entity? as usize),
+            Ent::Foreign(_) | Ent::Named(_) => None,
+        }
     }
 
-    fn brought(&self, entity: Ent<'a>) -> impl Iterator<Item = &'a Entity> + use<'a> {
-        let name = self.name(entity);
-        self.request
-            .entities
-            .iter()
-            .copied()
-            .filter(move |brought| (brought.uid.ty(), brought.uid.id()) == name)
+    /// What the request brings of a resolved entity.
+    fn brought(&self, entity: Ent<'a>) -> impl Iterator<Item = &'a Entity> + '_ {
+        let entities = self.request.entities.iter().zip(self.brought.iter());
+        entities.filter(move |(_, name)| self.same(*name, entity)).map(|(brought, _)| *brought)
     }
 
     /// The value of an attribute, or why there is none.
     pub(super) fn attribute(&self, entity: Ent<'a>, name: &str) -> Result<Val<'a>, ErrorKind> {
+        let entity = self.resolve(entity);
         let mut exists = false;
         for brought in self.brought(entity) {
             exists = true;
@@ -81,6 +78,7 @@ impl<'a> Evaluation<'a> {
 
     /// The value of a tag, or why there is none.
     pub(super) fn tag(&self, entity: Ent<'a>, name: &str) -> Result<Val<'a>, ErrorKind> {
+        let entity = self.resolve(entity);
         let mut exists = false;
         for brought in self.brought(entity) {
             exists = true;
@@ -110,9 +108,7 @@ impl<'a> Evaluation<'a> {
 
     /// `entity in target`
     pub(super) fn is_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
-        if self.same(entity, target) {
-            return true;
-        }
+        let target = self.resolve(target);
         self.climb(entity, &mut |ancestor| self.same(ancestor, target))
     }
 
@@ -125,7 +121,7 @@ impl<'a> Evaluation<'a> {
         let mut pending = Pending::new(entity);
         pending.push(entity);
         while let Some(entity) = pending.pop() {
-            let entity = self.known(entity).map_or(entity, Ent::Known);
+            let entity = self.resolve(entity);
             if found(entity) {
                 return true;
             }
@@ -136,14 +132,13 @@ impl<'a> Evaluation<'a> {
             if ancestors.iter().any(|ancestor| found(Ent::Known(*ancestor))) {
                 return true;
             }
-            for (at, brought) in self.request.entities.iter().enumerate() {
-                let here = Ent::Foreign(&brought.uid);
+            for (at, (brought, name)) in self.request.entities.iter().zip(self.brought.iter()).enumerate() {
                 let reached = visited.get(at) == Some(false)
-                    && (self.same(entity, here)
-                        || ancestors.iter().any(|ancestor| self.same(Ent::Known(*ancestor), here)));
+                    && (self.same(entity, name)
+                        || matches!(name, Ent::Known(uid) if ancestors.binary_search(&uid).is_ok()));
                 if reached {
                     visited.set(at, true);
-                    brought.parents.iter().for_each(|parent| pending.push(Ent::Foreign(parent)));
+                    brought.parents.iter().for_each(|parent| pending.push(Ent::Named(parent)));
                 }
             }
         }

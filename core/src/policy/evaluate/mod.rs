@@ -70,6 +70,8 @@ struct Party<'a> {
 pub(crate) struct Evaluation<'a> {
     pub(crate) image: &'a Image,
     request: &'a Request<'a>,
+    /// The names of the request's entities, resolved.
+    brought: Inline<Ent<'a>, 8>,
     principal: Party<'a>,
     action: Party<'a>,
     resource: Party<'a>,
@@ -85,12 +87,17 @@ impl<'a> Evaluation<'a> {
         let mut evaluation = Self {
             image,
             request,
+            brought: Inline::new(Ent::Foreign(request.principal)),
             principal: nobody(),
             action: nobody(),
             resource: nobody(),
             scratch: Inline::new(Val::Bool(false)),
             steps: MAX_STEPS,
         };
+        for entity in request.entities {
+            let name = evaluation.resolve(Ent::Named(&entity.uid));
+            evaluation.brought.push(name);
+        }
         evaluation.principal = evaluation.party(request.principal);
         evaluation.action = evaluation.party(request.action);
         evaluation.resource = evaluation.party(request.resource);
@@ -98,10 +105,10 @@ impl<'a> Evaluation<'a> {
     }
 
     fn party(&self, uid: &'a super::EntityUid) -> Party<'a> {
-        let entity = self.resolve(uid);
+        let entity = self.resolve(Ent::Named(uid));
         let ty = match entity {
             Ent::Known(known) => self.image.tables().uids.get(known as usize).map(|uid| uid.ty),
-            Ent::Foreign(uid) => type_named(self.image.tables(), uid.ty()),
+            Ent::Foreign(_) | Ent::Named(_) => type_named(self.image.tables(), uid.ty()),
         };
         Party { entity, ancestry: self.ancestry(entity), ty }
     }

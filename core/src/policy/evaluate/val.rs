@@ -7,11 +7,15 @@ use crate::policy::{
     value::{EntityUid, Record, Value},
 };
 
-/// An entity: in the image's table, or known to this request alone.
+/// An entity.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ent<'a> {
+    /// In the image's table.
     Known(UidId),
+    /// Not in it, as was found.
     Foreign(&'a EntityUid),
+    /// Not looked up yet.
+    Named(&'a EntityUid),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +54,7 @@ impl<'a> Val<'a> {
             Value::Bool(value) => Self::Bool(*value),
             Value::Long(value) => Self::Long(*value),
             Value::String(text) => Self::String(text),
-            Value::Entity(uid) => Self::Entity(Ent::Foreign(uid)),
+            Value::Entity(uid) => Self::Entity(Ent::Named(uid)),
             Value::Set(set) => Self::Set(SetRef::Request(set.members())),
             Value::Record(record) => Self::Record(RecordRef::Request(record)),
             Value::Decimal(value) => Self::Decimal(*value),
@@ -168,7 +172,7 @@ impl<'a> super::Evaluation<'a> {
     pub(crate) fn name(&self, entity: Ent<'a>) -> (&'a str, &'a str) {
         match entity {
             Ent::Known(uid) => self.known_name(uid),
-            Ent::Foreign(uid) => (uid.ty(), uid.id()),
+            Ent::Foreign(uid) | Ent::Named(uid) => (uid.ty(), uid.id()),
         }
     }
 }

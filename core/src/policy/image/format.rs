@@ -21,7 +21,7 @@ pub(crate) const SECTION_ENTRY: usize = 12;
 /// The deepest nesting of expressions that is accepted: it bounds the evaluator's stack.
 pub const MAX_EXPRESSION_DEPTH: u16 = 400;
 /// The deepest nesting of constants and of types.
-pub const MAX_VALUE_DEPTH: u16 = 64;
+pub const MAX_VALUE_DEPTH: u16 = 400;
 
 /// The parts of an image, in the order in which they stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
