@@ -248,6 +248,3 @@ impl Exchange {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

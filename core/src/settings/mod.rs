@@ -419,6 +419,3 @@ fn json_text(value: &JsonValue) -> String {
     write(value, &mut writer);
     writer.finish()
 }
-
-#[cfg(test)]
-mod tests;
