@@ -1,5 +1,6 @@
 //! Points in time and spans as people write them.
 
+use countersign_core::policy::Datetime;
 use countersign_core::time::Timestamp;
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,18 +63,10 @@ fn rfc3339(text: &str) -> Option<i64> {
     let (date, rest) = text.split_once(['T', 't', ' '])?;
     let zone = rest.find(['Z', 'z', '+', '-'])?;
     let (clock, zone) = rest.split_at(zone);
-    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let days = Datetime::days_of(date)?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days_in_month = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if !(1..=days_in_month).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let offset = match zone.split_at_checked(1)? {
@@ -86,13 +79,6 @@ fn rfc3339(text: &str) -> Option<i64> {
             (hours * 3_600 + minutes * 60) * if sign == "-" { -1 } else { 1 }
         }
     };
-    // Days from civil, after Howard Hinnant.
-    let (shifted, month_index) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted.rem_euclid(400);
-    let day_of_year = (153 * month_index + 2) / 5 + day - 1;
-    let days =
-        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
     let secs = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
     secs.checked_mul(NANOS)?.checked_add(fraction_nanos(fraction)?)
 }

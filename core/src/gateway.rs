@@ -19,6 +19,11 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+/// The shortest time between two ticks: a host takes a period of zero for "never".
+const SHORTEST_TICK: Span = Span::from_nanos(NANOS_PER_MS);
+
+const NANOS_PER_MS: i64 = 1_000_000;
+
 /// Randomness for one worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Entropy {
@@ -96,6 +101,9 @@ struct Waiting {
 }
 
 impl Gateway {
+    /// The longest time between two ticks.
+    pub const LONGEST_TICK: Span = Span::from_secs(1);
+
     /// A worker that has fetched nothing yet. Workers of one thread may share their settings.
     pub fn new(settings: impl Into<Rc<Settings>>, entropy: Entropy) -> Self {
         let settings = settings.into();
@@ -248,6 +256,15 @@ impl Gateway {
         let fetches = self.keys.iter().filter_map(|keys| keys.next_fetch(now).or_else(|| keys.deadline()));
         let waits = self.waiting.iter().map(|waiting| waiting.deadline);
         fetches.chain(waits).min()
+    }
+
+    /// How long a shell is to wait for the next [`Gateway::tick`]: until the next wakeup, in whole milliseconds (a tick that
+    /// comes too early has to come again), at least one and at most [`Self::LONGEST_TICK`].
+    pub fn tick_period(&self, now: Timestamp) -> Span {
+        self.next_wakeup(now).map_or(Self::LONGEST_TICK, |wakeup| {
+            let millis = (wakeup.since(now).as_nanos().max(0) + (NANOS_PER_MS - 1)) / NANOS_PER_MS;
+            Span::from_nanos(millis.saturating_mul(NANOS_PER_MS)).clamp(SHORTEST_TICK, Self::LONGEST_TICK)
+        })
     }
 
     fn settle(&mut self, issuer: usize, keys: Result<JwkSet, String>, now: Timestamp) {

@@ -66,6 +66,8 @@ fn text(bytes: &[u8], size: usize) -> Result<(&[u8], &[u8]), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_written_is_read() {
@@ -86,5 +88,25 @@ mod tests {
         assert_eq!(read(&longer), Err(Malformed));
         assert_eq!(read(&[0xff; 64]), Err(Malformed));
         assert_eq!(read(&[]), Ok(Vec::new()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_pairs_written_are_read(pairs in vec((".{0,20}", ".{0,40}"), 0..20)) {
+            let named: Vec<(&str, String)> =
+                pairs.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            let bytes = write(&named);
+            let expected: Vec<Pair<'_>> =
+                pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+            prop_assert_eq!(read(&bytes), Ok(expected));
+        }
+
+        #[test]
+        fn bytes_of_any_kind_are_read_or_refused(bytes in vec(any::<u8>(), 0..200), count in 0_u32..8) {
+            let _ = read(&bytes);
+            let mut likely = count.to_le_bytes().to_vec();
+            likely.extend(bytes.iter().map(|byte| byte % 4));
+            let _ = read(&likely);
+        }
     }
 }

@@ -11,12 +11,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The longest time between two ticks.
-const LONGEST_TICK: Duration = Duration::from_secs(1);
-
-/// The shortest.
-const SHORTEST_TICK: Duration = Duration::from_millis(1);
-
 /// The stages of one request in so many are timed: each takes two host calls, a good part of what a warm request costs.
 const TIMED_ONE_IN: u32 = 8;
 
@@ -73,13 +67,9 @@ impl Shared {
 
     /// Asks for a tick when the gateway has something to do next.
     pub(crate) fn schedule(&mut self, now: Timestamp) {
-        let wakeup = self.gateway.as_ref().and_then(|gateway| gateway.next_wakeup(now));
-        let wait = wakeup.map_or(LONGEST_TICK, |wakeup| {
-            // A tick is in whole milliseconds, and one that comes too early has to come again.
-            let millis = (wakeup.since(now).as_nanos().max(0) + 999_999) / 1_000_000;
-            Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-        });
-        self.set_tick(wait.clamp(SHORTEST_TICK, LONGEST_TICK));
+        let period = self.gateway.as_ref().map_or(Gateway::LONGEST_TICK, |gateway| gateway.tick_period(now));
+        let nanos = u64::try_from(period.as_nanos()).unwrap_or(0);
+        self.set_tick(Duration::from_nanos(nanos));
     }
 
     fn set_tick(&mut self, period: Duration) {

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::abi::HostCall;
 use crate::builder::HostBuilder;
@@ -13,7 +13,7 @@ use crate::header_map::HeaderMap;
 use crate::log::LogLine;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
 use crate::shared::{Metrics, Shared};
-use crate::stream::{End, Stream};
+use crate::stream::Stream;
 use crate::upstream::{Upstream, UpstreamReply};
 use crate::vm::{Answer, Plugin};
 use crate::worker::Worker;
@@ -45,7 +45,7 @@ pub struct Host {
     builder: HostBuilder,
     plugin: Arc<Plugin>,
     shared: Arc<Shared>,
-    workers: Vec<Slot>,
+    pub(crate) workers: Vec<Slot>,
     due: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     open: Vec<StreamId>,
@@ -54,8 +54,8 @@ pub struct Host {
     logs: Vec<LogLine>,
 }
 
-struct Slot {
-    worker: Worker,
+pub(crate) struct Slot {
+    pub(crate) worker: Worker,
     incarnation: u32,
     next_tick: Option<u64>,
 }
@@ -88,32 +88,6 @@ impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.sequence).cmp(&(other.at, other.sequence))
     }
-}
-
-/// How a measured exchange went.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// The request went upstream.
-    Forwarded,
-    /// The filter answered with this status.
-    Reply(u16),
-    /// The filter held the request; the stream was closed on it.
-    Held,
-    /// The stream was closed or the VM failed.
-    Failed,
-}
-
-/// One measured exchange.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// How it went.
-    pub disposition: Disposition,
-    /// From opening the stream to having closed it.
-    pub total: Duration,
-    /// Of that, inside the guest's callbacks, host calls included.
-    pub callbacks: Duration,
-    /// Of that, inside host calls; measured where [`Host::time_host_calls`] asked for it.
-    pub host_calls: Duration,
 }
 
 impl Host {
@@ -373,41 +347,6 @@ impl Host {
         self.settle();
     }
 
-    /// Has the time spent in host calls measured too; it costs two looks at the clock each.
-    pub fn time_host_calls(&mut self, on: bool) {
-        for slot in &mut self.workers {
-            slot.worker.instance.vm_mut().host_time = on.then_some(Duration::ZERO);
-        }
-    }
-
-    /// Runs one exchange through the first worker as fast as the simulator can, and times it. Lines logged by
-    /// earlier runs are dropped; calls made are answered only by a later [`Host::advance`].
-    pub fn measure(&mut self, request: &Request, response: Option<&Response>) -> Measured {
-        let worker = &mut self.workers[0].worker;
-        worker.instance.vm_mut().logs.lines.clear();
-        worker.instance.callback_time = Some(Duration::ZERO);
-        if let Some(time) = worker.instance.vm_mut().host_time.as_mut() {
-            *time = Duration::ZERO;
-        }
-        let started = Instant::now();
-        let id = worker.open(request);
-        let disposition = worker.stream(id).map_or(Disposition::Failed, disposition);
-        if let (Disposition::Forwarded, Some(response)) = (&disposition, response) {
-            worker.respond(id, response.clone());
-        }
-        let stream = worker.close(id);
-        let total = started.elapsed();
-        if let Some(stream) = stream {
-            worker.recycle(stream);
-        }
-        let callbacks = worker.instance.callback_time.take().unwrap_or_default();
-        let host_calls = worker.instance.vm().host_time.unwrap_or_default();
-        if !worker.instance.vm().outgoing.is_empty() {
-            self.settle();
-        }
-        Measured { disposition, total, callbacks, host_calls }
-    }
-
     fn stream(&self, stream: StreamId) -> Option<&Stream> {
         let slot = self.workers.get(stream.worker).filter(|s| s.incarnation == stream.incarnation)?;
         slot.worker.stream(stream.id)
@@ -451,7 +390,7 @@ impl Host {
 
     /// Brings the world up to date after guests have run: calls go out, answers without delay come in, timers are
     /// set, streams that have ended are closed.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..AT_ONCE {
             self.dispatch();
             self.set_timers();
@@ -521,14 +460,5 @@ impl Host {
             self.logs.append(&mut slot.worker.take_logs());
         }
         self.logs.sort_by_key(|line| line.at);
-    }
-}
-
-fn disposition(stream: &Stream) -> Disposition {
-    match (&stream.end, &stream.local) {
-        (Some(End::Closed | End::Failed(_)), _) => Disposition::Failed,
-        (None, Some(reply)) => Disposition::Reply(reply.status),
-        (None, None) if stream.request.is_done() => Disposition::Forwarded,
-        (None, None) => Disposition::Held,
     }
 }

@@ -6,7 +6,9 @@ mod bench;
 mod deps;
 mod docs;
 mod filter;
+mod fuzz;
 mod lint;
+mod mutants;
 mod process;
 mod setup;
 mod steps;
@@ -30,6 +32,10 @@ cargo xtask CHORE
   lint           formatting, clippy, and the links between pages
   docs           write the reference pages in docs/ anew
   test [ARGS]    all tests, real Envoy and the real issuer among them; ARGS go to the test runner
+  fuzz [TARGET ...] [--seconds N]
+                 the fuzz targets, each for a minute or N seconds
+  mutants [NAME ...]
+                 takes security checks out, one at a time, and sees tests go red
   demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
   bench envoy    Countersign beside Envoy's own filters
 ";
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
         ("lint", []) => lint::all(),
         ("docs", []) => docs::write(),
         ("test", args) => test::all(args),
+        ("fuzz", args) => fuzz::run(args),
+        ("mutants", args) => mutants::run(args),
         ("demo", args) => test::demo(args),
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
         _ => {

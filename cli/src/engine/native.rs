@@ -16,9 +16,8 @@ const ENTROPY: Entropy = Entropy {
     cache_key: (0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f),
 };
 
-/// Ticks as the filter asks for them.
-const LONGEST_TICK: i64 = 1_000_000_000;
-const SHORTEST_TICK: i64 = 1_000_000;
+/// The shortest time that a gateway waits for a call, in nanoseconds.
+const SHORTEST_TIMEOUT: i64 = 1_000_000;
 
 /// A gateway hands no more headers to a module than this; beyond, it hands none.
 const MAX_HEADERS: usize = 1_024;
@@ -28,8 +27,8 @@ const MAX_HEADER_BYTES: usize = 1_048_576;
 pub(crate) struct Native {
     gateway: Gateway,
     now: Timestamp,
-    /// The tick's period and when the next one is, in nanoseconds.
-    tick: Option<i64>,
+    /// The tick's period, and when the next one is.
+    tick: Option<Span>,
     next_tick: Option<Timestamp>,
     clusters: BTreeMap<String, Script>,
     /// Answers on their way, in the order of the calls.
@@ -131,7 +130,7 @@ impl Native {
                 continue;
             };
             let answer = cluster.next(&fetch.path);
-            let timeout = fetch.timeout.as_nanos().max(SHORTEST_TICK);
+            let timeout = fetch.timeout.as_nanos().max(SHORTEST_TIMEOUT);
             let delay = i64::try_from(answer.delay.as_nanos()).unwrap_or(i64::MAX);
             let (after, answer) = match answer.reply {
                 Reply::Silence => (timeout, None),
@@ -163,14 +162,10 @@ impl Native {
 
     /// Asks for a tick when the gateway has something to do next, as the filter does.
     fn schedule(&mut self) {
-        let wait = self.gateway.next_wakeup(self.now).map_or(LONGEST_TICK, |wakeup| {
-            let millis = (wakeup.since(self.now).as_nanos().max(0) + 999_999) / 1_000_000;
-            millis * 1_000_000
-        });
-        let wait = wait.clamp(SHORTEST_TICK, LONGEST_TICK);
+        let wait = self.gateway.tick_period(self.now);
         if self.tick != Some(wait) {
             self.tick = Some(wait);
-            self.next_tick = Some(self.now.plus(Span::from_nanos(wait)));
+            self.next_tick = Some(self.now.plus(wait));
         }
     }
 
@@ -204,7 +199,7 @@ impl Engine for Native {
             match (self.next_tick, answer) {
                 (Some(tick), answer) if tick <= until && answer.is_none_or(|answer| tick < answer) => {
                     self.now = self.now.max(tick);
-                    self.next_tick = self.tick.map(|period| self.now.plus(Span::from_nanos(period)));
+                    self.next_tick = self.tick.map(|period| self.now.plus(period));
                     self.work();
                 }
                 (_, Some(answer)) if answer <= until => self.now = self.now.max(answer),

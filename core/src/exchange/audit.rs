@@ -7,6 +7,7 @@ use super::authorize::Findings;
 use super::identify::Identified;
 use crate::decision::{DecisionId, DecisionIdText};
 use crate::json::Writer;
+use crate::policy::Datetime;
 use crate::reason::Reason;
 use crate::settings::{Question, Settings};
 use crate::time::Timestamp;
@@ -63,6 +64,11 @@ impl Record {
     /// The decision's ID.
     pub(super) fn id(&self) -> &DecisionIdText {
         &self.id
+    }
+
+    /// Whether anyone reads it.
+    pub(super) fn wanted(&self) -> bool {
+        self.wanted
     }
 
     /// Notes the request line.
@@ -205,21 +211,7 @@ impl Record {
 
 /// RFC 3339 in UTC with milliseconds.
 fn rfc3339(time: Timestamp) -> String {
-    let millis = time.as_nanos().div_euclid(1_000_000);
-    let (days, in_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-    // Days to civil date, after Howard Hinnant's `civil_from_days`.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second, milli) =
-        (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1_000 % 60, in_day % 1_000);
-    alloc::format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    Datetime(time.as_nanos().div_euclid(1_000_000)).to_string()
 }
 
 #[cfg(test)]

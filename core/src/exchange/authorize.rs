@@ -48,13 +48,22 @@ impl Permit {
     }
 }
 
-/// What an evaluation found, in words: for the audit line.
+/// What an evaluation found, in words: for the audit line and the refusal.
 #[derive(Default)]
 pub(super) struct Findings {
+    /// Whether they are wanted of an allowed request too; of a refused one they always are.
+    wanted: bool,
     /// The determining policies.
     pub policies: Vec<String>,
     /// Policies that could not be evaluated, with why.
     pub errors: Vec<(String, String)>,
+}
+
+impl Findings {
+    /// None yet; `wanted` says whether an allowed request's are read by anyone.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { wanted, ..Self::default() }
+    }
 }
 
 /// Asks the policies; consumes the proof of who and what the question is about. Findings are written whatever the answer.
@@ -79,8 +88,11 @@ pub(super) fn authorize(
     };
     observer.asking(&request);
     let outcome = evaluate(image, &request);
-    note(&outcome, image, findings);
-    let reason = match outcome.ruling() {
+    let ruling = outcome.ruling();
+    if findings.wanted || ruling != Ruling::Permitted {
+        note(&outcome, image, findings);
+    }
+    let reason = match ruling {
         Ruling::Permitted => return Ok(Permit::assertion(identified)),
         Ruling::Forbidden => Reason::PolicyForbidden,
         Ruling::ForbidErrored | Ruling::NotPermitted if ran_out(&outcome) => Reason::PolicyLimit,

@@ -202,7 +202,7 @@ impl Exchange {
                 observer.stage_done(Stage::Identify);
                 let identified = identified?;
                 record.identified(&identified, question);
-                let mut findings = authorize::Findings::default();
+                let mut findings = authorize::Findings::new(record.wanted());
                 let permit =
                     authorize::authorize(identified, question, &settings.image, &mut findings, observer);
                 observer.stage_done(Stage::Authorize);

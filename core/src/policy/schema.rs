@@ -10,7 +10,6 @@ use alloc::{
 use core::fmt;
 
 use super::{
-    extension::{Datetime, Decimal, Duration, IpNet},
     image::{
         Image,
         lookup::{type_name, type_named},
@@ -387,31 +386,6 @@ impl<'i> Type<'i> {
             (Self::Record(shape), Value::Record(record)) => shape.check(record),
             _ => Err(Mismatch::new("", &self.to_string(), kind(value))),
         }
-    }
-
-    /// Reads `text`, as it stands in a header, a path or a claim, as a value of this type. For an entity it is
-    /// the identifier; sets and records can't be read from a text.
-    #[must_use]
-    pub fn from_text(&self, text: &str) -> Option<Value> {
-        Some(match self {
-            Self::Bool => Value::Bool(match text {
-                "true" => true,
-                "false" => false,
-                _ => return None,
-            }),
-            Self::Long => {
-                // No plus sign: one form for each number.
-                let plain = !text.starts_with('+');
-                Value::Long(text.parse().ok().filter(|_| plain)?)
-            }
-            Self::String => Value::from(text),
-            Self::Entity(ty) => Value::Entity(EntityUid::new(*ty, text)),
-            Self::Decimal => Value::Decimal(Decimal::parse(text)?),
-            Self::Datetime => Value::Datetime(Datetime::parse(text)?),
-            Self::Duration => Value::Duration(Duration::parse(text)?),
-            Self::Ip => Value::Ip(IpNet::parse(text)?),
-            Self::Set(_) | Self::Record(_) => return None,
-        })
     }
 }
 

@@ -59,6 +59,7 @@ impl ClaimPath {
 mod tests {
     use super::*;
     use crate::json;
+    use proptest::prelude::*;
 
     fn find(path: &str, document: &str) -> Option<i64> {
         let value = json::parse(document.as_bytes(), &json::Limits::TOKEN).unwrap();
@@ -80,6 +81,27 @@ mod tests {
     fn bad_pointers_are_refused() {
         for bad in ["", "/~", "/~2", "/a/b/c/d/e/f/g/h/i"] {
             assert!(ClaimPath::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_escaped_name_finds_its_member(name in ".{1,12}") {
+            let mut writer = json::Writer::with_capacity(64);
+            writer.object(|object| { object.name(&name).i64(7); });
+            let document = writer.finish();
+            let pointer = alloc::format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            prop_assert_eq!(find(&pointer, &document), Some(7));
+        }
+
+        #[test]
+        fn any_text_is_a_path_or_refused(text in "[/~01a]{0,24}") {
+            let deep = text.starts_with('/') && text.split('/').count() > 9;
+            let path = ClaimPath::parse(&text);
+            prop_assert!(!deep || path.is_err());
+            if path.is_ok() {
+                prop_assert_eq!(find(&text, "{}"), None);
+            }
         }
     }
 }

@@ -15,11 +15,38 @@ pub struct Datetime(pub i64);
 pub struct Duration(pub i64);
 
 impl Datetime {
+    /// Days since 1970-01-01 of a date `YYYY-MM-DD` in the proleptic Gregorian calendar.
+    pub fn days_of(date: &str) -> Option<i64> {
+        let year = digits(date.get(..4)?)?;
+        if date.len() != 10 || date.get(4..5)? != "-" {
+            return None;
+        }
+        let month = field(date, 5, "-")?;
+        let day = digits(date.get(8..10)?)?;
+        let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        let length = match month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => return None,
+        };
+        if day < 1 || day > length {
+            return None;
+        }
+        // Years from March, so that the leap day comes last.
+        let shifted = if month <= 2 { year - 1 } else { year };
+        let month = (month + 9) % 12;
+        let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+        let day_of_year = (153 * month + 2) / 5 + day - 1;
+        Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468)
+    }
+
     /// Reads `YYYY-MM-DD`, or that followed by `Thh:mm:ss`, an optional `.SSS`, and `Z` or `±hhmm`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let date = text.get(..10)?;
-        let days = days(date)?;
+        let days = Self::days_of(date)?;
         let rest = text.get(10..)?;
         if rest.is_empty() {
             return days.checked_mul(DAY).map(Self);
@@ -71,33 +98,6 @@ fn field(text: &str, at: usize, end: &str) -> Option<i64> {
         return None;
     }
     digits(text.get(at..at + 2)?)
-}
-
-/// Days since 1970-01-01 of a date `YYYY-MM-DD` in the proleptic Gregorian calendar.
-fn days(date: &str) -> Option<i64> {
-    let year = digits(date.get(..4)?)?;
-    if date.get(4..5)? != "-" {
-        return None;
-    }
-    let month = field(date, 5, "-")?;
-    let day = digits(date.get(8..10)?)?;
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let length = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => return None,
-    };
-    if day < 1 || day > length {
-        return None;
-    }
-    // Years from March, so that the leap day comes last.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let month = (month + 9) % 12;
-    let (era, of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + day_of_year - 719_468)
 }
 
 /// Milliseconds by which `Z` or `±hhmm` is ahead of UTC.

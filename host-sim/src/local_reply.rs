@@ -1,0 +1,102 @@
+//! Replies that a filter, or the gateway itself, gives in an upstream's place.
+
+use std::collections::VecDeque;
+
+use crate::header_map::HeaderMap;
+use crate::outcome::LocalReply;
+use crate::stream::{Half, Stage, Stream};
+
+/// Puts the filter's reply in the response's place. One that is made before any response passes the response
+/// callbacks as Envoy has it; one that replaces a response does not.
+pub(crate) fn reply_locally(stream: &mut Stream, reply: LocalReply) {
+    if stream.local.is_some() {
+        return;
+    }
+    let replaces = stream.response.began();
+    let grpc = stream.request.headers.get("content-type").is_some_and(|v| v.starts_with(b"application/grpc"));
+    stream.request.waiting = VecDeque::new();
+    stream.request.release();
+    let mut response = Half { ended: true, ..Half::default() };
+    response.headers = reply_headers(&reply, grpc);
+    if !reply.body.is_empty() && !grpc {
+        response.arrive(reply.body.clone());
+    }
+    if replaces {
+        response.passed = response.waiting.pop_front().unwrap_or_default();
+        response.headers_passed = true;
+        response.stage = Stage::Done;
+    } else {
+        response.stage = Stage::Headers;
+    }
+    stream.response = response;
+    stream.local = Some(reply);
+}
+
+/// The headers of a reply as Envoy completes them.
+fn reply_headers(reply: &LocalReply, grpc: bool) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let status = if grpc { 200 } else { reply.status };
+    headers.append(b":status", status.to_string().as_bytes());
+    if grpc {
+        let code = u32::try_from(reply.grpc_status).unwrap_or_else(|_| grpc_status(reply.status));
+        headers.append(b"content-type", b"application/grpc");
+        headers.append(b"grpc-status", code.to_string().as_bytes());
+        if !reply.body.is_empty() {
+            headers.append(b"grpc-message", &percent_encoded(&reply.body));
+        }
+    }
+    for (name, value) in reply.headers.iter() {
+        headers.append(name, value);
+    }
+    if !grpc && !reply.body.is_empty() {
+        headers.set(b"content-length", reply.body.len().to_string().as_bytes());
+        if headers.get("content-type").is_none() {
+            headers.append(b"content-type", b"text/plain");
+        }
+    }
+    headers
+}
+
+/// The gRPC status that stands for an HTTP status, as the gRPC specification maps them.
+fn grpc_status(http: u16) -> u32 {
+    match http {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}
+
+fn percent_encoded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in text {
+        if (0x20..0x7f).contains(byte) && *byte != b'%' {
+            out.push(*byte);
+        } else {
+            out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        }
+    }
+    out
+}
+
+/// A reply with the headers and the body that the response callbacks left of it.
+pub(crate) fn reply_as_sent(stream: &Stream, reply: &LocalReply) -> LocalReply {
+    let response = &stream.response;
+    let sent = response.message();
+    let body = if response.is_done() { sent.body } else { reply.body.clone() };
+    LocalReply { status: response.message().status(), headers: sent.headers, body, ..reply.clone() }
+}
+
+/// A body beyond the limit is refused as a gateway does it.
+pub(crate) fn too_large() -> LocalReply {
+    let details = b"request_payload_too_large".to_vec();
+    LocalReply {
+        status: 413,
+        body: b"Payload Too Large".to_vec(),
+        details,
+        grpc_status: -1,
+        ..LocalReply::default()
+    }
+}

@@ -1,0 +1,289 @@
+//! Takes security checks out, one at a time, in a copy of the sources, and sees tests go red. What stays green is a check
+//! that no test holds.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::steps::Steps;
+
+/// One check taken out.
+struct Mutant {
+    name: &'static str,
+    file: &'static str,
+    /// Text that stands in the file once.
+    check: &'static str,
+    /// What stands there without the check.
+    without: &'static str,
+    /// Which tests ought to notice, as arguments of `cargo test`.
+    tests: &'static [&'static str],
+}
+
+const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
+const ADVISORIES: &[&str] = &["--test", "advisories"];
+const TOKENS: &[&str] = &["--test", "exchange_token"];
+const KEYS: &[&str] = &["--test", "exchange_keys"];
+
+const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "audience",
+        file: "core/src/token/verify.rs",
+        check: "!issuer.audiences.iter().any(|audience| claims.is_for(audience))",
+        without: "false",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "signature",
+        file: "core/src/token/verify.rs",
+        check: "&jws.signature).is_ok())",
+        without: "&jws.signature).is_ok() || true)",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "issuer's algorithms",
+        file: "core/src/token/verify.rs",
+        check: "!issuer.algorithms.contains(&jws.header.algorithm)",
+        without: "false",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "type of the token",
+        file: "core/src/token/verify.rs",
+        check: "if accepted { Ok(()) } else { Err(Reason::TokenType) }",
+        without: "let _ = accepted; Ok(())",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "expiry",
+        file: "core/src/token/verify.rs",
+        check: "if now >= end {",
+        without: "if false {",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "not before",
+        file: "core/src/token/verify.rs",
+        check: "if now < start {",
+        without: "if false {",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "issued in the future",
+        file: "core/src/token/verify.rs",
+        check: "if now < issued.minus(issuer.clock_skew) {",
+        without: "if false {",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "longest lifetime",
+        file: "core/src/token/verify.rs",
+        check: "if expires.since(issued) > longest || expires > now.plus(longest).plus(issuer.clock_skew) {",
+        without: "let _ = longest; if false {",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "a cached token's own time",
+        file: "core/src/token/verify.rs",
+        check: "&& found.valid_at(now)",
+        without: "",
+        tests: TOKENS,
+    },
+    Mutant {
+        name: "stale budget for cached tokens",
+        file: "core/src/token/verify.rs",
+        check: "&& state.keys.get(found.issuer).is_some_and(|keys| keys.usable(now))",
+        without: "",
+        tests: KEYS,
+    },
+    Mutant {
+        name: "stale budget",
+        file: "core/src/keys.rs",
+        check: "now < held.fetched.plus(freshness.refresh).plus(freshness.stale)",
+        without: "{ let _ = (held, freshness); true }",
+        tests: KEYS,
+    },
+    Mutant {
+        name: "cool-down of unknown kids",
+        file: "core/src/keys.rs",
+        check: "Missing::Kid => cooled(self.last_failure) && cooled(self.last_unknown_kid),",
+        without: "Missing::Kid => true,",
+        tests: KEYS,
+    },
+    Mutant {
+        name: "tokens of a removed key leave the cache",
+        file: "core/src/gateway.rs",
+        check: "token.issuer != issuer || store.contains(&token.key)",
+        without: "{ let _ = (token, store); true }",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "a fetch never answered",
+        file: "core/src/gateway.rs",
+        check: "let over = now >= waiting.deadline;",
+        without: "let over = false;",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "one fetch at a time",
+        file: "core/src/keys.rs",
+        check: "if self.in_flight.is_some() {\n            return None;\n        }",
+        without: "",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "late answers",
+        file: "core/src/gateway.rs",
+        check: ".position(|fetching| *fetching == Some(id)) else { return };",
+        without: ".position(|_| true) else { return }; let _ = id;",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "workload from the certificate alone",
+        file: "core/src/exchange/admit.rs",
+        check: "(Peer::Anonymous, Requirement::Required) => Err(Reason::TransportWorkloadMissing),",
+        without: "(Peer::Anonymous, Requirement::Required) => Ok(None),",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "trust domain",
+        file: "core/src/exchange/admit.rs",
+        check: "if trusted { Ok(Some(id)) } else { Err(Reason::TransportWorkloadUntrusted) }",
+        without: "{ let _ = trusted; Ok(Some(id)) }",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "repeated headers",
+        file: "core/src/exchange/authenticate.rs",
+        check: "admitted.head.single(\"authorization\").map_err(|_| Reason::RequestHeaderDuplicate)?",
+        without: "admitted.head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b\"authorization\"))\
+            .map(|(_, value)| *value)",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "header stripping",
+        file: "core/src/exchange/forward.rs",
+        check: "remove: ours(admitted.head, settings)",
+        without: "remove: Vec::new()",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "paths forwarded as judged",
+        file: "core/src/exchange/forward.rs",
+        check: "add(&names.decision_id, String::from(id.as_str()));",
+        without: "add(&names.decision_id, String::from(id.as_str()));\
+            \n    add(&Rc::from(\":path\"), String::from(admitted.path.as_str()));",
+        tests: ADVISORIES,
+    },
+    Mutant {
+        name: "duplicate members",
+        file: "core/src/json/parse.rs",
+        check: "return Err(JsonError { offset: name_at, kind: Kind::DuplicateMember });",
+        without: "",
+        tests: CORE,
+    },
+    Mutant {
+        name: "canonical base64url",
+        file: "core/src/base64url.rs",
+        check: "return Err(Base64Error::SpareBits);",
+        without: "",
+        tests: CORE,
+    },
+    Mutant {
+        name: "strict Ed25519",
+        file: "core/src/crypto/provider.rs",
+        check: "key.verify_strict(message, &signature)",
+        without: "ed25519_dalek::Verifier::verify(key, message, &signature)",
+        tests: CORE,
+    },
+    Mutant {
+        name: "a policy's steps",
+        file: "core/src/policy/evaluate/mod.rs",
+        check: "None => Err(ErrorKind::Limit),",
+        without: "None => { self.steps = MAX_STEPS; Ok(()) }",
+        tests: ADVISORIES,
+    },
+];
+
+/// `mutants [NAME ...]`: all, or those whose names contain one of the words.
+pub(crate) fn run(words: &[String]) -> Result<()> {
+    let wanted: Vec<&Mutant> = MUTANTS
+        .iter()
+        .filter(|mutant| words.is_empty() || words.iter().any(|word| mutant.name.contains(word.as_str())))
+        .collect();
+    if wanted.is_empty() {
+        let names: Vec<&str> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        bail!("no mutant is called `{}`, expected one of: {}", words.join(" "), names.join(", "));
+    }
+    let tree = crate::target("mutants");
+    copy_sources(&tree)?;
+    let mut steps = Steps::new(wanted.len());
+    let mut green = Vec::new();
+    for mutant in wanted {
+        steps.step(&format!("without \"{}\"", mutant.name), || {
+            let red = goes_red(&tree, mutant)?;
+            if !red {
+                green.push(mutant.name);
+            }
+            Ok(if red { "red" } else { "STILL GREEN" }.to_owned())
+        })?;
+    }
+    if !green.is_empty() {
+        bail!("no test noticed that these were gone: {}", green.join(", "));
+    }
+    steps.finish("every check was missed by a test");
+    Ok(())
+}
+
+/// Whether the mutant builds and a test fails with it.
+fn goes_red(tree: &Path, mutant: &Mutant) -> Result<bool> {
+    let file = tree.join(mutant.file);
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", mutant.file))?;
+    if text.matches(mutant.check).count() != 1 {
+        bail!("{}: expected the check \"{}\" once: `{}`", mutant.file, mutant.name, mutant.check);
+    }
+    fs::write(&file, text.replace(mutant.check, mutant.without))?;
+    let mut build = cargo(tree, mutant);
+    build.arg("--no-run");
+    let log = format!("mutant-{}", mutant.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    let red = process::logged(&log, &mut build).and_then(|()| {
+        let green = process::succeeds(&log, &mut cargo(tree, mutant), Duration::from_secs(300))?;
+        Ok(!green)
+    });
+    fs::write(&file, text)?;
+    red
+}
+
+fn cargo(tree: &Path, mutant: &Mutant) -> Command {
+    let mut cargo = process::cargo();
+    cargo.current_dir(tree).args(["test", "--release", "--locked"]).args(mutant.tests);
+    // Dependencies are shared with the sources themselves; the mutants' own crates have another path, and so stay apart.
+    cargo.env("CARGO_TARGET_DIR", crate::target(""));
+    cargo
+}
+
+/// The sources as they are now, without what git ignores.
+fn copy_sources(tree: &Path) -> Result<()> {
+    let listed = process::output(Command::new("git").current_dir(crate::root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))
+    .context("`git ls-files` failed, expected a checkout")?;
+    if tree.exists() {
+        fs::remove_dir_all(tree)?;
+    }
+    for name in listed.lines() {
+        let from = crate::root().join(name);
+        let to = tree.join(name);
+        crate::make_parent(&to)?;
+        if from.is_file() {
+            fs::copy(&from, &to).with_context(|| format!("copying {name}"))?;
+        }
+    }
+    Ok(())
+}
