@@ -10,11 +10,11 @@ use std::{
     str::FromStr,
 };
 
-use cedar_policy::{Entities, PolicyId, PolicySet, Schema};
+use cedar_policy::{Entities, Policy, PolicyId, PolicySet, Request, Schema};
 use common::{Answer, Case, ours, recorded, uid};
 use countersign_compiler::{CompileOptions, Pack, compile, convert, load_pack};
 use countersign_core::policy::{self, Image, explain::Found};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn packs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies");
@@ -61,6 +61,7 @@ fn check(folder: &Path) {
 
     let mut decisive: BTreeSet<String> = BTreeSet::new();
     let mut missed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut judged = Vec::new();
     for case in &cases {
         let title = format!("{name}: {}", case["name"].as_str().expect("name"));
         let entities = pack
@@ -83,6 +84,7 @@ fn check(folder: &Path) {
         assert_eq!(pack.official(&request), expected, "{title} (official crate)");
         assert_eq!(ours(&image, &request, &brought), expected, "{title}");
         note(&image, &request, &brought, &expected, &mut decisive, &mut missed);
+        judged.push((pack, request, expected));
     }
     for policy in image.policies() {
         let id = policy.id();
@@ -90,7 +92,82 @@ fn check(folder: &Path) {
         assert!(missed.contains_key(id), "{name}: no case comes near `{id}` without satisfying it");
         assert!(policy.annotation("reason").is_some(), "{name}: `{id}` has no `@reason`");
     }
+    let mut unnoticed = Vec::new();
+    for policy in pack.set.policies() {
+        for (what, weaker) in mutants(&policy.to_json().expect("static")) {
+            let weaker = Policy::from_json(Some(policy.id().clone()), weaker).expect("a policy");
+            if !judged.iter().any(|(case, request, expected)| changes(case, request, expected, &weaker)) {
+                unnoticed.push(format!("`{}` has lost {what}", policy.id()));
+            }
+        }
+    }
+    assert!(unnoticed.is_empty(), "{name}: no case notices that\n{}", unnoticed.join("\n"));
     println!("{name}: {} cases, {} policies, all decisive and missed", cases.len(), image.policy_count());
+}
+
+/// Whether the answer is another one with `policy` in the place of the one of its name.
+fn changes(case: &Case, request: &Request, expected: &Answer, policy: &Policy) -> bool {
+    let mut set = case.set.clone();
+    set.remove_static(policy.id().clone()).expect("static");
+    set.add(policy.clone()).expect("free");
+    Case { set, schema: None, entities: case.entities.clone() }.official(request) != *expected
+}
+
+/// A policy without one thing that it asks for: an entity of its scope, a condition, or an operand of `&&` or `||`.
+fn mutants(policy: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    let mut with = |what: String, pointer: &str, value: Value| {
+        let mut weaker = policy.clone();
+        *weaker.pointer_mut(pointer).expect("there") = value;
+        found.push((what, weaker));
+    };
+    for name in ["principal", "action", "resource"] {
+        let scope = &policy[name];
+        // Resource types and actions mostly follow from each other by the schema.
+        match (scope["op"].as_str(), scope["entities"].as_array()) {
+            (_, Some(entities)) => {
+                for (index, entity) in entities.iter().enumerate() {
+                    let mut fewer = entities.clone();
+                    fewer.remove(index);
+                    with(format!("{entity}"), &format!("/{name}/entities"), json!(fewer));
+                }
+            }
+            (Some("is"), None) if scope.get("in").is_some() => {
+                let is = json!({ "op": "is", "entity_type": scope["entity_type"] });
+                with(format!("`in` of its {name}"), &format!("/{name}"), is);
+            }
+            (Some("==" | "in"), None) if name != "action" => {
+                with(format!("its {name}"), &format!("/{name}"), json!({ "op": "All" }));
+            }
+            _ => {}
+        }
+    }
+    let conditions = policy["conditions"].as_array().expect("conditions");
+    for (index, condition) in conditions.iter().enumerate() {
+        let mut fewer = conditions.clone();
+        fewer.remove(index);
+        with(format!("{condition}"), "/conditions", json!(fewer));
+        for (pointer, operand) in operands(&condition["body"]) {
+            with(format!("all but {operand}"), &format!("/conditions/{index}/body{pointer}"), operand);
+        }
+    }
+    found
+}
+
+/// Every operand of `&&` and `||`, with the place of the expression that it would stand for.
+fn operands(expression: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for operator in ["&&", "||"] {
+        for side in ["left", "right"] {
+            if let Some(operand) = expression.get(operator).map(|operands| operands[side].clone()) {
+                let inner = operands(&operand);
+                let below = |pointer| format!("/{operator}/{side}{pointer}");
+                found.extend(inner.into_iter().map(|(pointer, inner)| (below(pointer), inner)));
+                found.push((String::new(), operand));
+            }
+        }
+    }
+    found
 }
 
 /// Notes which policies decided, and which were about this request and not satisfied.
