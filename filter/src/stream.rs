@@ -21,6 +21,15 @@ impl Stream {
     pub(crate) fn new(id: u32, shared: Rc<RefCell<Shared>>) -> Self {
         Self { id, shared, exchange: Rc::new(RefCell::new(Exchange::new(id))) }
     }
+
+    /// A gateway may offer what follows the headers while they are held, and takes the headers along with the first part
+    /// that passes (Envoy's `allow_on_headers_stop_iteration`).
+    fn pass_if_released(&self) -> Action {
+        match self.exchange.try_borrow().map(|exchange| exchange.flow()) {
+            Ok(Flow::Release) => Action::Continue,
+            Ok(Flow::Hold | Flow::Closed) | Err(_) => Action::Pause,
+        }
+    }
 }
 
 impl Context for Stream {}
@@ -47,6 +56,14 @@ impl HttpContext for Stream {
             Flow::Release => Action::Continue,
             Flow::Hold | Flow::Closed => Action::Pause,
         }
+    }
+
+    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
+        self.pass_if_released()
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.pass_if_released()
     }
 }
 

@@ -31,6 +31,7 @@ pub struct HostBuilder {
     pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
+    pub(crate) headers_stop_alone: bool,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
@@ -52,6 +53,7 @@ impl HostBuilder {
             properties: Properties::new(),
             foreign: BTreeMap::new(),
             profile: Profile::default(),
+            headers_stop_alone: false,
             limits: Limits::default(),
             clock: Clock::at_secs(0),
             rng: Rng::Seeded(0),
@@ -138,6 +140,13 @@ impl HostBuilder {
         self
     }
 
+    /// Envoy's plugin setting of this name, false unless set: whether a filter that pauses at headers is still offered body
+    /// and trailers. The first of them that it lets pass takes the headers along.
+    pub fn allow_on_headers_stop_iteration(mut self, allow: bool) -> Self {
+        self.headers_stop_alone = allow;
+        self
+    }
+
     /// What a VM may use up.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -171,6 +180,7 @@ impl HostBuilder {
             properties: self.properties.clone(),
             foreign: foreign::lent(self.profile).into_iter().chain(self.foreign.clone()).collect(),
             profile: self.profile,
+            headers_stop_alone: self.headers_stop_alone,
             limits: self.limits.clone(),
         })
     }

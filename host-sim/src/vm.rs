@@ -35,6 +35,7 @@ pub(crate) struct Plugin {
     pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
+    pub(crate) headers_stop_alone: bool,
     pub(crate) limits: Limits,
 }
 

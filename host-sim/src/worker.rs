@@ -335,6 +335,7 @@ impl Worker {
 
     /// Takes a callback's result: let the part pass, or hold it.
     fn settle(&mut self, id: u32, side: Side, step: &Step, pass: bool) {
+        let alone = self.instance.vm().plugin.headers_stop_alone;
         if let Some(stream) = self.stream_mut(id) {
             let replied = stream.actions.local_reply.is_some();
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
@@ -342,7 +343,8 @@ impl Worker {
             match step {
                 Step::Wait => {}
                 Step::Headers { .. } => {
-                    half.stopped = !pass;
+                    half.stopped = !pass && !alone;
+                    half.holding = !pass && alone;
                     half.live_headers = !pass;
                     half.headers_passed |= pass;
                 }

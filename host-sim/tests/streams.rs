@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{data, logged, pairs, start};
+use common::{builder, data, logged, pairs, start};
 use countersign_host_sim::{Outcome, Request, Response, ResponseOutcome};
 
 /// Replies with a status, a body and a header, and goes on as if nothing had happened.
@@ -116,6 +116,33 @@ fn holding_at_headers_holds_body_and_trailers_too() {
     host.advance(std::time::Duration::from_millis(10));
     assert_eq!(logged(&mut host), ["02", "00", "00", "02", "body", "01"]);
     assert_eq!(host.outcome(stream).forwarded().unwrap().trailers.len(), 1);
+}
+
+#[test]
+fn headers_may_stop_alone_and_go_with_the_first_part_that_passes() {
+    let guest = |on_body: u32| {
+        let guest = format!(
+            r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 1))
+               (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+                 (call $say_number (call $add (i32.const 0) @"x-late" @"yes"))
+                 (i32.const {on_body}))"#
+        );
+        builder(&guest).allow_on_headers_stop_iteration(true).start().unwrap()
+    };
+    let mut passing = guest(0);
+    assert_eq!(passing.run(&Request::get("/")), Outcome::Paused, "nothing follows the headers");
+    let outcome = passing.run(&Request::post("/").body("payload"));
+    let message = outcome.forwarded().unwrap();
+    assert_eq!((&*message.body, message.headers.text("x-late")), (&b"payload"[..], Some("yes".to_owned())));
+    let mut holding = guest(1);
+    assert_eq!(holding.run(&Request::post("/").body("payload")), Outcome::Paused);
+    assert_eq!(logged(&mut holding), ["00"], "the body is offered, and the headers can still be changed");
+    let mut without = builder(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 1))"#,
+    );
+    without = without.allow_on_headers_stop_iteration(true);
+    let mut without = without.start().unwrap();
+    assert!(without.run(&Request::post("/").body("payload")).forwarded().is_some(), "as Envoy has it");
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub struct Bootstrap {
     pub tls: Option<(Identity, String)>,
     /// Whether each request leaves a line on Envoy's standard output, as JSON.
     pub access_log: bool,
+    /// Whether HTTP/1.1 trailers are passed on, which Envoy otherwise drops.
+    pub trailers: bool,
     /// HTTP filters before the router, in order.
     pub filters: Vec<Value>,
     /// Upstream clusters by name.
@@ -62,6 +64,9 @@ impl Bootstrap {
         if self.access_log {
             manager["access_log"] = json!([access_log()]);
         }
+        if self.trailers {
+            manager["http_protocol_options"] = json!({ "enable_trailers": true });
+        }
         let mut chain = json!({
             "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }],
         });
@@ -83,7 +88,7 @@ impl Bootstrap {
             });
         }
         let clusters: Vec<Value> =
-            self.clusters.iter().map(|(name, address)| cluster(name, *address)).collect();
+            self.clusters.iter().map(|(name, address)| cluster(name, *address, self.trailers)).collect();
         json!({
             // Envoy wants a name where a part of its configuration comes from a file.
             "node": { "id": "gateway", "cluster": "gateways" },
@@ -119,6 +124,12 @@ pub fn countersign(module: &str, configuration: &str) -> Value {
             },
         },
     })
+}
+
+/// The same, and body and trailers of a request are offered to it while the headers are held.
+pub fn offered_all(mut filter: Value) -> Value {
+    filter["typed_config"]["config"]["allow_on_headers_stop_iteration"] = json!(true);
+    filter
 }
 
 /// A filter called `countersign` whose configuration is in a file that Envoy watches.
@@ -170,8 +181,8 @@ fn access_log() -> Value {
     })
 }
 
-fn cluster(name: &str, address: SocketAddr) -> Value {
-    json!({
+fn cluster(name: &str, address: SocketAddr, trailers: bool) -> Value {
+    let mut cluster = json!({
         "name": name,
         "type": "STATIC",
         "connect_timeout": "2s",
@@ -179,7 +190,14 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
             "cluster_name": name,
             "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": socket_address(&address.to_string()) } }] }],
         },
-    })
+    });
+    if trailers {
+        cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = json!({
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
+        });
+    }
+    cluster
 }
 
 fn socket_address(address: &str) -> Value {

@@ -22,6 +22,8 @@ pub struct Request {
     pub headers: Fields,
     /// The body.
     pub body: Vec<u8>,
+    /// The trailer fields of a chunked body. They are read; to send them, write the chunks into the body.
+    pub trailers: Fields,
 }
 
 impl Request {
@@ -92,8 +94,8 @@ impl Request {
         let (Some(method), Some(target)) = (words.next(), words.next()) else {
             bail!("malformed request line `{first}`");
         };
-        let body = read_body(from, &headers, false)?;
-        Ok(Some(Self { method: method.to_owned(), target: target.to_owned(), headers, body }))
+        let (body, trailers) = read_body(from, &headers, false)?;
+        Ok(Some(Self { method: method.to_owned(), target: target.to_owned(), headers, body, trailers }))
     }
 }
 
@@ -174,7 +176,7 @@ impl Response {
                 continue;
             }
             let bodiless = method == "HEAD" || status == 204 || status == 304;
-            let body = if bodiless { Vec::new() } else { read_body(from, &headers, true)? };
+            let body = if bodiless { Vec::new() } else { read_body(from, &headers, true)?.0 };
             return Ok(Self { status, headers, body });
         }
     }
@@ -202,11 +204,16 @@ fn read_head(from: &mut impl BufRead) -> Result<Option<(String, Fields)>> {
         }
         Err(error) => return Err(error.into()),
     };
+    Ok(Some((String::from_utf8_lossy(&first).into_owned(), read_fields(from)?)))
+}
+
+/// Fields up to the empty line that ends them.
+fn read_fields(from: &mut impl BufRead) -> Result<Fields> {
     let mut headers = Fields::new();
     loop {
         let line = read_line(from)?.context("the connection was closed within a head")?;
         if line.is_empty() {
-            return Ok(Some((String::from_utf8_lossy(&first).into_owned(), headers)));
+            return Ok(headers);
         }
         let colon = line.iter().position(|byte| *byte == b':').context("a header line without a colon")?;
         let (name, value) = line.split_at(colon);
@@ -227,8 +234,8 @@ fn read_line(from: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
-/// The body by its framing; `until_close` where one without framing lasts as long as the connection.
-fn read_body(from: &mut impl BufRead, headers: &Fields, until_close: bool) -> Result<Vec<u8>> {
+/// The body by its framing, and trailers; `until_close` where one without framing lasts as long as the connection.
+fn read_body(from: &mut impl BufRead, headers: &Fields, until_close: bool) -> Result<(Vec<u8>, Fields)> {
     let mut body = Vec::new();
     if values(headers, "transfer-encoding").iter().any(|value| value.eq_ignore_ascii_case("chunked")) {
         loop {
@@ -236,11 +243,11 @@ fn read_body(from: &mut impl BufRead, headers: &Fields, until_close: bool) -> Re
             let line = String::from_utf8_lossy(&line).into_owned();
             let digits = line.split(';').next().unwrap_or_default().trim();
             let size = usize::from_str_radix(digits, 16).with_context(|| format!("chunk size `{line}`"))?;
-            read_exactly(from, size, &mut body)?;
-            while read_line(from)?.is_some_and(|line| size == 0 && !line.is_empty()) {}
             if size == 0 {
-                return Ok(body);
+                return Ok((body, read_fields(from)?));
             }
+            read_exactly(from, size, &mut body)?;
+            read_line(from)?;
         }
     }
     match values(headers, "content-length").first() {
@@ -253,7 +260,7 @@ fn read_body(from: &mut impl BufRead, headers: &Fields, until_close: bool) -> Re
         }
         None => {}
     }
-    Ok(body)
+    Ok((body, Fields::new()))
 }
 
 fn read_exactly(from: &mut impl BufRead, size: usize, into: &mut Vec<u8>) -> Result<()> {

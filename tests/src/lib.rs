@@ -14,6 +14,7 @@ pub mod pki;
 pub mod policies;
 pub mod server;
 pub mod services;
+pub mod simulated;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::http::{Request, Response};
+use crate::http::{Fields, Request, Response};
 use crate::server::{Answer, Server};
 
 /// A service that answers every request with 200 and what it got, as JSON:
-/// `{"service", "method", "path", "headers": [[name, value], ...], "body"}`.
+/// `{"service", "method", "path", "headers": [[name, value], ...], "body", "trailers": [[name, value], ...]}`.
 pub struct Echo(Server);
 
 impl Echo {
@@ -35,14 +35,16 @@ impl Echo {
 
 fn described(service: &str, request: &Request) -> Value {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let headers: Vec<Value> =
-        request.headers.iter().map(|(name, value)| json!([name.to_lowercase(), text(value)])).collect();
+    let fields = |fields: &Fields| -> Vec<Value> {
+        fields.iter().map(|(name, value)| json!([name.to_lowercase(), text(value)])).collect()
+    };
     json!({
         "service": service,
         "method": request.method,
         "path": request.target,
-        "headers": headers,
+        "headers": fields(&request.headers),
         "body": text(&request.body),
+        "trailers": fields(&request.trailers),
     })
 }
 

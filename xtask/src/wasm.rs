@@ -59,7 +59,8 @@ const PROXY: &[&str] = &[
 const WASI: &[&str] = &["clock_time_get", "environ_get", "environ_sizes_get", "fd_write", "random_get"];
 
 /// What a host looks for in our module; each row is a choice of which one must be there. Nothing else is exported: the SDK
-/// offers every callback, and a host calls each that it finds, on every request, whether it does anything or not.
+/// offers every callback, and a host calls each that it finds, on every request, whether it does anything or not. Body and
+/// trailers cost those requests alone that have them; without them a held request could go on by its body.
 const EXPORTS: &[&[&str]] = &[
     &["memory"],
     &["_initialize", "_start"],
@@ -69,7 +70,9 @@ const EXPORTS: &[&[&str]] = &[
     &["proxy_on_context_create"],
     &["proxy_on_delete"],
     &["proxy_on_http_call_response"],
+    &["proxy_on_request_body"],
     &["proxy_on_request_headers"],
+    &["proxy_on_request_trailers"],
     &["proxy_on_tick"],
     &["proxy_on_vm_start"],
 ];

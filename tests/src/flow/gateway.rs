@@ -52,10 +52,15 @@ impl EnvoyGateway {
     /// Starts Envoy with a configuration of the filter's other than the world's own.
     pub fn start_with(world: &World, configuration: &Value) -> Result<Self> {
         let module = Envoy::module()?;
+        Self::start_filter(world, countersign(&module.to_string_lossy(), &configuration.to_string()))
+    }
+
+    /// Starts Envoy with the filter as Envoy is to configure it.
+    pub fn start_filter(world: &World, filter: Value) -> Result<Self> {
         let authority = Authority::new("gateway")?;
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
-        let mut config = Bootstrap { tls, ..Bootstrap::default() }
-            .filter(countersign(&module.to_string_lossy(), &configuration.to_string()))
+        let mut config = Bootstrap { tls, trailers: true, ..Bootstrap::default() }
+            .filter(filter)
             .route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
             config = config.cluster(name, address);
