@@ -58,6 +58,16 @@ impl Document {
             .map_err(|error| self.fault(&error.path, &error.message))
     }
 
+    /// Whether it is an object with a member of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        matches!(&self.root.value, Node::Map(members) if members.iter().any(|(member, _)| member == name))
+    }
+
+    /// Whether it is a list.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(&self.root.value, Node::List(_))
+    }
+
     /// A fault of the field at `path`, such as `routes[2].path`.
     pub(crate) fn fault(&self, path: &str, message: impl fmt::Display) -> Failure {
         if path.is_empty() {

@@ -1,6 +1,7 @@
 //! How a command ends.
 
 use crate::console::{BAD, HINT};
+use crate::findings::Finding;
 use std::fmt::{self, Display};
 use std::io;
 use std::process::ExitCode;
@@ -31,18 +32,21 @@ pub(crate) struct Failure {
     message: String,
     help: Option<String>,
     details: Option<String>,
-    findings: Vec<serde_json::Value>,
+    findings: Vec<Finding>,
+    place: Option<String>,
 }
 
 impl Failure {
     /// The command, its input or a policy is wrong. `message` is lower case, without a full stop, with inputs in backticks.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), help: None, details: None, findings: Vec::new() }
+        let message = message.into();
+        Self { exit: Exit::Usage, message, help: None, details: None, findings: Vec::new(), place: None }
     }
 
     /// The same, at a place such as `countersign.yaml:12:3`.
     pub(crate) fn at(place: impl Display, message: impl Display) -> Self {
-        Self::usage(format!("{place}: {message}"))
+        let place = place.to_string();
+        Self { place: Some(place.clone()), ..Self::usage(format!("{place}: {message}")) }
     }
 
     /// An assertion failed, or something was found.
@@ -64,9 +68,9 @@ impl Failure {
         self
     }
 
-    /// Adds what was found, as data for machine-readable output.
+    /// Adds what was found, one by one, for machine-readable output.
     #[must_use]
-    pub(crate) fn findings(mut self, findings: Vec<serde_json::Value>) -> Self {
+    pub(crate) fn findings(mut self, findings: Vec<Finding>) -> Self {
         self.findings = findings;
         self
     }
@@ -83,13 +87,14 @@ impl Failure {
         self.exit
     }
 
-    /// It as data: each finding, or itself as the only one.
-    pub(crate) fn data(&self) -> Vec<serde_json::Value> {
-        if self.findings.is_empty() {
-            vec![serde_json::json!({ "severity": "error", "message": self.message, "help": self.help })]
-        } else {
-            self.findings.clone()
+    /// What was found: each finding, or itself as the only one.
+    pub(crate) fn found(&self) -> Vec<Finding> {
+        if !self.findings.is_empty() {
+            return self.findings.clone();
         }
+        let place = self.place.as_deref().unwrap_or_default();
+        let message = self.message.strip_prefix(place).and_then(|rest| rest.strip_prefix(": "));
+        vec![Finding::at(place, message.unwrap_or(&self.message), self.help.as_deref())]
     }
 
     /// Shows it on standard error.

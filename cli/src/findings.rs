@@ -1,9 +1,193 @@
-//! What the compiler finds, shown with the lines it is about.
+//! What is found about policies and configurations, by the compiler or the linter, shown with the lines it is about.
 
+use crate::console::{BAD, HINT};
 use crate::failure::Failure;
+use crate::output::{Annotation, Case, Format, Suite, annotate, junit};
 use countersign_compiler::{CompileError, CompileErrors};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Probably not what was meant.
+    Warning,
+    /// Wrong.
+    Error,
+}
+
+impl Severity {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug)]
+pub(crate) struct Finding {
+    /// How grave it is.
+    pub(crate) severity: Severity,
+    /// The linter's rule.
+    pub(crate) rule: Option<&'static str>,
+    /// The policy it is about.
+    pub(crate) policy: Option<String>,
+    /// A path; empty where it has no place.
+    source: String,
+    start: (u32, u32),
+    end: (u32, u32),
+    message: String,
+    help: Option<String>,
+    /// The finding with its lines, for people.
+    report: Option<String>,
+}
+
+impl Finding {
+    /// What the compiler or the linter found.
+    pub(crate) fn new(severity: Severity, found: &CompileError) -> Self {
+        Self {
+            severity,
+            rule: None,
+            policy: None,
+            source: found.source.clone(),
+            start: (found.line, found.column),
+            end: found.end(),
+            message: found.message.clone(),
+            help: found.help.clone(),
+            report: Some(report(found)),
+        }
+    }
+
+    /// Something at a place such as `countersign.yaml:12:3`.
+    pub(crate) fn at(place: &str, message: &str, help: Option<&str>) -> Self {
+        let (source, start) = split_place(place);
+        Self {
+            severity: Severity::Error,
+            rule: None,
+            policy: None,
+            source: source.to_owned(),
+            start,
+            end: start,
+            message: message.to_owned(),
+            help: help.map(str::to_owned),
+            report: None,
+        }
+    }
+
+    /// `a.cedar:12:5: message`
+    pub(crate) fn line(&self) -> String {
+        let rule = self.rule.map_or_else(String::new, |rule| format!(" [{rule}]"));
+        match (self.source.as_str(), self.start) {
+            ("", _) => format!("{}{rule}", self.message),
+            (source, (0, _)) => format!("{source}: {}{rule}", self.message),
+            (source, (line, column)) => format!("{source}:{line}:{column}: {}{rule}", self.message),
+        }
+    }
+
+    /// It as data.
+    pub(crate) fn data(&self) -> Value {
+        json!({
+            "severity": self.severity.name(),
+            "rule": self.rule,
+            "policy": self.policy,
+            "source": self.source,
+            "line": self.start.0,
+            "column": self.start.1,
+            "end_line": self.end.0,
+            "end_column": self.end.1,
+            "message": self.message,
+            "help": self.help,
+        })
+    }
+
+    /// Writes it for people.
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let style = if self.severity == Severity::Error { BAD } else { HINT };
+        writeln!(out, "{style}{}{style:#}: {}", self.severity.name(), self.line())?;
+        match (&self.report, &self.help) {
+            (Some(report), _) => writeln!(out, "\n{}", report.trim_end()),
+            (None, Some(help)) => writeln!(out, "  {HINT}help{HINT:#}: {help}"),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn annotation(&self) -> String {
+        let help = self.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        annotate(&Annotation {
+            level: if self.severity == Severity::Note { "notice" } else { self.severity.name() },
+            file: &self.source,
+            start: self.start,
+            end: self.end,
+            title: self.rule.unwrap_or_default(),
+            message: &format!("{}{help}", self.message),
+        })
+    }
+}
+
+/// The parts of a place such as `countersign.yaml:12:3`: file, then line and column, 0 where it has none.
+pub(crate) fn split_place(place: &str) -> (&str, (u32, u32)) {
+    let mut parts = place.rsplitn(3, ':');
+    let (column, line) = (parts.next(), parts.next());
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+    match (parts.next(), number(line), number(column)) {
+        (Some(source), Some(line), Some(column)) => (source, (line, column)),
+        _ => (place, (0, 0)),
+    }
+}
+
+/// What was found about one path.
+pub(crate) struct Checked {
+    /// The path.
+    pub(crate) path: String,
+    /// What was found.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Checked {
+    /// Whether nothing is an error.
+    pub(crate) fn ok(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity < Severity::Error)
+    }
+}
+
+/// Writes what was found, in any form but that for people.
+pub(crate) fn write_data(out: &mut dyn Write, format: Format, all: &[Checked]) -> io::Result<()> {
+    match format {
+        Format::Text | Format::Json => all.iter().try_for_each(|checked| {
+            let findings: Vec<Value> = checked.findings.iter().map(Finding::data).collect();
+            writeln!(out, "{}", json!({ "path": checked.path, "ok": checked.ok(), "findings": findings }))
+        }),
+        Format::Github => {
+            let mut findings = all.iter().flat_map(|checked| &checked.findings);
+            findings.try_for_each(|finding| writeln!(out, "{}", finding.annotation()))
+        }
+        Format::Junit => {
+            let suites: Vec<Suite> = all.iter().map(suite).collect();
+            out.write_all(junit(&suites).as_bytes())
+        }
+    }
+}
+
+/// One case for each finding; a path without any is a case that passes.
+fn suite(checked: &Checked) -> Suite {
+    let case = |finding: &Finding| {
+        let help = finding.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        let text = format!("{}: {}{help}", finding.severity.name(), finding.line());
+        Case { name: finding.line(), failure: Some((finding.message.clone(), text)) }
+    };
+    let mut cases: Vec<Case> = checked.findings.iter().map(case).collect();
+    if cases.is_empty() {
+        cases.push(Case { name: checked.path.clone(), failure: None });
+    }
+    Suite { name: checked.path.clone(), cases }
+}
 
 /// All errors of a pack as one failure: the first in short, then each with its source.
 pub(crate) fn failure(errors: &CompileErrors) -> Failure {
@@ -16,7 +200,7 @@ pub(crate) fn failure(errors: &CompileErrors) -> Failure {
     let details: Vec<String> = errors.0.iter().map(report).collect();
     Failure::usage(format!("{first}{more}"))
         .details(details.join("\n"))
-        .findings(errors.0.iter().map(|error| data(error, "error")).collect())
+        .findings(errors.0.iter().map(|error| Finding::new(Severity::Error, error)).collect())
 }
 
 /// A finding with the lines it is about.
@@ -27,16 +211,4 @@ pub(crate) fn report(finding: &CompileError) -> String {
         Ok(()) => text,
         Err(_) => finding.to_string(),
     }
-}
-
-/// A finding as data.
-pub(crate) fn data(finding: &CompileError, severity: &str) -> Value {
-    json!({
-        "severity": severity,
-        "source": finding.source,
-        "line": finding.line,
-        "column": finding.column,
-        "message": finding.message,
-        "help": finding.help,
-    })
 }

@@ -12,9 +12,14 @@ mod engine;
 mod explanation;
 mod failure;
 mod findings;
+mod images;
+mod literal;
+mod output;
 mod reference;
+mod report;
 mod request_args;
 mod scenario;
+mod table;
 mod time;
 
 use std::process::ExitCode;

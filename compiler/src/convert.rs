@@ -12,6 +12,13 @@ pub fn uid(uid: &ast::EntityUID) -> EntityUid {
     EntityUid::new(uid.entity_type().to_string(), id)
 }
 
+/// The entity that `text` names in Cedar's syntax: `Type::"id"`.
+#[must_use]
+pub fn parse_uid(text: &str) -> Option<EntityUid> {
+    let parsed: cedar_policy::EntityUid = text.parse().ok()?;
+    Some(uid(parsed.as_ref()))
+}
+
 /// A value; `None` where it holds something unknown, as partial evaluation has it.
 #[must_use]
 pub fn value(value: &ast::Value) -> Option<Value> {

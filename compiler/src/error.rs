@@ -65,6 +65,15 @@ impl CompileError {
         }
     }
 
+    /// Line and column where it ends, in the same way as [`Self::line`] and [`Self::column`].
+    #[must_use]
+    pub fn end(&self) -> (u32, u32) {
+        let Some(text) = self.text.as_ref().filter(|_| self.line > 0) else { return (0, 0) };
+        let source = Source { name: String::new(), text: Arc::clone(text.inner()) };
+        let place = source.place(self.span.offset() + self.span.len());
+        (place.line, place.column)
+    }
+
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

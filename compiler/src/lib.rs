@@ -24,6 +24,7 @@ mod builder;
 mod compile;
 pub mod convert;
 mod error;
+mod format;
 mod lower;
 mod pack;
 mod source;
@@ -32,5 +33,6 @@ mod tests;
 
 pub use compile::{CompileOptions, Compiled, compile, compile_set};
 pub use error::{CompileError, CompileErrors, Warning};
+pub use format::{format_policies, format_schema};
 pub use pack::{LoadError, Pack, load_pack};
 pub use source::Source;

@@ -1,12 +1,12 @@
 //! `countersign check`: is this configuration, or this pack, good?
 
 use crate::configuration::{Configuration, compile_pack};
-use crate::console::{self, DIM, GOOD, HINT};
+use crate::console::{self, DIM, GOOD};
 use crate::failure::{Exit, Failure};
-use crate::findings;
+use crate::findings::{Checked, Finding, Severity, write_data};
+use crate::images;
+use crate::output::Format;
 use countersign_compiler::Warning;
-use countersign_core::policy::Image;
-use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -27,15 +27,6 @@ pub(crate) struct Check {
     format: Format,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Pretty,
-    /// One JSON object for each path.
-    Json,
-}
-
 /// What a good path holds, in short, and what the compiler noticed.
 struct Good {
     summary: String,
@@ -46,58 +37,54 @@ impl Check {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let mut exit = Exit::Good;
+        let mut all = Vec::new();
+        let mut out = console::stdout();
         for path in &self.paths {
-            let found = match check(path) {
-                Ok(good) if self.deny_warnings && !good.warnings.is_empty() => {
-                    self.show(path, Ok(&good))?;
-                    Exit::Finding
-                }
-                Ok(good) => {
-                    self.show(path, Ok(&good))?;
-                    Exit::Good
-                }
-                Err(failure) => {
-                    self.show(path, Err(&failure))?;
-                    failure.exit()
-                }
+            let result = check(path);
+            exit = exit.max(match &result {
+                Ok(good) if self.deny_warnings && !good.warnings.is_empty() => Exit::Finding,
+                Ok(_) => Exit::Good,
+                Err(failure) => failure.exit(),
+            });
+            if self.format == Format::Text {
+                show(&mut out, path, &result)?;
+                continue;
+            }
+            let warning = |warning: &Warning| Finding::new(Severity::Warning, warning);
+            let findings = match result {
+                Ok(good) => good.warnings.iter().map(warning).collect(),
+                Err(failure) => failure.found(),
             };
-            exit = exit.max(found);
+            all.push(Checked { path: path.display().to_string(), findings });
         }
+        if self.format != Format::Text {
+            write_data(&mut out, self.format, &all)?;
+        }
+        out.flush()?;
         Ok(exit)
     }
+}
 
-    fn show(&self, path: &Path, result: Result<&Good, &Failure>) -> Result<(), Failure> {
-        let mut out = console::stdout();
-        if self.format == Format::Json {
-            let found = match result {
-                Ok(good) => good.warnings.iter().map(|warning| findings::data(warning, "warning")).collect(),
-                Err(failure) => failure.data(),
-            };
-            writeln!(
-                out,
-                "{}",
-                json!({ "path": path.display().to_string(), "ok": result.is_ok(), "findings": found })
-            )?;
-            return Ok(out.flush()?);
-        }
-        match result {
-            Ok(good) => {
-                for warning in &good.warnings {
-                    writeln!(out, "{HINT}warning{HINT:#}: {warning}\n\n{}", findings::report(warning))?;
-                }
-                writeln!(out, "{GOOD}ok{GOOD:#} {} {DIM}({}){DIM:#}", path.display(), good.summary)?;
+fn show(out: &mut dyn Write, path: &Path, result: &Result<Good, Failure>) -> Result<(), Failure> {
+    match result {
+        Ok(good) => {
+            for warning in &good.warnings {
+                Finding::new(Severity::Warning, warning).write(out)?;
             }
-            Err(failure) => failure.print(),
+            writeln!(out, "{GOOD}ok{GOOD:#} {} {DIM}({}){DIM:#}", path.display(), good.summary)?;
         }
-        Ok(out.flush()?)
+        Err(failure) => {
+            out.flush()?;
+            failure.print();
+        }
     }
+    Ok(())
 }
 
 fn check(path: &Path) -> Result<Good, Failure> {
     if path.is_dir() {
         let compiled = compile_pack(path)?;
-        let image = Image::decode(&compiled.image)
-            .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        let image = images::decode(path, &compiled.image)?;
         let summary = format!(
             "{}, {} bytes",
             console::count(image.policy_count(), "policy", "policies"),

@@ -4,8 +4,8 @@ use crate::configuration::{Configuration, compile_pack};
 use crate::console::{DIM, GOOD, HINT, count};
 use crate::failure::{Exit, Failure};
 use crate::findings;
+use crate::images;
 use countersign_compiler::Warning;
-use countersign_core::policy::Image;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +31,9 @@ impl Compile {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let (bytes, image, digest, warnings) = if self.input.is_dir() {
             let compiled = compile_pack(&self.input)?;
-            let image = Image::decode(&compiled.image)
-                .map_err(|error| Failure::usage(format!("{}: {error}", self.input.display())))?;
-            let digest: String = compiled.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            let image = images::decode(&self.input, &compiled.image)?;
             let policies = image.policy_count();
-            (compiled.image, policies, format!("sha256:{digest}"), compiled.warnings)
+            (compiled.image, policies, images::digest(&image), compiled.warnings)
         } else {
             let Configuration { config, settings, warnings } = Configuration::load(&self.input)?;
             let json =

@@ -5,6 +5,8 @@ mod check;
 mod compile;
 mod eval;
 mod explain;
+mod fmt;
+mod inspect;
 mod keys;
 mod reference;
 mod serve;
@@ -40,7 +42,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Compile(compile::Compile),
+    Inspect(inspect::Inspect),
     Test(test::Test),
     Eval(eval::Eval),
     Explain(explain::Explain),
@@ -58,6 +62,8 @@ pub(crate) fn run() -> Result<Exit, Failure> {
     match cli.command {
         Command::Check(command) => command.run(),
         Command::Compile(command) => command.run(),
+        Command::Fmt(command) => command.run(),
+        Command::Inspect(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Explain(command) => command.run(),

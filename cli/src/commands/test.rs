@@ -1,23 +1,29 @@
-//! `countersign test`: scenarios with expected decisions.
+//! `countersign test`: scenarios and tables of cases with expected decisions.
 
-use crate::console;
+use crate::console::{self, BAD};
 use crate::decider::Engines;
+use crate::document::Document;
 use crate::engine::Module;
 use crate::failure::{Exit, Failure};
-use crate::scenario::{Format, Plan, show};
+use crate::output::Format;
+use crate::report::{FileResult, Report};
+use crate::scenario::Plan;
+use crate::table::{self, Coverage, Images, Table};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Run scenario files.
+/// Run scenarios, and tables of cases.
 ///
 /// A scenario file makes keys and tokens, scripts what key sources answer, sends requests and says what must be decided. By
-/// default every case runs natively and through the module, and both must agree. No test found is a failure.
+/// default every case runs natively and through the module, and both must agree. A table asks the policies of a pack alone:
+/// who, what, to what, in which context, and what must come of it; conditions are counted both ways. A pack (folder) stands for
+/// the tables in it: `tests.json`, and every file in its folder `tests`. No test found is a failure.
 #[derive(clap::Args)]
 #[command(after_long_help = FORMAT)]
 pub(crate) struct Test {
-    /// Scenario files, in YAML or JSON.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    /// Scenario files and tables, in YAML or JSON, and packs (folders).
+    #[arg(required = true, value_name = "FILE | PACK")]
+    paths: Vec<PathBuf>,
     /// Only cases whose name, or whose file's name, contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -27,9 +33,22 @@ pub(crate) struct Test {
     /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
+    /// Show what tables cover of every policy, not only what is missing.
+    #[arg(long)]
+    coverage: bool,
+    /// End with 3 where tables satisfy less than this share of a pack's policies, or see less than this share of the ways that
+    /// its conditions can go.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    coverage_min: Option<u8>,
     /// How to print the results.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// A file of tests.
+enum File {
+    Scenarios(Box<Plan>),
+    Table(Table),
 }
 
 const FORMAT: &str = r#"A scenario file:
@@ -59,39 +78,134 @@ truncate) or `raw`. `peer` is a SPIFFE ID or `none`. `expect` is `allow`, `deny`
 `steps` take the place of `request`. A step sends a `request` (with `hold: NAME` where it must wait), lets time pass
 (`advance: 5s`), changes `issuers` or `upstreams`, or has a held request decided (`settle: NAME`) or its client go away
 (`close: NAME`). `upstreams: {cluster: {/path: [{keys: [current]}, {status: 500}, {failure: silence, delay: 1s}]}}` scripts a
-cluster, answer by answer. `cold: true` starts a case before any keys are fetched."#;
+cluster, answer by answer. `cold: true` starts a case before any keys are fetched.
+
+A table:
+
+  defaults: { context: { environment: production } }
+  cases:
+    - name: an amount of ${context.transaction.amount} for a customer
+      principal: User::"alice"
+      action: ScoreTransfer
+      resource: Transfer::"t-1"
+      entities:
+        - { uid: 'User::"alice"', attrs: { tenant: acme, region: eu }, parents: ['Role::"customer"'] }
+        - { uid: 'Transfer::"t-1"', attrs: { tenant: acme } }
+      table:
+        columns: [context.transaction.amount, decision, reasons]
+        rows:
+          - [1000000, allow, score-own-transfer]
+          - [1000001, deny, []]
+
+A column sets the member of the case that it names, or `${column}` anywhere in it. `matrix: { down, across, columns, rows }` makes a
+case of each cell. `reasons` are the policies that determine the decision; `errors`, by default none, those that fail."#;
 
 impl Test {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let plans = self.files.iter().map(|path| Plan::load(path)).collect::<Result<Vec<_>, _>>()?;
-        let engines = |plan: &Plan| self.engine.unwrap_or(plan.engine());
-        let needed = plans.iter().any(|plan| engines(plan).need_module());
-        let module = needed.then(|| Module::load(self.module.as_deref())).transpose()?;
+        let mut images = Images::new();
         let mut files = Vec::new();
-        for plan in &plans {
-            let file =
-                plan.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        for path in self.files()? {
+            let document = Document::open(&path)?;
+            files.push(if document.has("configuration") {
+                File::Scenarios(Box::new(Plan::load(&path)?))
+            } else if document.is_list() || document.has("cases") {
+                File::Table(Table::load(&path, &mut images)?)
+            } else {
+                let message = "expected `configuration` for scenarios, or `cases` for tables";
+                return Err(document.fault("", message));
+            });
+        }
+        let report = self.report(&files)?;
+        let mut out = console::stdout();
+        report.show(&mut out, self.format)?;
+        out.flush()?;
+        self.verdict(&report)
+    }
+
+    /// The files named, and those of the packs named.
+    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            if !path.is_dir() {
+                files.push(path.clone());
+                continue;
+            }
+            let found = table::of_pack(path)?;
+            if found.is_empty() {
+                let message = "expected at least one test, found none";
+                return Err(Failure::finding(format!("{}: {message}", path.display()))
+                    .help("put a table into the pack's folder `tests`"));
+            }
+            files.extend(found);
+        }
+        Ok(files)
+    }
+
+    fn report(&self, files: &[File]) -> Result<Report, Failure> {
+        let engines = |plan: &Plan| self.engine.unwrap_or(plan.engine());
+        let needed =
+            files.iter().any(|file| matches!(file, File::Scenarios(plan) if engines(plan).need_module()));
+        let module = needed.then(|| Module::load(self.module.as_deref())).transpose()?;
+        let mut report = Report { files: Vec::new(), coverage: Vec::new(), whole_coverage: self.coverage };
+        for file in files {
+            let (path, names): (&PathBuf, Vec<&str>) = match file {
+                File::Scenarios(plan) => (&plan.path, plan.names().collect()),
+                File::Table(table) => (&table.path, table.names().collect()),
+            };
+            let title = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let wanted = |name: &str| {
-                self.filter.as_ref().is_none_or(|text| name.contains(text) || file.contains(text))
+                self.filter.as_ref().is_none_or(|text| name.contains(text) || title.contains(text))
             };
             let chosen: Vec<usize> =
-                plan.names().enumerate().filter(|(_, name)| wanted(name)).map(|(index, _)| index).collect();
-            let results =
-                chosen.into_iter().map(|index| plan.run(index, engines(plan), module.as_ref())).collect();
-            files.push((plan.path.clone(), results));
+                names.iter().enumerate().filter(|(_, name)| wanted(name)).map(|(index, _)| index).collect();
+            let cases = match file {
+                File::Scenarios(plan) => {
+                    chosen.into_iter().map(|index| plan.run(index, engines(plan), module.as_ref())).collect()
+                }
+                File::Table(table) => {
+                    let coverage = account(&mut report.coverage, table);
+                    chosen.into_iter().map(|index| table.run(index, coverage)).collect()
+                }
+            };
+            report.files.push(FileResult { path: path.clone(), cases });
         }
-        let mut out = console::stdout();
-        show(&mut out, self.format, &files)?;
-        out.flush()?;
-        let mut all = files.iter().flat_map(|(_, cases)| cases).peekable();
-        if all.peek().is_none() {
+        Ok(report)
+    }
+
+    fn verdict(&self, report: &Report) -> Result<Exit, Failure> {
+        if report.cases().next().is_none() {
             let failure = Failure::finding("expected at least one test, found none");
             return Err(match &self.filter {
                 Some(text) => failure.help(format!("no case's or file's name contains `{text}`")),
                 None => failure,
             });
         }
-        Ok(if all.all(|case| case.failures.is_empty()) { Exit::Good } else { Exit::Finding })
+        if report.cases().any(|case| !case.failures.is_empty()) {
+            return Ok(Exit::Finding);
+        }
+        let Some(least) = self.coverage_min else { return Ok(Exit::Good) };
+        if report.coverage.is_empty() {
+            return Err(Failure::usage("`--coverage-min`: expected a table of cases, found none"));
+        }
+        match report.coverage.iter().find(|coverage| coverage.percent() < usize::from(least)) {
+            Some(short) => {
+                anstream::eprintln!("{BAD}error{BAD:#}: expected at least {least} %: {}", short.summary());
+                Ok(Exit::Regression)
+            }
+            None => Ok(Exit::Good),
+        }
     }
+}
+
+/// The account of a table's pack, begun where this is its first table.
+fn account<'a>(all: &'a mut Vec<Coverage>, table: &Table) -> &'a mut Coverage {
+    let at = match all.iter().position(|coverage| *coverage.pack() == table.pack) {
+        Some(at) => at,
+        None => {
+            all.push(table.coverage());
+            all.len() - 1
+        }
+    };
+    &mut all[at]
 }

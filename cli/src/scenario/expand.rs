@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The cases that `case` stands for.
-pub(super) fn expand(case: Value) -> Result<Vec<Value>, String> {
+pub(crate) fn expand(case: Value) -> Result<Vec<Value>, String> {
     let Value::Object(mut case) = case else { return Ok(vec![case]) };
     let Some(each) = case.remove("each") else { return Ok(vec![Value::Object(case)]) };
     let Value::Array(entries) = each else {
@@ -21,7 +21,8 @@ pub(super) fn expand(case: Value) -> Result<Vec<Value>, String> {
         .collect()
 }
 
-fn replace(value: &Value, entry: &Map<String, Value>) -> Result<Value, String> {
+/// `value`, with every `${name}` replaced.
+pub(crate) fn replace(value: &Value, entry: &Map<String, Value>) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => replace_text(text, entry)?,
         Value::Array(items) => {
@@ -44,8 +45,9 @@ fn replace_text(text: &str, entry: &Map<String, Value>) -> Result<Value, String>
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) =
             after.split_once('}').ok_or_else(|| format!("expected `}}` after `${{` in `{text}`"))?;
-        let value =
-            entry.get(name).ok_or_else(|| format!("`{text}`: no entry of `each` may lack `{name}`"))?;
+        let value = entry
+            .get(name)
+            .ok_or_else(|| format!("`{text}`: no entry of `each` and no row may lack `{name}`"))?;
         if before.is_empty() && after.is_empty() && replaced.is_empty() {
             return Ok(value.clone());
         }

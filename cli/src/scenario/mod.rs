@@ -4,12 +4,11 @@ mod expand;
 mod expect;
 mod format;
 mod keys;
-mod report;
 mod run;
 #[cfg(test)]
 mod tests;
 mod token;
 mod world;
 
-pub(crate) use report::{Format, show};
+pub(crate) use expand::{expand, replace};
 pub(crate) use run::Plan;

@@ -12,6 +12,7 @@ use crate::decider::Engines;
 use crate::document::Document;
 use crate::engine::{self, Decision, Engine, Module, Native, Ticket, Wasm, World, differences};
 use crate::failure::Failure;
+use crate::report::CaseResult;
 use crate::time;
 use countersign_core::config::Config;
 use countersign_core::settings::Settings;
@@ -41,17 +42,8 @@ pub(crate) struct Plan {
     keys: Keys,
     start: Timestamp,
     engine: Option<Engines>,
-    cases: Vec<Case>,
-}
-
-/// How a case ended.
-pub(crate) struct CaseResult {
-    /// The case's name.
-    pub(crate) name: String,
-    /// What is wrong, step by step; empty where all is well.
-    pub(crate) failures: Vec<String>,
-    /// The decision records, of the first engine.
-    pub(crate) records: Vec<Map<String, Value>>,
+    /// Each with its place in the file.
+    cases: Vec<(String, Case)>,
 }
 
 /// Reads a `T` from a value; an error comes with the path of the field.
@@ -110,7 +102,7 @@ impl Plan {
                     document.fault(&format!("{place}{dot}{inner}"), message)
                 })?;
                 check(&case).map_err(|message| document.fault(&place, message))?;
-                cases.push(case);
+                cases.push((document.place(&place), case));
             }
         }
         let prefix = config.forward.prefix.clone();
@@ -135,12 +127,12 @@ impl Plan {
 
     /// The names of the cases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.cases.iter().map(|case| case.name.as_str())
+        self.cases.iter().map(|(_, case)| case.name.as_str())
     }
 
     /// Runs the case at `index`.
     pub(crate) fn run(&self, index: usize, engines: Engines, module: Option<&Module>) -> CaseResult {
-        let Some(case) = self.cases.get(index) else { unreachable!("cases are counted") };
+        let Some((place, case)) = self.cases.get(index) else { unreachable!("cases are counted") };
         let mut sides: Vec<(&'static str, Trace)> = Vec::new();
         if engines != Engines::Wasm {
             sides.push(("native", self.trace(case, |world| Ok(Box::new(Native::start(world))))));
@@ -183,7 +175,12 @@ impl Plan {
         let records = sides
             .first()
             .map(|(_, trace)| trace.decisions.iter().map(|one| one.record(&self.prefix)).collect());
-        CaseResult { name: case.name.clone(), failures, records: records.unwrap_or_default() }
+        CaseResult {
+            name: case.name.clone(),
+            place: place.clone(),
+            failures,
+            records: records.unwrap_or_default(),
+        }
     }
 
     /// Runs a case on one engine.

@@ -5,6 +5,7 @@
 //! is allocated unless lists outgrow their place.
 
 mod compare;
+pub mod coverage;
 mod expr;
 mod hierarchy;
 mod outcome;

@@ -46,10 +46,10 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-type Sections<'a> = Vec<(Section, &'a [u8])>;
+pub(super) type Sections<'a> = Vec<(Section, &'a [u8])>;
 
 /// Checks everything outside the sections.
-fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), ImageError> {
+pub(super) fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), ImageError> {
     let found = image.len() as u64;
     let magic = image.get(..MAGIC.len().min(image.len())).unwrap_or_default();
     if magic.is_empty() || !MAGIC.starts_with(magic) {

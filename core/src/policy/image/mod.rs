@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod error;
 mod format;
+mod layout;
 pub(crate) mod lookup;
 mod read;
 pub mod tables;
@@ -19,6 +20,7 @@ use core::fmt;
 pub use encode::encode;
 pub use error::{Defect, ImageError};
 pub use format::{FORMAT_VERSION, LANGUAGE_VERSION, MAX_EXPRESSION_DEPTH, MAX_VALUE_DEPTH, Section};
+pub use layout::{Layout, is_action};
 use lookup::Lookup;
 use tables::{Effect, PolicyIndex, PolicyRow, Run, Span, Tables};
 

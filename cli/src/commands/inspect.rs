@@ -1,0 +1,161 @@
+//! `countersign inspect`: what is in a policy image.
+
+use crate::console::{self, DIM, HEADING, count};
+use crate::failure::{Exit, Failure};
+use crate::images;
+use crate::output::TextOrJson;
+use countersign_core::policy::image::{Layout, is_action};
+use countersign_core::policy::{Effect, Image, Policy};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Show what is in a policy image.
+///
+/// Reads the image alone: versions, digest, sections, what the schema declares, and every policy with its effect, scope and
+/// place in the sources. An image that was altered or cut short, or comes from a newer version, is refused with the reason.
+#[derive(clap::Args)]
+pub(crate) struct Inspect {
+    /// A policy image, as `countersign compile` writes it.
+    #[arg(value_name = "IMAGE")]
+    image: PathBuf,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    format: TextOrJson,
+}
+
+/// An image with all that is shown of it.
+struct Shown {
+    image: Image,
+    layout: Layout,
+    bytes: usize,
+}
+
+impl Inspect {
+    /// Runs it.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let bytes = images::read(&self.image)?;
+        let image = images::decode(&self.image, &bytes)?;
+        let layout = Layout::read(&bytes).map_err(|error| Failure::at(self.image.display(), error))?;
+        let shown = Shown { image, layout, bytes: bytes.len() };
+        let mut out = console::stdout();
+        match self.format {
+            TextOrJson::Text => shown.text(&mut out)?,
+            TextOrJson::Json => writeln!(out, "{:#}", shown.data())?,
+        }
+        out.flush()?;
+        Ok(Exit::Good)
+    }
+}
+
+impl Shown {
+    /// Bytes of the whole image for each policy, rounded up.
+    fn bytes_per_policy(&self) -> usize {
+        self.bytes.div_ceil(self.image.policy_count().max(1))
+    }
+
+    fn counts(&self) -> [(&'static str, usize); 5] {
+        let schema = self.image.schema();
+        let policies = self.image.policies();
+        let forbids = policies.filter(|policy| policy.effect() == Effect::Forbid).count();
+        [
+            ("permit policies", self.image.policy_count() - forbids),
+            ("forbid policies", forbids),
+            ("static entities", self.image.entities().filter(|(ty, _)| !is_action(ty)).count()),
+            ("actions", schema.actions().count()),
+            ("entity types", schema.entity_types().count()),
+        ]
+    }
+
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (major, minor) = self.layout.language;
+        writeln!(out, "{HEADING}image{HEADING:#}      {}", images::digest(&self.image))?;
+        writeln!(out, "{HEADING}format{HEADING:#}     {}", self.layout.format)?;
+        writeln!(out, "{HEADING}language{HEADING:#}   Cedar {major}.{minor}")?;
+        writeln!(
+            out,
+            "{HEADING}size{HEADING:#}       {} bytes, {} a policy",
+            self.bytes,
+            self.bytes_per_policy()
+        )?;
+        let sources: Vec<&str> = self.image.sources().collect();
+        writeln!(out, "{HEADING}sources{HEADING:#}    {}", sources.join(", "))?;
+        writeln!(out, "\n{HEADING}contents{HEADING:#}")?;
+        for (name, number) in self.counts() {
+            writeln!(out, "  {name:<16} {number:>7}")?;
+        }
+        writeln!(out, "\n{HEADING}sections{HEADING:#}          bytes")?;
+        writeln!(out, "  {:<16} {:>7}", "header", self.layout.header)?;
+        for (section, bytes) in &self.layout.sections {
+            writeln!(out, "  {:<16} {bytes:>7}", section.name())?;
+        }
+        writeln!(out, "\n{HEADING}policies{HEADING:#}")?;
+        for policy in self.image.policies() {
+            let (effect, place) = (effect(&policy), place(&policy));
+            let [principal, action, resource] = policy.scope();
+            writeln!(out, "  {effect} {HEADING}{}{HEADING:#} {DIM}{place}{DIM:#}", policy.id())?;
+            let conditions = match policy.conditions() {
+                0 => String::from("no conditions"),
+                number => count(number, "condition", "conditions"),
+            };
+            writeln!(out, "    ({principal}, {action}, {resource}) {DIM}{conditions}{DIM:#}")?;
+        }
+        Ok(())
+    }
+
+    fn data(&self) -> Value {
+        let schema = self.image.schema();
+        let sections: Vec<Value> = self
+            .layout
+            .sections
+            .iter()
+            .map(|(section, bytes)| json!({ "name": section.name(), "bytes": bytes }))
+            .collect();
+        let counts = self.counts().into_iter();
+        let counts = counts.map(|(name, number)| (name.replace(' ', "_"), number.into()));
+        json!({
+            "digest": images::digest(&self.image),
+            "format": self.layout.format,
+            "language": format!("{}.{}", self.layout.language.0, self.layout.language.1),
+            "bytes": self.bytes,
+            "bytes_per_policy": self.bytes_per_policy(),
+            "header_bytes": self.layout.header,
+            "sections": sections,
+            "counts": counts.collect::<serde_json::Map<_, _>>(),
+            "sources": self.image.sources().collect::<Vec<_>>(),
+            "actions": schema.actions().map(|action| format!("{}::{:?}", action.ty(), action.id())).collect::<Vec<_>>(),
+            "entity_types": schema.entity_types().map(|ty| ty.name()).collect::<Vec<_>>(),
+            "policies": self.image.policies().map(|policy| data(&policy)).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn effect(policy: &Policy<'_>) -> &'static str {
+    match policy.effect() {
+        Effect::Permit => "permit",
+        Effect::Forbid => "forbid",
+    }
+}
+
+fn place(policy: &Policy<'_>) -> String {
+    let span = policy.span();
+    format!("{}:{}:{}", policy.source(), span.line, span.column)
+}
+
+fn data(policy: &Policy<'_>) -> Value {
+    let span = policy.span();
+    let [principal, action, resource] = policy.scope();
+    let annotations = policy.annotations().map(|(name, text)| (name.to_owned(), text.into()));
+    json!({
+        "id": policy.id(),
+        "effect": effect(policy),
+        "scope": { "principal": principal, "action": action, "resource": resource },
+        "conditions": policy.conditions(),
+        "annotations": annotations.collect::<serde_json::Map<_, _>>(),
+        "source": policy.source(),
+        "line": span.line,
+        "column": span.column,
+        "offset": span.offset,
+        "length": span.len,
+    })
+}

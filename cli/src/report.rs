@@ -1,0 +1,155 @@
+//! Showing how tests ended: scenarios and tables of cases, file by file.
+
+use crate::commands::in_order;
+use crate::console::{BAD, DIM, GOOD, HEADING, count};
+use crate::findings::split_place;
+use crate::output::{self, Annotation, Format, Suite, annotate};
+use crate::table::Coverage;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// How a case ended.
+pub(crate) struct CaseResult {
+    /// The case's name.
+    pub(crate) name: String,
+    /// Where it stands: `file:line:column`.
+    pub(crate) place: String,
+    /// What is wrong, step by step; empty where all is well.
+    pub(crate) failures: Vec<String>,
+    /// The decision records, of the first engine.
+    pub(crate) records: Vec<Map<String, Value>>,
+}
+
+/// How the cases of one file ended.
+pub(crate) struct FileResult {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// The cases that ran.
+    pub(crate) cases: Vec<CaseResult>,
+}
+
+/// How everything ended.
+pub(crate) struct Report {
+    /// File by file.
+    pub(crate) files: Vec<FileResult>,
+    /// What the tables of cases covered, pack by pack.
+    pub(crate) coverage: Vec<Coverage>,
+    /// Whether every policy's coverage is shown, or only what is missing.
+    pub(crate) whole_coverage: bool,
+}
+
+impl Report {
+    /// All cases.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &CaseResult> {
+        self.files.iter().flat_map(|file| &file.cases)
+    }
+
+    /// How many passed and failed.
+    fn counts(&self) -> (usize, usize) {
+        let failed = self.cases().filter(|case| !case.failures.is_empty()).count();
+        (self.cases().count() - failed, failed)
+    }
+
+    /// Shows it.
+    pub(crate) fn show(&self, out: &mut dyn Write, format: Format) -> io::Result<()> {
+        match format {
+            Format::Text => self.text(out),
+            Format::Json => writeln!(out, "{}", self.data()),
+            Format::Junit => {
+                let suites: Vec<Suite> = self.files.iter().map(suite).collect();
+                out.write_all(output::junit(&suites).as_bytes())
+            }
+            Format::Github => self.github(out),
+        }
+    }
+
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        for file in self.files.iter().filter(|file| !file.cases.is_empty()) {
+            writeln!(out, "{HEADING}{}{HEADING:#}", file.path.display())?;
+            file.cases.iter().try_for_each(|case| case.text(out))?;
+        }
+        for coverage in &self.coverage {
+            coverage.text(out, self.whole_coverage)?;
+        }
+        let (passed, failed) = self.counts();
+        let style = if failed > 0 { BAD } else { GOOD };
+        writeln!(
+            out,
+            "{style}{passed} passed, {failed} failed{style:#} in {}",
+            count(self.files.iter().filter(|file| !file.cases.is_empty()).count(), "file", "files")
+        )
+    }
+
+    fn data(&self) -> Value {
+        let (passed, failed) = self.counts();
+        let cases: Vec<Value> = self
+            .files
+            .iter()
+            .flat_map(|file| file.cases.iter().map(move |case| (&file.path, case)))
+            .map(|(path, case)| {
+                json!({
+                    "file": path.display().to_string(),
+                    "line": split_place(&case.place).1.0,
+                    "name": case.name,
+                    "ok": case.failures.is_empty(),
+                    "failures": case.failures,
+                    "records": case.records,
+                })
+            })
+            .collect();
+        let coverage: Vec<Value> = self.coverage.iter().map(Coverage::data).collect();
+        json!({ "passed": passed, "failed": failed, "cases": cases, "coverage": coverage })
+    }
+
+    fn github(&self, out: &mut dyn Write) -> io::Result<()> {
+        for case in self.cases() {
+            let Some(first) = case.failures.first() else { continue };
+            let (file, start) = split_place(&case.place);
+            let message = match &case.failures[1..] {
+                [] => first.clone(),
+                more => format!("{first}\n{}", more.join("\n")),
+            };
+            let annotation =
+                Annotation { level: "error", file, start, end: start, title: &case.name, message: &message };
+            writeln!(out, "{}", annotate(&annotation))?;
+        }
+        let (passed, failed) = self.counts();
+        let covered = self.coverage.iter().map(|coverage| format!("; {}", coverage.summary()));
+        let message = format!("{passed} passed, {failed} failed{}", covered.collect::<String>());
+        writeln!(
+            out,
+            "{}",
+            annotate(&Annotation { level: "notice", message: &message, ..Annotation::default() })
+        )
+    }
+}
+
+impl CaseResult {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.failures.is_empty() {
+            let last = self.records.last();
+            let text = |name: &str| last.and_then(|record| record.get(name)).and_then(Value::as_str);
+            let outcome = text("reason").or(text("decision")).unwrap_or_default();
+            return writeln!(out, "  {GOOD}pass{GOOD:#} {} {DIM}{outcome}{DIM:#}", self.name);
+        }
+        writeln!(out, "  {BAD}FAIL{BAD:#} {} {DIM}{}{DIM:#}", self.name, self.place)?;
+        for failure in &self.failures {
+            writeln!(out, "       {failure}")?;
+        }
+        for record in &self.records {
+            writeln!(out, "       {DIM}record: {}{DIM:#}", in_order(record))?;
+        }
+        Ok(())
+    }
+}
+
+fn suite(file: &FileResult) -> Suite {
+    let case = |case: &CaseResult| {
+        let records: Vec<String> = case.records.iter().map(in_order).collect();
+        let text = format!("{}\n{}\n{}", case.place, case.failures.join("\n"), records.join("\n"));
+        let failure = case.failures.first().map(|first| (first.clone(), text));
+        output::Case { name: case.name.clone(), failure }
+    };
+    Suite { name: file.path.display().to_string(), cases: file.cases.iter().map(case).collect() }
+}

@@ -1,0 +1,196 @@
+//! Running a table.
+
+use super::coverage::Coverage;
+use super::format::{Expected, File, cases, check};
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::images;
+use crate::literal::{Question, uid};
+use crate::report::CaseResult;
+use countersign_core::policy::{Decision, Image, Outcome, evaluate};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// A file of tables, ready to run.
+pub(crate) struct Table {
+    /// Its path.
+    pub(crate) path: PathBuf,
+    /// The pack's folder.
+    pub(crate) pack: PathBuf,
+    image: Rc<Image>,
+    cases: Vec<Case>,
+}
+
+/// One case.
+struct Case {
+    name: String,
+    place: String,
+    question: Question,
+    expected: Expected,
+}
+
+/// Images of packs that were compiled already.
+pub(crate) type Images = BTreeMap<PathBuf, Rc<Image>>;
+
+impl Table {
+    /// Reads a file, and the pack that it is about unless that is among `images`.
+    pub(crate) fn load(path: &Path, images: &mut Images) -> Result<Self, Failure> {
+        let document = Document::open(path)?;
+        let file = if document.is_list() {
+            File { cases: document.read()?, ..File::default() }
+        } else {
+            document.read()?
+        };
+        let pack = pack(path, file.pack.as_deref());
+        let image = match images.get(&pack) {
+            Some(image) => Rc::clone(image),
+            None => {
+                let image = Rc::new(images::open(&pack).map_err(|failure| {
+                    failure.note(format!("the pack is the one that {} is about", path.display()))
+                })?);
+                images.insert(pack.clone(), Rc::clone(&image));
+                image
+            }
+        };
+        Self::read(path, pack, image, &document, &file)
+    }
+
+    fn read(
+        path: &Path,
+        pack: PathBuf,
+        image: Rc<Image>,
+        document: &Document,
+        file: &File,
+    ) -> Result<Self, Failure> {
+        let list = if document.is_list() { "" } else { "cases" };
+        let mut all = Vec::new();
+        for (index, entry) in file.cases.iter().enumerate() {
+            let place = format!("{list}[{index}]");
+            for case in cases(entry).map_err(|message| document.fault(&place, message))? {
+                let case = completed(file, case);
+                let name = check(&case).map_err(|message| document.fault(&place, message))?;
+                let fault = |message: String| document.fault(&place, format!("`{name}`: {message}"));
+                let expected = Expected::of(&case).map_err(fault)?;
+                let question = Question::read(&image, &case).map_err(|(inner, message)| {
+                    fault(if inner.is_empty() { message } else { format!("`{inner}`: {message}") })
+                })?;
+                all.push(Case { name, place: document.place(&place), question, expected });
+            }
+        }
+        Ok(Self { path: path.to_owned(), pack, image, cases: all })
+    }
+
+    /// The names of the cases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.cases.iter().map(|case| case.name.as_str())
+    }
+
+    /// An empty account of what this table's pack should have covered.
+    pub(crate) fn coverage(&self) -> Coverage {
+        Coverage::new(self.pack.clone(), Rc::clone(&self.image))
+    }
+
+    /// Runs the case at `index`, and notes what it covers.
+    pub(crate) fn run(&self, index: usize, coverage: &mut Coverage) -> CaseResult {
+        let Some(case) = self.cases.get(index) else { unreachable!("cases are counted") };
+        let found = case.question.ask(|request| {
+            coverage.note(request);
+            evaluate(&self.image, request)
+        });
+        let record = record(&self.image, &found);
+        CaseResult {
+            name: case.name.clone(),
+            place: case.place.clone(),
+            failures: failures(&case.expected, &record),
+            records: vec![record],
+        }
+    }
+}
+
+/// The folder of a file's pack: the one it names, else the one it stands in, or the one above where it stands in `tests`.
+fn pack(path: &Path, named: Option<&str>) -> PathBuf {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match named {
+        Some(named) => folder.join(named),
+        None if folder.ends_with("tests") => match folder.parent() {
+            Some(above) if above != Path::new("") => above.to_owned(),
+            _ => PathBuf::from("."),
+        },
+        None => folder.to_owned(),
+    }
+}
+
+/// A case with what its file gives to all of them.
+fn completed(file: &File, mut case: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in &file.defaults {
+        match case.get_mut(name) {
+            None => {
+                case.insert(name.clone(), value.clone());
+            }
+            Some(mine) if name == "context" => join(mine, value),
+            Some(_) => {}
+        }
+    }
+    if !file.entities.is_empty() {
+        let own = case.remove("entities");
+        let mut entities: Vec<Value> = own.and_then(|own| own.as_array().cloned()).unwrap_or_default();
+        let name = |entity: &Value| entity.get("uid").and_then(|name| uid(name).ok());
+        let names: Vec<_> = entities.iter().filter_map(name).collect();
+        let shared = file.entities.iter();
+        entities.extend(shared.filter(|one| name(one).is_none_or(|name| !names.contains(&name))).cloned());
+        case.insert("entities".to_owned(), Value::Array(entities));
+    }
+    case
+}
+
+/// Adds to an object what only the other has, at every depth.
+fn join(mine: &mut Value, theirs: &Value) {
+    if let (Value::Object(mine), Value::Object(theirs)) = (mine, theirs) {
+        for (name, value) in theirs {
+            match mine.get_mut(name) {
+                Some(mine) => join(mine, value),
+                None => {
+                    mine.insert(name.clone(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What was decided, as data.
+fn record(image: &Image, outcome: &Outcome) -> Map<String, Value> {
+    let name = |index| image.policy(index).map_or("", |policy| policy.id());
+    let sorted = |mut names: Vec<&str>| {
+        names.sort_unstable();
+        json!(names)
+    };
+    let decision = if outcome.decision() == Decision::Allow { "allow" } else { "deny" };
+    [
+        ("decision", decision.into()),
+        ("reasons", sorted(outcome.determining().iter().map(name).collect())),
+        ("errors", sorted(outcome.errors().iter().map(|error| name(error.policy)).collect())),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+fn failures(expected: &Expected, record: &Map<String, Value>) -> Vec<String> {
+    let decision = if expected.allow { "allow" } else { "deny" };
+    let wanted = [
+        ("decision", Some(decision.into())),
+        ("reasons", expected.reasons.as_ref().map(|names| json!(names))),
+        ("errors", Some(json!(expected.errors))),
+    ];
+    let differs = |(name, wanted): (&str, Option<Value>)| {
+        let found = record.get(name).cloned().unwrap_or_default();
+        let wanted = wanted.filter(|wanted| *wanted != found)?;
+        Some(format!("{name}: expected {wanted}, found {found}"))
+    };
+    wanted.into_iter().filter_map(differs).collect()
+}
