@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use countersign_core::policy::{
     Entity, EntityUid, Value, encode,
     image::tables::{
-        ActionScope, Const, ConstId, Key, Node, NodeId, PolicyRow, Run, SchemaType, Scope, StaticEntity, Sym,
-        Tables, TypeId, Uid, UidId,
+        ActionScope, Const, ConstId, Node, NodeId, PolicyRow, Run, SchemaType, Scope, StaticEntity, Sym,
+        Tables, TypeId, Uid, UidId, Var,
     },
 };
 
-use crate::source::narrow;
+use crate::{index::index, source::narrow};
 
 #[derive(Default)]
 pub(crate) struct Builder {
@@ -163,6 +163,10 @@ impl Builder {
         self.sort_uids();
         self.tables.schema.actions.sort_by_key(|row| row.action);
         self.tables.schema.entities.sort_by_key(|row| row.ty);
+        // The index asks about them.
+        for var in [Var::Principal, Var::Action, Var::Resource] {
+            self.node(Shape::Plain(Node::Var(var)));
+        }
         index(&mut self.tables);
         encode(&self.tables)
     }
@@ -298,55 +302,4 @@ fn inverse(order: &[usize]) -> Vec<u32> {
         new[*old] = narrow(at);
     }
     new
-}
-
-/// Puts each policy under the key that the fewest policies share.
-fn index(tables: &mut Tables) {
-    let keys: Vec<Vec<Vec<Key>>> = tables.policies.rows.iter().map(|row| choices(row, tables)).collect();
-    let mut shared: BTreeMap<Key, usize> = BTreeMap::new();
-    for key in keys.iter().flatten().flatten() {
-        *shared.entry(*key).or_default() += 1;
-    }
-    let cost = |choice: &[Key]| choice.iter().map(|key| shared[key]).max().unwrap_or(0);
-    let mut under: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
-    for (policy, choices) in keys.iter().enumerate() {
-        let chosen = choices.iter().min_by_key(|choice| (choice.contains(&Key::Always), cost(choice)));
-        for key in chosen.into_iter().flatten() {
-            under.entry(*key).or_default().push(narrow(policy));
-        }
-    }
-    for (key, policies) in under {
-        let run = append(&mut tables.index.policies, policies);
-        tables.index.rows.push((key, run));
-    }
-}
-
-/// The sets of keys that would each lead to the policy.
-fn choices(row: &PolicyRow, tables: &Tables) -> Vec<Vec<Key>> {
-    let mut choices = vec![vec![Key::Always]];
-    let mut party = |scope: Scope, named: fn(UidId) -> Key, typed: fn(TypeId) -> Key| {
-        if let Scope::Eq(uid) | Scope::In(uid) | Scope::IsIn(_, uid) = scope {
-            choices.push(vec![named(uid)]);
-        }
-        if let Scope::Is(ty) | Scope::IsIn(ty, _) = scope {
-            choices.push(vec![typed(ty)]);
-        }
-    };
-    party(row.principal, Key::Principal, Key::PrincipalType);
-    party(row.resource, Key::Resource, Key::ResourceType);
-    match row.action {
-        ActionScope::Any => {}
-        ActionScope::Eq(uid) => choices.push(vec![Key::Action(uid)]),
-        ActionScope::In(run) => {
-            let start = run.start as usize;
-            let mut keys: Vec<Key> = tables.policies.actions[start..start + run.len as usize]
-                .iter()
-                .map(|uid| Key::Action(*uid))
-                .collect();
-            keys.sort();
-            keys.dedup();
-            choices.push(keys);
-        }
-    }
-    choices
 }

@@ -25,6 +25,7 @@ mod compile;
 pub mod convert;
 mod error;
 mod format;
+mod index;
 mod lower;
 mod pack;
 mod source;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 /// Puts the right length and digest in place, so that the sections are reached.
 fn sealed(data: &[u8]) -> Vec<u8> {
-    let mut image = b"CSIMAGE\0\x01\0\x04\x06".to_vec();
+    let mut image = b"CSIMAGE\0\x02\0\x04\x06".to_vec();
     image.resize(48, 0);
     image.extend_from_slice(data);
     let length = u32::try_from(image.len()).unwrap_or(u32::MAX);

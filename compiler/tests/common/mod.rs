@@ -149,21 +149,29 @@ fn errored(error: &AuthorizationError) -> String {
     }
 }
 
-/// What our evaluator answers.
-pub(crate) fn ours(image: &Image, request: &Request, entities: &[policy::Entity]) -> Answer {
+/// Hands over a request in the evaluator's form.
+pub(crate) fn asked<T>(
+    request: &Request,
+    entities: &[policy::Entity],
+    ask: impl FnOnce(&policy::Request<'_>) -> T,
+) -> T {
     let named = |uid: Option<&EntityUid>| convert::uid(uid.expect("concrete").as_ref());
     let (principal, action, resource) =
         (named(request.principal()), named(request.action()), named(request.resource()));
     let context = convert::context(request.context().expect("concrete").as_ref()).expect("known");
     let entities: Vec<&policy::Entity> = entities.iter().collect();
-    let request = policy::Request {
+    ask(&policy::Request {
         principal: &principal,
         action: &action,
         resource: &resource,
         context: &context,
         entities: &entities,
-    };
-    let outcome = policy::evaluate(image, &request);
+    })
+}
+
+/// What our evaluator answers.
+pub(crate) fn ours(image: &Image, request: &Request, entities: &[policy::Entity]) -> Answer {
+    let outcome = asked(request, entities, |asked| policy::evaluate(image, asked));
     let name = |index| image.policy(index).expect("there").id().to_owned();
     Answer {
         allow: outcome.decision() == policy::Decision::Allow,

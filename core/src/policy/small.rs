@@ -84,6 +84,9 @@ impl<T: Copy, const N: usize> Inline<T, N> {
 
     /// Sorts and drops repeats. Long lists move to the heap to be sorted.
     pub(crate) fn sort_dedup_by_key<K: Ord>(&mut self, key: impl Fn(&T) -> K) {
+        if self.len <= 1 {
+            return;
+        }
         if self.len <= N {
             let Some(items) = self.head.get_mut(..self.len) else {
                 return;

@@ -29,8 +29,21 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// The value of an expression. Recursion is bounded by the depth that decoding accepts.
+    /// The value of an expression, as it was found before or anew.
     pub(super) fn value(&mut self, node: NodeId) -> Result<Val<'a>, Fault> {
+        let Some(place) = self.image.lookup().memo(node) else {
+            return self.compute(node);
+        };
+        if let Some(found) = self.memo.get(place) {
+            return found;
+        }
+        let found = self.compute(node);
+        self.memo.keep(place, found);
+        found
+    }
+
+    /// Recursion is bounded by the depth that decoding accepts.
+    fn compute(&mut self, node: NodeId) -> Result<Val<'a>, Fault> {
         let at = |kind| Fault { kind, node };
         self.step().map_err(at)?;
         let image = self.image;

@@ -11,13 +11,15 @@ use crate::policy::{
         tables::{StaticEntity, UidId},
     },
     small::Inline,
-    value::Entity,
+    value::{Entity, EntityUid},
 };
 
 /// Entities of the image that something is or lies in.
 pub(super) type Ancestry = Inline<UidId, 24>;
-/// Which of the request's entities were visited.
-type Visited = Inline<bool, 16>;
+/// Which of the request's entities were visited, a bit each.
+type Visited = Inline<u64, 4>;
+/// In the place of an entity that the image does not name.
+const FOREIGN: UidId = UidId::MAX;
 /// Entities whose ancestors are still to be found.
 type Pending<'a> = Inline<Ent<'a>, 16>;
 
@@ -50,10 +52,30 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Looks up the names of the request's entities, once.
+    pub(super) fn resolve_brought(&mut self) {
+        for entity in self.request.entities {
+            self.brought.push(match self.resolve(Ent::Named(&entity.uid)) {
+                Ent::Known(uid) => uid,
+                Ent::Foreign(_) | Ent::Named(_) => FOREIGN,
+            });
+        }
+    }
+
+    /// `uid` by its place in the image; without looking it up again where it is that of an entity brought.
+    pub(super) fn resolve_party(&self, uid: &'a EntityUid) -> Ent<'a> {
+        let brought = self.request.entities.iter().zip(self.brought.iter());
+        match brought.into_iter().find(|(entity, _)| core::ptr::eq(&raw const entity.uid, uid)) {
+            Some((_, FOREIGN)) => Ent::Foreign(uid),
+            Some((_, known)) => Ent::Known(known),
+            None => self.resolve(Ent::Named(uid)),
+        }
+    }
+
     /// What the request brings of a resolved entity.
     fn brought(&self, entity: Ent<'a>) -> impl Iterator<Item = &'a Entity> + '_ {
         let entities = self.request.entities.iter().zip(self.brought.iter());
-        entities.filter(move |(_, name)| self.same(*name, entity)).map(|(brought, _)| *brought)
+        entities.filter(move |(brought, name)| is(brought, *name, entity)).map(|(brought, _)| *brought)
     }
 
     /// The value of an attribute, or why there is none.
@@ -93,6 +115,23 @@ impl<'a> Evaluation<'a> {
         }
     }
 
+    /// Which of the request's parties a resolved entity is.
+    pub(super) fn party_place(&self, entity: Ent<'a>) -> Option<usize> {
+        [&self.principal, &self.action, &self.resource].iter().position(|party| {
+            match (party.entity, entity) {
+                (Ent::Known(a), Ent::Known(b)) => a == b,
+                (Ent::Foreign(a), Ent::Foreign(b)) => core::ptr::eq(a, b),
+                _ => false,
+            }
+        })
+    }
+
+    /// The ancestors of a party, one by one.
+    pub(super) fn ancestor_of(&self, party: usize, place: usize) -> Option<UidId> {
+        let party = [&self.principal, &self.action, &self.resource].get(party).copied()?;
+        party.ancestry.get(place)
+    }
+
     /// The entities of the image that `entity` is or lies in.
     pub(super) fn ancestry(&self, entity: Ent<'a>) -> Ancestry {
         let mut found = Ancestry::new(0);
@@ -116,8 +155,9 @@ impl<'a> Evaluation<'a> {
     /// climbed through once, so that cycles end.
     fn climb(&self, entity: Ent<'a>, found: &mut impl FnMut(Ent<'a>) -> bool) -> bool {
         let tables = self.image.tables();
-        let mut visited = Visited::new(false);
-        self.request.entities.iter().for_each(|_| visited.push(false));
+        let entities = self.request.entities;
+        let mut visited = Visited::new(0);
+        (0..entities.len().div_ceil(64)).for_each(|_| visited.push(0));
         let mut pending = Pending::new(entity);
         pending.push(entity);
         while let Some(entity) = pending.pop() {
@@ -132,16 +172,27 @@ impl<'a> Evaluation<'a> {
             if ancestors.iter().any(|ancestor| found(Ent::Known(*ancestor))) {
                 return true;
             }
-            for (at, (brought, name)) in self.request.entities.iter().zip(self.brought.iter()).enumerate() {
-                let reached = visited.get(at) == Some(false)
-                    && (self.same(entity, name)
-                        || matches!(name, Ent::Known(uid) if ancestors.binary_search(&uid).is_ok()));
-                if reached {
-                    visited.set(at, true);
+            for (at, (brought, name)) in entities.iter().zip(self.brought.iter()).enumerate() {
+                let reached = is(brought, name, entity)
+                    || (!ancestors.is_empty() && name != FOREIGN && ancestors.binary_search(&name).is_ok());
+                let (word, bit) = (at / 64, 1 << (at % 64));
+                let before = visited.get(word).unwrap_or(u64::MAX);
+                if reached && before & bit == 0 {
+                    visited.set(word, before | bit);
                     brought.parents.iter().for_each(|parent| pending.push(Ent::Named(parent)));
                 }
             }
         }
         false
+    }
+}
+
+/// Whether an entity of the request, found in the image as `name`, is the resolved `entity`.
+fn is(brought: &Entity, name: UidId, entity: Ent<'_>) -> bool {
+    match entity {
+        Ent::Known(uid) => name == uid,
+        Ent::Foreign(uid) | Ent::Named(uid) => {
+            name == FOREIGN && (core::ptr::eq(&raw const brought.uid, uid) || brought.uid == *uid)
+        }
     }
 }

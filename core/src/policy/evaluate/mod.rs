@@ -1,28 +1,31 @@
 //! Evaluation with Cedar's semantics: default deny, `forbid` over `permit`, a policy that errors is skipped
 //! and reported.
 //!
-//! Only policies under a key that the request brings are looked at. Steps and depth are bounded, and nothing
+//! Only policies that the index leads to are looked at. Steps and depth are bounded, and nothing
 //! is allocated unless lists outgrow their place.
 
 mod compare;
 pub mod coverage;
 mod expr;
 mod hierarchy;
+mod memo;
 mod outcome;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tree;
 mod val;
 
 pub(crate) use compare::constants_in_order;
 use hierarchy::Ancestry;
+use memo::Memo;
 pub use outcome::{Decision, ErrorKind, ErrorList, Outcome, PolicyError, PolicyList, Ruling};
-pub(crate) use val::{Ent, Val};
+pub(crate) use val::{Ent, RecordRef, SetRef, Val};
 
 use super::{
     image::{
         Image,
         lookup::type_named,
-        tables::{ActionScope, Effect, Key, NodeId, PolicyIndex, PolicyRow, Scope, TypeId, UidId},
+        tables::{ActionScope, Effect, NodeId, PolicyIndex, PolicyRow, Scope, TypeId, UidId},
     },
     small::Inline,
     value::Request,
@@ -71,13 +74,14 @@ struct Party<'a> {
 pub(crate) struct Evaluation<'a> {
     pub(crate) image: &'a Image,
     request: &'a Request<'a>,
-    /// The names of the request's entities, resolved.
-    brought: Inline<Ent<'a>, 8>,
+    /// The places of the request's entities in the image.
+    brought: Inline<UidId, 32>,
     principal: Party<'a>,
     action: Party<'a>,
     resource: Party<'a>,
     /// Sets and records that the policy at hand has built.
     scratch: Inline<Val<'a>, 16>,
+    memo: Memo<'a>,
     steps: usize,
 }
 
@@ -88,17 +92,15 @@ impl<'a> Evaluation<'a> {
         let mut evaluation = Self {
             image,
             request,
-            brought: Inline::new(Ent::Foreign(request.principal)),
+            brought: Inline::new(0),
             principal: nobody(),
             action: nobody(),
             resource: nobody(),
             scratch: Inline::new(Val::Bool(false)),
+            memo: Memo::new(),
             steps: MAX_STEPS,
         };
-        for entity in request.entities {
-            let name = evaluation.resolve(Ent::Named(&entity.uid));
-            evaluation.brought.push(name);
-        }
+        evaluation.resolve_brought();
         evaluation.principal = evaluation.party(request.principal);
         evaluation.action = evaluation.party(request.action);
         evaluation.resource = evaluation.party(request.resource);
@@ -106,7 +108,7 @@ impl<'a> Evaluation<'a> {
     }
 
     fn party(&self, uid: &'a super::EntityUid) -> Party<'a> {
-        let entity = self.resolve(Ent::Named(uid));
+        let entity = self.resolve_party(uid);
         let ty = match entity {
             Ent::Known(known) => self.image.tables().uids.get(known as usize).map(|uid| uid.ty),
             Ent::Foreign(_) | Ent::Named(_) => type_named(self.image.tables(), uid.ty()),
@@ -130,48 +132,19 @@ impl<'a> Evaluation<'a> {
 
     fn run(mut self) -> Outcome {
         let mut tally = Tally::new();
-        self.candidates(&mut tally);
+        self.walk(0, &mut tally);
         tally.finish()
     }
 
-    /// Evaluates every policy that the request's keys lead to.
-    fn candidates(&mut self, tally: &mut Tally) {
-        self.look_under(Key::Always, tally);
-        for at in 0..self.principal.ancestry.len() {
-            if let Some(uid) = self.principal.ancestry.get(at) {
-                self.look_under(Key::Principal(uid), tally);
-            }
-        }
-        for at in 0..self.action.ancestry.len() {
-            if let Some(uid) = self.action.ancestry.get(at) {
-                self.look_under(Key::Action(uid), tally);
-            }
-        }
-        for at in 0..self.resource.ancestry.len() {
-            if let Some(uid) = self.resource.ancestry.get(at) {
-                self.look_under(Key::Resource(uid), tally);
-            }
-        }
-        if let Some(ty) = self.principal.ty {
-            self.look_under(Key::PrincipalType(ty), tally);
-        }
-        if let Some(ty) = self.resource.ty {
-            self.look_under(Key::ResourceType(ty), tally);
-        }
-    }
-
-    fn look_under(&mut self, key: Key, tally: &mut Tally) {
-        let image = self.image;
-        for index in image.lookup().policies(&image.tables().index, key) {
-            let Some(row) = image.tables().policies.rows.get(*index as usize) else {
-                continue;
-            };
-            match self.matches(row) {
-                Match::Satisfied => tally.satisfied(*index, row.effect),
-                Match::ClauseFailed(_, fault) => tally.failed(*index, row.effect, fault),
-                Match::OtherPrincipal | Match::OtherAction | Match::OtherResource | Match::ClauseFalse(_) => {
-                }
-            }
+    /// Evaluates one policy.
+    fn consider(&mut self, index: PolicyIndex, tally: &mut Tally) {
+        let Some(row) = self.image.tables().policies.rows.get(index as usize) else {
+            return;
+        };
+        match self.matches(row) {
+            Match::Satisfied => tally.satisfied(index, row.effect),
+            Match::ClauseFailed(_, fault) => tally.failed(index, row.effect, fault),
+            Match::OtherPrincipal | Match::OtherAction | Match::OtherResource | Match::ClauseFalse(_) => {}
         }
     }
 
@@ -221,7 +194,7 @@ fn in_scope(scope: Scope, party: &Party<'_>) -> bool {
     }
 }
 
-/// What was found so far. A policy may come up twice, under two keys.
+/// What was found so far. A policy may come up twice, under two answers.
 struct Tally {
     permits: PolicyList,
     forbids: PolicyList,

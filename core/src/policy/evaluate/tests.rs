@@ -9,8 +9,9 @@ use super::*;
 use crate::policy::{
     Effect, Entity, EntityUid, Record, Value, encode,
     image::{
-        tables::{Const, Node, Run, Tables, Var},
-        tests::{ANN, READ, STAFF, base, constant, node, policy, text},
+        index::Facet,
+        tables::{Const, Node, Run, StaticEntity, Tables, Var},
+        tests::{ANN, READ, STAFF, WRITE, ask as ask_for, base, constant, node, policy, text},
     },
 };
 
@@ -138,7 +139,8 @@ fn only_staff() -> Image {
     let mut tables = base();
     policy(&mut tables, Effect::Permit, "p", &[]);
     tables.policies.rows[0].principal = Scope::In(STAFF);
-    tables.index.rows[0].0 = Key::Principal(STAFF);
+    let principal = node(&mut tables, Node::Var(Var::Principal));
+    ask_for(&mut tables, Facet::In, principal, &[], &[i64::from(STAFF)], 0);
     decode(&tables)
 }
 
@@ -180,7 +182,7 @@ fn attributes_of_the_request_win_over_those_of_the_image() {
     let principal = node(&mut tables, Node::Var(Var::Principal));
     let level = tables.constants.fields[0].0;
     let have = node(&mut tables, Node::Attr(principal, level));
-    let seven = constant(&mut tables, Const::Long(7));
+    let seven = node(&mut tables, Node::Const(0));
     let equal = node(&mut tables, Node::Binary(super::super::image::tables::Binary::Eq, have, seven));
     policy(&mut tables, Effect::Permit, "p", &[equal]);
     let image = decode(&tables);
@@ -196,17 +198,55 @@ fn attributes_of_the_request_win_over_those_of_the_image() {
 }
 
 #[test]
-fn a_policy_under_two_keys_counts_once() {
+fn a_policy_under_two_answers_counts_once() {
     let mut tables = base();
     policy(&mut tables, Effect::Permit, "p", &[]);
-    let row = &mut tables.policies.rows[0];
-    row.principal = Scope::Eq(ANN);
-    row.action = ActionScope::Eq(READ);
-    tables.index.rows[0].0 = Key::Principal(ANN);
-    tables.index.policies.push(0);
-    tables.index.rows.push((Key::Action(READ), Run { start: 1, len: 1 }));
+    tables.policies.rows[0].action = ActionScope::In(Run { start: 0, len: 2 });
+    tables.policies.actions.extend([READ, WRITE]);
+    // `read` lies in `write`.
+    let start = u32::try_from(tables.entities.ancestors.len()).unwrap();
+    tables.entities.ancestors.push(WRITE);
+    let (attributes, tags) = (Run { start: 0, len: 0 }, Run { start: 0, len: 0 });
+    tables.entities.rows.insert(0, StaticEntity { attributes, tags, ancestors: Run { start, len: 1 } });
+    tables.uids[READ as usize].entity = Some(0);
+    tables.uids[ANN as usize].entity = Some(1);
+    let action = node(&mut tables, Node::Var(Var::Action));
+    ask_for(&mut tables, Facet::In, action, &[], &[i64::from(READ), i64::from(WRITE)], 0);
     let outcome = ask(&decode(&tables), &ann(), &Record::new(), &[]);
     assert_eq!(outcome.determining().iter().collect::<Vec<_>>(), [0]);
+}
+
+/// `context.level == 7`, asked about where the policy is about `context`.
+#[test]
+fn a_question_in_error_hides_nothing() {
+    let mut tables = base();
+    let have = attribute(&mut tables, "value");
+    let seven = node(&mut tables, Node::Const(0));
+    let equal = node(&mut tables, Node::Binary(super::super::image::tables::Binary::Eq, have, seven));
+    policy(&mut tables, Effect::Forbid, "f", &[equal]);
+    policy(&mut tables, Effect::Permit, "p", &[]);
+    ask_for(&mut tables, Facet::Equal, have, &[], &[0], 1);
+    let image = decode(&tables);
+    let with = |context: Record| ask(&image, &ann(), &context, &[]);
+    assert_eq!(with(Record::new().with("value", 7)).ruling(), Ruling::Forbidden);
+    assert_eq!(with(Record::new().with("value", 8)).ruling(), Ruling::Permitted);
+    assert_eq!(with(Record::new().with("value", "7")).ruling(), Ruling::Permitted);
+    let outcome = with(Record::new());
+    assert_eq!(outcome.ruling(), Ruling::ForbidErrored);
+    assert_eq!(outcome.errors().get(0).unwrap().kind, ErrorKind::MissingAttribute);
+}
+
+#[test]
+fn what_is_kept_is_what_was_found() {
+    // The same attribute, missing, in two policies: the failure is kept and reported for both.
+    let mut tables = base();
+    let missing = attribute(&mut tables, "missing");
+    policy(&mut tables, Effect::Permit, "p", &[missing]);
+    policy(&mut tables, Effect::Forbid, "f", &[missing]);
+    tables.index.memo.push(missing);
+    let outcome = ask(&decode(&tables), &ann(), &Record::new(), &[]);
+    let errors: Vec<_> = outcome.errors().iter().map(|error| (error.policy, error.node)).collect();
+    assert_eq!(errors, [(0, missing), (1, missing)]);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 
 use crate::policy::{
     extension::{Datetime, Decimal, Duration, IpNet},
-    image::tables::{Const, ConstId, Run, UidId},
+    image::{
+        lookup::constant,
+        tables::{ConstId, Run, UidId},
+    },
     value::{EntityUid, Record, Value},
 };
 
@@ -83,21 +86,7 @@ impl<'a> Val<'a> {
 
 impl<'a> super::Evaluation<'a> {
     pub(crate) fn constant(&self, id: ConstId) -> Val<'a> {
-        let tables = self.image.tables();
-        match tables.constants.rows.get(id as usize).copied() {
-            Some(Const::Bool(value)) => Val::Bool(value),
-            Some(Const::Long(value)) => Val::Long(value),
-            Some(Const::String(sym)) => Val::String(tables.strings.get(sym)),
-            Some(Const::Entity(uid)) => Val::Entity(Ent::Known(uid)),
-            Some(Const::Set(run)) => Val::Set(SetRef::Image(run)),
-            Some(Const::Record(run)) => Val::Record(RecordRef::Image(run)),
-            Some(Const::Decimal(value)) => Val::Decimal(value),
-            Some(Const::Datetime(value)) => Val::Datetime(value),
-            Some(Const::Duration(value)) => Val::Duration(value),
-            Some(Const::Ip(value)) => Val::Ip(value),
-            // Decoding checked the reference.
-            None => Val::Bool(false),
-        }
+        constant(self.image.tables(), id)
     }
 
     pub(crate) fn set_len(&self, set: SetRef<'a>) -> usize {

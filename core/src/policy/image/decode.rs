@@ -1,6 +1,6 @@
 //! Bytes to tables. Whatever passes here can be evaluated without further checks of its references.
 
-use alloc::{string::String, vec, vec::Vec};
+use alloc::{string::String, vec::Vec};
 
 use super::{
     encode::digest,
@@ -12,9 +12,9 @@ use super::{
     read::Reader,
     tables::{
         ActionRow, ActionScope, AttributeRow, Binary, Clause, Const, ConstId, Effect, EntityTypeRow,
-        Function, Key, Node, PolicyRow, Run, SchemaType, Scope, Span, StaticEntity, Sym, Tables, Uid, Unary,
-        Var,
+        Function, Node, PolicyRow, Run, SchemaType, Scope, Span, StaticEntity, Sym, Tables, Uid, Unary, Var,
     },
+    tree,
 };
 use crate::policy::extension::{Datetime, Decimal, Duration, IpNet};
 
@@ -33,7 +33,7 @@ pub(super) fn decode(image: &[u8]) -> Result<(Tables, [u8; DIGEST]), ImageError>
             Section::Patterns => patterns(&mut reader, &mut tables)?,
             Section::Nodes => nodes(&mut reader, &mut tables)?,
             Section::Policies => policies(&mut reader, &mut tables)?,
-            Section::Index => index(&mut reader, &mut tables)?,
+            Section::Index => tree::decode(&mut reader, &mut tables)?,
             Section::Schema => schema(&mut reader, &mut tables)?,
             Section::Sources => sources(&mut reader, &mut tables)?,
         }
@@ -62,6 +62,9 @@ pub(super) fn envelope(image: &[u8]) -> Result<([u8; DIGEST], Sections<'_>), Ima
     }
     if version == 0 {
         return Err(ImageError::NotAnImage);
+    }
+    if version < FORMAT_VERSION {
+        return Err(ImageError::OlderFormat { found: version });
     }
     let [major, minor] = word(image, 10).ok_or(short)?;
     if major != LANGUAGE_VERSION.0 || minor > LANGUAGE_VERSION.1 {
@@ -380,77 +383,6 @@ fn policies(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageErr
         tables.policies.rows.push(row);
     }
     Ok(())
-}
-
-fn index(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {
-    let (uids, types, policies) = (tables.uids.len(), tables.types.len(), tables.policies.rows.len());
-    // How many more action keys must lead to each policy; 0 once it is reached.
-    let mut missing: Vec<usize> = vec![0; policies];
-    let mut actions: Vec<u32> = Vec::new();
-    for (missing, row) in missing.iter_mut().zip(&tables.policies.rows) {
-        *missing = match row.action {
-            ActionScope::In(run) => {
-                actions.clear();
-                actions.extend_from_slice(run.of(&tables.policies.actions));
-                actions.sort_unstable();
-                actions.dedup();
-                actions.len()
-            }
-            ActionScope::Any | ActionScope::Eq(_) => 1,
-        };
-    }
-    let mut last = None;
-    for _ in 0..reader.count()? {
-        let key = match reader.byte()? {
-            0 => Key::Always,
-            1 => Key::Principal(reader.index(uids)?),
-            2 => Key::Action(reader.index(uids)?),
-            3 => Key::Resource(reader.index(uids)?),
-            4 => Key::PrincipalType(reader.index(types)?),
-            5 => Key::ResourceType(reader.index(types)?),
-            _ => return reader.fail(Defect::Tag),
-        };
-        reader.ensure(last.is_none_or(|last| last < key), Defect::Order)?;
-        last = Some(key);
-        let run = reader.run(policies, &mut tables.index.policies)?;
-        sorted(reader, run.of(&tables.index.policies))?;
-        for policy in run.of(&tables.index.policies) {
-            let row = tables.policies.rows.get(*policy as usize);
-            let (Some(row), Some(missing)) = (row, missing.get_mut(*policy as usize)) else {
-                continue;
-            };
-            reader.ensure(implied(key, row, tables), Defect::Index)?;
-            *missing = if matches!(key, Key::Action(_)) { missing.saturating_sub(1) } else { 0 };
-        }
-        tables.index.rows.push((key, run));
-    }
-    reader.ensure(missing.iter().all(|missing| *missing == 0), Defect::Index)
-}
-
-/// Whether every request that `row` matches brings `key`.
-fn implied(key: Key, row: &PolicyRow, tables: &Tables) -> bool {
-    let named = |scope: Scope, uid: u32| match scope {
-        Scope::Eq(have) | Scope::In(have) | Scope::IsIn(_, have) => have == uid,
-        Scope::Any | Scope::Is(_) => false,
-    };
-    let typed = |scope: Scope, ty: u32| match scope {
-        Scope::Is(have) | Scope::IsIn(have, _) => have == ty,
-        Scope::Eq(uid) => tables.uids.get(uid as usize).is_some_and(|uid| uid.ty == ty),
-        Scope::Any | Scope::In(_) => false,
-    };
-    match key {
-        Key::Always => true,
-        Key::Principal(uid) => named(row.principal, uid),
-        Key::Resource(uid) => named(row.resource, uid),
-        Key::PrincipalType(ty) => typed(row.principal, ty),
-        Key::ResourceType(ty) => typed(row.resource, ty),
-        // One of several: the rest is counted by the caller.
-        Key::Action(uid) => match row.action {
-            ActionScope::Any => false,
-            ActionScope::Eq(have) => have == uid,
-            ActionScope::In(run) => run.of(&tables.policies.actions).contains(&uid),
-        },
-    }
 }
 
 fn schema(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError> {

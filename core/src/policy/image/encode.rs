@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 use super::{
     format::{DIGEST_AT, FORMAT_VERSION, HEADER, LANGUAGE_VERSION, MAGIC, SECTION_ENTRY, Section},
     tables::{
-        ActionScope, Const, Constants, Effect, Entities, Index, Key, Node, Nodes, Patterns, Policies, Run,
-        Schema, SchemaType, Scope, Strings, Sym, Tables, Uid,
+        ActionScope, Const, Constants, Effect, Entities, Node, Nodes, Patterns, Policies, Run, Schema,
+        SchemaType, Scope, Strings, Sym, Tables, Uid,
     },
+    tree,
 };
 use crate::policy::extension::IpNet;
 
@@ -63,19 +64,19 @@ fn narrow(length: usize) -> u32 {
 }
 
 #[derive(Default)]
-struct Writer(Vec<u8>);
+pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    fn byte(&mut self, byte: u8) {
+    pub(super) fn byte(&mut self, byte: u8) {
         self.0.push(byte);
     }
 
-    fn number(&mut self, number: u32) {
+    pub(super) fn number(&mut self, number: u32) {
         self.long(u64::from(number));
     }
 
     /// LEB128, shortest form.
-    fn long(&mut self, mut number: u64) {
+    pub(super) fn long(&mut self, mut number: u64) {
         loop {
             let [low, ..] = number.to_le_bytes();
             number >>= 7;
@@ -87,15 +88,15 @@ impl Writer {
         }
     }
 
-    fn signed(&mut self, number: i64) {
+    pub(super) fn signed(&mut self, number: i64) {
         self.long(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 
-    fn count<T>(&mut self, items: &[T]) {
+    pub(super) fn count<T>(&mut self, items: &[T]) {
         self.number(narrow(items.len()));
     }
 
-    fn run(&mut self, run: Run, table: &[u32]) {
+    pub(super) fn run(&mut self, run: Run, table: &[u32]) {
         let items = run.of(table);
         self.count(items);
         for item in items {
@@ -115,7 +116,7 @@ fn body(tables: &Tables, section: Section) -> Vec<u8> {
         Section::Patterns => patterns(&mut out, &tables.patterns),
         Section::Nodes => nodes(&mut out, &tables.nodes),
         Section::Policies => policies(&mut out, &tables.policies),
-        Section::Index => index(&mut out, &tables.index),
+        Section::Index => tree::encode(&mut out, &tables.index),
         Section::Schema => schema(&mut out, &tables.schema),
         Section::Sources => numbers(&mut out, &tables.sources),
     }
@@ -362,25 +363,6 @@ fn policies(out: &mut Writer, policies: &Policies) {
         out.number(row.span.column);
         out.number(row.span.offset);
         out.number(row.span.len);
-    }
-}
-
-fn index(out: &mut Writer, index: &Index) {
-    out.count(&index.rows);
-    for (key, run) in &index.rows {
-        let (tag, what) = match *key {
-            Key::Always => (0, None),
-            Key::Principal(uid) => (1, Some(uid)),
-            Key::Action(uid) => (2, Some(uid)),
-            Key::Resource(uid) => (3, Some(uid)),
-            Key::PrincipalType(ty) => (4, Some(ty)),
-            Key::ResourceType(ty) => (5, Some(ty)),
-        };
-        out.byte(tag);
-        if let Some(what) = what {
-            out.number(what);
-        }
-        out.run(*run, &index.policies);
     }
 }
 

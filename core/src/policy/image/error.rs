@@ -28,6 +28,11 @@ pub enum ImageError {
     },
     /// The first bytes are not those of an image.
     NotAnImage,
+    /// Written by an older compiler.
+    OlderFormat {
+        /// The image's format version.
+        found: u16,
+    },
     /// The image ends before its declared length.
     Truncated {
         /// Bytes that should be there.
@@ -51,7 +56,7 @@ pub enum ImageError {
 pub enum Defect {
     /// Nested deeper than is accepted.
     Depth,
-    /// The index doesn't lead to every policy, or leads to one by the wrong way.
+    /// The index would hide a policy from a request that it may match.
     Index,
     /// A number is not in its shortest form, or too large.
     Number,
@@ -89,6 +94,11 @@ impl fmt::Display for ImageError {
             Self::NotAnImage => {
                 f.write_str("not a policy image: expected the output of `countersign compile`")
             }
+            Self::OlderFormat { found } => write!(
+                f,
+                "the policy image has format version {found}, expected {FORMAT_VERSION}: \
+                 compile the policies again with this Countersign"
+            ),
             Self::Truncated { expected, found } => {
                 write!(f, "the policy image is cut short: {found} bytes, expected {expected}")
             }
@@ -104,7 +114,7 @@ impl fmt::Display for Defect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Depth => "is nested too deeply",
-            Self::Index => "does not lead to every policy",
+            Self::Index => "hides a policy from requests that it may match",
             Self::Number => "has a number that is too large or not in its shortest form",
             Self::Order => "has entries out of order",
             Self::Reference => "refers to an entry that is not there",

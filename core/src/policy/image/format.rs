@@ -3,8 +3,8 @@
 /// The first bytes of every image.
 pub(crate) const MAGIC: [u8; 8] = *b"CSIMAGE\0";
 
-/// The version this build writes and the newest it reads.
-pub const FORMAT_VERSION: u16 = 1;
+/// The version this build writes, and the only one it reads.
+pub const FORMAT_VERSION: u16 = 2;
 
 /// The Cedar language version (major, minor) whose semantics this build has.
 pub const LANGUAGE_VERSION: (u8, u8) = (4, 6);
@@ -42,7 +42,7 @@ pub enum Section {
     Nodes,
     /// Policies.
     Policies,
-    /// Policies by what a request must bring to match them.
+    /// The tree that leads to the policies that can match.
     Index,
     /// Actions, entity types and attribute types.
     Schema,

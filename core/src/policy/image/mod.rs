@@ -3,16 +3,22 @@
 //! Decoding checks every length, reference and order once. What is left for evaluation is table look-ups
 //! that can't fail, and a bounded number of steps.
 
+mod cover;
 mod decode;
 mod encode;
 mod error;
 mod format;
 mod layout;
+pub mod index;
 pub(crate) mod lookup;
 mod read;
+pub mod select;
 pub mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -41,7 +47,9 @@ impl Image {
     /// Where the bytes are not an image, come from a newer version, are cut short or were altered.
     pub fn decode(bytes: &[u8]) -> Result<Self, ImageError> {
         let (tables, digest) = decode::decode(bytes)?;
-        let lookup = Lookup::new(&tables);
+        let Some(lookup) = Lookup::new(&tables) else {
+            return Err(ImageError::Malformed { section: Section::Constants, defect: Defect::Order });
+        };
         let image = Self { tables, lookup, digest };
         if !constants_in_order(&image) {
             return Err(ImageError::Malformed { section: Section::Constants, defect: Defect::Order });

@@ -2,6 +2,7 @@
 
 use alloc::{string::String, vec::Vec};
 
+use super::index::Index;
 use crate::policy::extension::{Datetime, Decimal, Duration, IpNet};
 
 /// Index of a text.
@@ -423,32 +424,6 @@ pub struct Policies {
     pub clauses: Vec<Clause>,
 }
 
-/// What a request must bring for the policies under it to match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
-    /// Nothing.
-    Always,
-    /// The principal is this entity or in it.
-    Principal(UidId),
-    /// The action is this entity or in it.
-    Action(UidId),
-    /// The resource is this entity or in it.
-    Resource(UidId),
-    /// The principal is of this type.
-    PrincipalType(TypeId),
-    /// The resource is of this type.
-    ResourceType(TypeId),
-}
-
-/// Policies by key, sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Index {
-    /// Keys with runs of `policies`.
-    pub rows: Vec<(Key, Run)>,
-    /// The policies.
-    pub policies: Vec<PolicyIndex>,
-}
-
 /// A type of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaType {
@@ -547,7 +522,7 @@ pub struct Tables {
     pub nodes: Nodes,
     /// Policies.
     pub policies: Policies,
-    /// Policies by key.
+    /// The tree that leads to the policies.
     pub index: Index,
     /// The schema.
     pub schema: Schema,

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use super::{
     encode::{encode, seal},
     format::{DIGEST_AT, HEADER},
+    index::{Branch, Edge, Facet, Guard},
     tables::{
-        ActionRow, ActionScope, AttributeRow, Binary, Clause, Const, Effect, EntityTypeRow, Function, Key,
-        Node, PolicyRow, Run, SchemaType, Scope, Span, StaticEntity, Tables, Uid, Unary, Var,
+        ActionRow, ActionScope, AttributeRow, Binary, Clause, Const, Effect, EntityTypeRow, Function, Node,
+        PolicyRow, Run, SchemaType, Scope, Span, StaticEntity, Tables, Uid, Unary, Var,
     },
     *,
 };
@@ -44,7 +45,7 @@ pub(crate) fn constant(tables: &mut Tables, constant: Const) -> u32 {
     node(tables, Node::Const(id))
 }
 
-/// Adds a policy about anyone and anything, under `Key::Always`.
+/// Adds a policy about anyone and anything, to the last leaf of the index.
 pub(crate) fn policy(tables: &mut Tables, effect: Effect, id: &str, clauses: &[u32]) -> u32 {
     let id = text(tables, id);
     let start = u32::try_from(tables.policies.clauses.len()).unwrap();
@@ -63,15 +64,15 @@ pub(crate) fn policy(tables: &mut Tables, effect: Effect, id: &str, clauses: &[u
     };
     tables.policies.rows.push(row);
     let index = u32::try_from(tables.policies.rows.len() - 1).unwrap();
-    match tables.index.rows.first_mut() {
-        Some((Key::Always, run)) => {
+    match tables.index.rows.last_mut() {
+        Some(Branch::Leaf(run)) => {
             tables.index.policies.push(index);
             run.len += 1;
         }
         _ => {
             let start = u32::try_from(tables.index.policies.len()).unwrap();
             tables.index.policies.push(index);
-            tables.index.rows.insert(0, (Key::Always, Run { start, len: 1 }));
+            tables.index.rows.push(Branch::Leaf(Run { start, len: 1 }));
         }
     }
     index
@@ -102,7 +103,7 @@ pub(crate) fn base() -> Tables {
 }
 
 /// Every kind of row.
-fn whole() -> Tables {
+pub(super) fn whole() -> Tables {
     let mut tables = base();
     for row in [
         Const::Bool(false),
@@ -180,6 +181,9 @@ fn whole() -> Tables {
         node(&mut tables, row);
     }
 
+    policy(&mut tables, Effect::Permit, "listed", &[]);
+    tables.policies.actions.extend([READ, WRITE]);
+    tables.policies.rows[0].action = ActionScope::In(Run { start: 0, len: 2 });
     policy(&mut tables, Effect::Permit, "one", &[0, 1]);
     let scopes = [Scope::Any, Scope::Eq(ANN), Scope::In(STAFF), Scope::Is(2), Scope::IsIn(2, STAFF)];
     for scope in scopes {
@@ -190,9 +194,8 @@ fn whole() -> Tables {
         row.annotations = Run { start: u32::try_from(tables.policies.annotations.len()).unwrap(), len: 1 };
         tables.policies.annotations.push((0, 1));
     }
-    let index = policy(&mut tables, Effect::Permit, "listed", &[]);
-    tables.policies.actions.extend([READ, WRITE]);
-    tables.policies.rows[index as usize].action = ActionScope::In(Run { start: 0, len: 2 });
+    tables.index.memo.extend([principal + 4, principal + 5]);
+    ask(&mut tables, Facet::In, principal + 1, &[], &[i64::from(READ), i64::from(WRITE)], 6);
 
     let schema = &mut tables.schema;
     schema.rows.extend([
@@ -221,11 +224,11 @@ fn whole() -> Tables {
     tables
 }
 
-fn refusal(tables: &Tables) -> ImageError {
+pub(super) fn refusal(tables: &Tables) -> ImageError {
     Image::decode(&encode(tables)).expect_err("refused")
 }
 
-fn malformed(section: Section, defect: Defect) -> ImageError {
+pub(super) fn malformed(section: Section, defect: Defect) -> ImageError {
     ImageError::Malformed { section, defect }
 }
 
@@ -283,7 +286,8 @@ fn the_envelope_says_what_is_wrong() {
         Image::decode(&bytes).expect_err("refused")
     };
     assert_eq!(changed(0, b'X'), ImageError::NotAnImage);
-    assert_eq!(changed(8, 2), ImageError::NewerFormat { found: 2 });
+    assert_eq!(changed(8, 3), ImageError::NewerFormat { found: 3 });
+    assert_eq!(changed(8, 1), ImageError::OlderFormat { found: 1 });
     assert_eq!(changed(8, 0), ImageError::NotAnImage);
     assert_eq!(changed(10, 5), ImageError::Language { found: (5, LANGUAGE_VERSION.1) });
     assert_eq!(changed(11, 99), ImageError::Language { found: (LANGUAGE_VERSION.0, 99) });
@@ -295,13 +299,13 @@ fn the_envelope_says_what_is_wrong() {
     longer.push(0);
     let (expected, found) = (bytes.len() as u64, longer.len() as u64);
     assert_eq!(Image::decode(&longer).expect_err("refused"), ImageError::Trailing { expected, found });
-    let newer = ImageError::NewerFormat { found: 2 }.to_string();
-    assert!(newer.contains("format version 2, expected at most 1"), "{newer}");
+    let newer = ImageError::NewerFormat { found: 3 }.to_string();
+    assert!(newer.contains("format version 3, expected at most 2"), "{newer}");
 }
 
 #[test]
 fn references_must_stay_within_their_tables() {
-    let broken: [(Section, fn(&mut Tables)); 12] = [
+    let broken: [(Section, fn(&mut Tables)); 14] = [
         (Section::Types, |tables| tables.types[0] = 999),
         (Section::Uids, |tables| tables.uids[0].id = 999),
         (Section::Constants, |tables| tables.constants.rows[4] = Const::String(999)),
@@ -312,6 +316,8 @@ fn references_must_stay_within_their_tables() {
         (Section::Nodes, |tables| tables.nodes.rows[0] = Node::Const(999)),
         (Section::Policies, |tables| tables.policies.clauses[0].node = 999),
         (Section::Index, |tables| tables.index.policies[0] = 999),
+        (Section::Index, |tables| tables.index.memo[0] = 999),
+        (Section::Index, |tables| tables.index.edges[0].key = 999),
         (Section::Schema, |tables| tables.schema.actions[0].context = 2),
         (Section::Sources, |tables| tables.sources.clear()),
     ];
@@ -324,7 +330,7 @@ fn references_must_stay_within_their_tables() {
 
 #[test]
 fn tables_must_be_in_order() {
-    let broken: [(Section, fn(&mut Tables)); 8] = [
+    let broken: [(Section, fn(&mut Tables)); 9] = [
         (Section::Types, |tables| tables.types.swap(0, 1)),
         (Section::Uids, |tables| tables.uids[1].id = tables.uids[0].id),
         (Section::Constants, |tables| tables.constants.members.swap(0, 1)),
@@ -334,7 +340,8 @@ fn tables_must_be_in_order() {
             tables.entities.rows[0].ancestors.len = 2;
         }),
         (Section::Nodes, |tables| tables.nodes.names.swap(0, 1)),
-        (Section::Index, |tables| tables.index.policies.swap(0, 1)),
+        (Section::Index, |tables| tables.index.policies.swap(2, 3)),
+        (Section::Index, |tables| tables.index.memo.swap(0, 1)),
         (Section::Schema, |tables| tables.schema.entities.swap(0, 1)),
     ];
     for (at, (section, breaks)) in broken.into_iter().enumerate() {
@@ -344,30 +351,35 @@ fn tables_must_be_in_order() {
     }
 }
 
-#[test]
-fn the_index_must_lead_to_every_policy() {
-    let mut unreachable = whole();
-    unreachable.index.rows.clear();
-    assert_eq!(refusal(&unreachable), malformed(Section::Index, Defect::Index));
-
-    // A key that a matching request need not bring would hide the policy.
-    let mut wrong = base();
-    policy(&mut wrong, Effect::Forbid, "hidden", &[]);
-    for key in [Key::Principal(ANN), Key::Action(READ), Key::Resource(ANN), Key::PrincipalType(2)] {
-        wrong.index.rows[0].0 = key;
-        assert_eq!(refusal(&wrong), malformed(Section::Index, Defect::Index), "{key:?}");
+/// Puts all policies under one answer to a question, and the last `others` of them under its rest.
+pub(crate) fn ask(tables: &mut Tables, facet: Facet, of: u32, guards: &[Guard], keys: &[i64], others: usize) {
+    let policies = u32::try_from(tables.policies.rows.len()).unwrap();
+    let others = u32::try_from(others).unwrap();
+    let count = u32::try_from(keys.len()).unwrap();
+    let index = &mut tables.index;
+    let guards_run = Run { start: 0, len: u32::try_from(guards.len()).unwrap() };
+    index.guards = guards.to_vec();
+    index.edges = (1..).zip(keys).map(|(child, key)| Edge { key: *key, child }).collect();
+    let edges = Run { start: 0, len: count };
+    let rest = (others > 0).then_some(count + 1);
+    index.rows = vec![Branch::Inner { facet, node: of, guards: guards_run, edges, rest }];
+    index.policies.clear();
+    let mut leaf = |from: u32, to: u32| {
+        let start = u32::try_from(index.policies.len()).unwrap();
+        index.policies.extend(from..to);
+        index.rows.push(Branch::Leaf(Run { start, len: to - from }));
+    };
+    keys.iter().for_each(|_| leaf(0, policies - others));
+    if others > 0 {
+        leaf(policies - others, policies);
     }
+}
 
-    // Under one of two actions only.
-    let mut half = base();
-    policy(&mut half, Effect::Forbid, "half", &[]);
-    half.policies.actions.extend([READ, WRITE]);
-    half.policies.rows[0].action = ActionScope::In(Run { start: 0, len: 2 });
-    half.index.rows[0].0 = Key::Action(READ);
-    assert_eq!(refusal(&half), malformed(Section::Index, Defect::Index));
-    half.index.policies.push(0);
-    half.index.rows.push((Key::Action(WRITE), Run { start: 1, len: 1 }));
-    assert!(Image::decode(&encode(&half)).is_ok());
+#[test]
+fn constants_must_be_distinct() {
+    let mut tables = base();
+    constant(&mut tables, Const::Long(7));
+    assert_eq!(refusal(&tables), malformed(Section::Constants, Defect::Order));
 }
 
 #[test]
