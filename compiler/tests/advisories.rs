@@ -310,7 +310,7 @@ fn cve_2024_45808_log_injection() {
         (call().bearer(&token), "subject"),
         (call().bearer(&token).set(":method", forged), "method"),
         (call().bearer(&token).set(":path", forged), "path"),
-        (call().bearer(&token).from(Some(forged.as_bytes())), "workload"),
+        (call().bearer(&token).from(Some(forged.as_bytes())), "peer"),
     ] {
         let (_, answer) = world.open(&attack);
         let line = &answer.audit[0];

@@ -24,6 +24,9 @@ const SHORTEST_TICK: Span = Span::from_nanos(NANOS_PER_MS);
 
 const NANOS_PER_MS: i64 = 1_000_000;
 
+/// How many waiting exchanges are told at once: each may have a signature verified.
+const WAKES_AT_ONCE: usize = 32;
+
 /// Randomness for one worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Entropy {
@@ -90,6 +93,10 @@ pub struct Gateway {
     ids: DecisionIds,
     waiting: Vec<Waiting>,
     notices: VecDeque<Notice>,
+    /// Exchanges to hand an event to. So many at once could keep a worker busy for long.
+    wakes: VecDeque<Notice>,
+    /// How many of them may still be told before the shell must come again.
+    wakes_left: usize,
     provider: &'static dyn SignatureProvider,
     audit: bool,
 }
@@ -97,6 +104,7 @@ pub struct Gateway {
 struct Waiting {
     exchange: ExchangeId,
     issuer: usize,
+    bytes: usize,
     deadline: Timestamp,
 }
 
@@ -129,6 +137,8 @@ impl Gateway {
             ids: DecisionIds::new(entropy.decision_nonce),
             waiting: Vec::new(),
             notices: VecDeque::new(),
+            wakes: VecDeque::new(),
+            wakes_left: WAKES_AT_ONCE,
             provider: &Software,
             audit: true,
             settings,
@@ -178,22 +188,27 @@ impl Gateway {
         token::verify(token, waited, &mut state, now)
     }
 
-    /// Lets an exchange wait for an issuer's keys; false where too many wait already.
-    pub(crate) fn wait(&mut self, exchange: ExchangeId, issuer: usize, now: Timestamp) -> bool {
+    /// Lets an exchange whose head takes so many bytes wait for an issuer's keys; false where too many wait for them already.
+    pub(crate) fn wait(&mut self, exchange: ExchangeId, issuer: usize, bytes: usize, now: Timestamp) -> bool {
         let timeout = match self.settings.issuers.get(issuer).map(|issuer| &issuer.keys) {
             Some(KeySettings::Remote { freshness, .. }) => freshness.timeout,
             Some(KeySettings::Inline(_)) | None => return false,
         };
-        if self.waiting.len() >= self.settings.limits.pending_requests {
+        let limits = &self.settings.limits;
+        let others = self.waiting.iter().filter(|waiting| waiting.issuer == issuer);
+        let (count, held) =
+            others.fold((0, 0_usize), |(count, held), waiting| (count + 1, held + waiting.bytes));
+        if count >= limits.pending_requests || held.saturating_add(bytes) > limits.pending_bytes {
             return false;
         }
-        self.waiting.push(Waiting { exchange, issuer, deadline: now.plus(timeout) });
+        self.waiting.push(Waiting { exchange, issuer, bytes, deadline: now.plus(timeout) });
         true
     }
 
     /// Forgets an exchange that waits.
     pub(crate) fn forget(&mut self, exchange: ExchangeId) {
         self.waiting.retain(|waiting| waiting.exchange != exchange);
+        self.wakes.retain(|wake| !matches!(wake, Notice::Wake(id) | Notice::TimedOut(id) if *id == exchange));
     }
 
     /// The next fetch to begin at `now`, if one is due.
@@ -225,6 +240,7 @@ impl Gateway {
 
     /// A fetch has ended; `None` where no answer came.
     pub fn fetch_done(&mut self, id: FetchId, answer: Option<FetchAnswer>, now: Timestamp) {
+        self.wakes_left = WAKES_AT_ONCE;
         let Some(issuer) = self.fetching.iter().position(|fetching| *fetching == Some(id)) else { return };
         self.settle(issuer, read_keys(answer.as_ref()), now);
     }
@@ -236,23 +252,32 @@ impl Gateway {
                 self.settle(issuer, Err(String::from("no answer in time")), now);
             }
         }
-        let notices = &mut self.notices;
+        self.wakes_left = WAKES_AT_ONCE;
+        let wakes = &mut self.wakes;
         self.waiting.retain(|waiting| {
             let over = now >= waiting.deadline;
             if over {
-                notices.push_back(Notice::TimedOut(waiting.exchange));
+                wakes.push_back(Notice::TimedOut(waiting.exchange));
             }
             !over
         });
     }
 
-    /// What the shell is to do next.
+    /// What the shell is to do next. Of the exchanges that have to be told something so many are named at once; the others
+    /// after the next [`Gateway::tick`], for which [`Gateway::next_wakeup`] asks at once.
     pub fn poll_notice(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+        if let Some(notice) = self.notices.pop_front() {
+            return Some(notice);
+        }
+        self.wakes_left = self.wakes_left.checked_sub(1)?;
+        self.wakes.pop_front()
     }
 
     /// When the next tick finds something to do: a fetch to begin, a fetch overdue, a wait over.
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
+        if !self.wakes.is_empty() {
+            return Some(now);
+        }
         let fetches = self.keys.iter().filter_map(|keys| keys.next_fetch(now).or_else(|| keys.deadline()));
         let waits = self.waiting.iter().map(|waiting| waiting.deadline);
         fetches.chain(waits).min()
@@ -292,11 +317,11 @@ impl Gateway {
                     .push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
             }
         }
-        let notices = &mut self.notices;
+        let wakes = &mut self.wakes;
         self.waiting.retain(|waiting| {
             let settled = waiting.issuer == issuer;
             if settled {
-                notices.push_back(Notice::Wake(waiting.exchange));
+                wakes.push_back(Notice::Wake(waiting.exchange));
             }
             !settled
         });

@@ -187,7 +187,7 @@ fn check_path(path: &[u8], options: &PathOptions) -> Result<(), PathRefusal> {
 
 /// Holds one segment against the rules; it has no slash.
 pub(crate) fn check_segment(segment: &[u8], options: &PathOptions) -> Result<(), PathRefusal> {
-    if let b"." | b".." = segment {
+    if is_dots(segment) && (options.allow_semicolon || !segment.contains(&b';')) {
         return Err(PathRefusal::DotSegment);
     }
     let mut escaped = false;
@@ -215,6 +215,13 @@ pub(crate) fn check_segment(segment: &[u8], options: &PathOptions) -> Result<(),
     if escaped { check_decoded(segment) } else { Ok(()) }
 }
 
+/// Whether a server may take this for a step up or for nothing: dots, with parameters (RFC 3986 §3.3) or without, which
+/// servers of servlets cut off before they look.
+fn is_dots(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+    matches!(name, b"." | b"..") || name.is_empty() && !segment.is_empty()
+}
+
 const fn check_escaped(byte: u8, options: &PathOptions) -> Result<(), PathRefusal> {
     match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
@@ -239,7 +246,7 @@ fn check_decoded(segment: &[u8]) -> Result<(), PathRefusal> {
     ) {
         return Err(PathRefusal::DoubleEncoding);
     }
-    match text.split(['/', '\\']).any(|piece| matches!(piece, "." | "..")) {
+    match text.split(['/', '\\']).any(|piece| is_dots(piece.as_bytes())) {
         true => Err(PathRefusal::DotSegment),
         false => Ok(()),
     }

@@ -24,7 +24,7 @@ pub enum Peer<'a> {
     },
 }
 
-/// A security header stands more than once.
+/// A security header stands more than once, or in a disguise: with `_` for `-`, which many upstreams cannot tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
 
@@ -33,12 +33,13 @@ impl<'a> RequestHead<'a> {
     pub fn single(&self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
         let mut found = None;
         for (have, value) in self.headers {
-            if have.eq_ignore_ascii_case(name.as_bytes()) {
-                if found.is_some() {
-                    return Err(Repeated);
-                }
-                found = Some(*value);
+            if have.len() != name.len() || !is_disguised(have, name) {
+                continue;
             }
+            if found.is_some() || !have.eq_ignore_ascii_case(name.as_bytes()) {
+                return Err(Repeated);
+            }
+            found = Some(*value);
         }
         Ok(found)
     }
@@ -46,15 +47,25 @@ impl<'a> RequestHead<'a> {
     /// The names of headers that begin with `prefix`, taken as a client could disguise it: in any case, and with `_` for
     /// `-`, which many upstreams cannot tell apart (CVE-2023-27487's lesson: strip every header we own).
     pub fn names_under(&self, prefix: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.iter().map(|(name, _)| *name).filter(move |name| {
-            name.get(..prefix.len()).is_some_and(|start| {
-                start.iter().zip(prefix.as_bytes()).all(|(have, want)| {
-                    let have = if *have == b'_' { b'-' } else { have.to_ascii_lowercase() };
-                    have == *want
-                })
-            })
-        })
+        self.headers
+            .iter()
+            .map(|(name, _)| *name)
+            .filter(move |name| name.get(..prefix.len()).is_some_and(|start| is_disguised(start, prefix)))
     }
+
+    /// The header names among `names` that stand in this head, as a client could disguise them.
+    pub fn names_among(&self, names: &[impl AsRef<str>]) -> impl Iterator<Item = &'a [u8]> {
+        let is_one = move |have: &[u8]| {
+            names.iter().any(|name| have.len() == name.as_ref().len() && is_disguised(have, name.as_ref()))
+        };
+        self.headers.iter().map(|(name, _)| *name).filter(move |name| is_one(name))
+    }
+}
+
+/// Whether a header's name and another of its length are one to a careless reader: whatever the case, `_` for `-`.
+fn is_disguised(have: &[u8], name: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    have.iter().zip(name.as_bytes()).all(|(have, want)| plain(*have) == plain(*want))
 }
 
 /// A copy of a request's head, for as long as the request is held.
@@ -76,6 +87,11 @@ impl OwnedHead {
                 Peer::Certificate { uri_san } => Some(uri_san.into()),
             },
         }
+    }
+
+    /// About how many bytes it takes.
+    pub fn size(head: &RequestHead<'_>) -> usize {
+        head.headers.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<Bytes>()).sum()
     }
 
     /// Calls `use_head` with the head as it was.
@@ -105,6 +121,11 @@ mod tests {
         assert_eq!(head(&headers).single("authorization"), Err(Repeated));
         assert_eq!(head(&headers).single("x"), Ok(Some(&b"y"[..])));
         assert_eq!(head(&headers).single("z"), Ok(None));
+        let headers: [(&[u8], &[u8]); 2] = [(b"x-purpose", b"a"), (b"X_Purpose", b"b")];
+        for headers in [&headers[..], &headers[1..]] {
+            assert_eq!(head(headers).single("x-purpose"), Err(Repeated));
+        }
+        assert_eq!(head(&headers[..1]).single("x-purpose"), Ok(Some(&b"a"[..])));
     }
 
     #[test]

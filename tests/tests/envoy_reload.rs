@@ -20,7 +20,7 @@ fn configuration(open: &str) -> Result<Value> {
     )?;
     Ok(json!({
         "version": 1,
-        "routes": [{ "name": "open", "methods": ["GET"], "path": open, "profile": "public", "workload": "optional" }],
+        "routes": [{ "name": "open", "methods": ["GET"], "path": open, "profile": "public" }],
         "policy": { "image": countersign_tests::policies::base64(&image) },
     }))
 }

@@ -172,6 +172,14 @@ fn routes_are_checked() -> Result<()> {
             "no `claim`",
         ),
         ("/routes/3/action", json!("Read"), "routes[3].profile", "public route"),
+        ("/routes/3/workload", json!("required"), "routes[3].profile", "public route"),
+        ("/routes/3/principal", json!("workload"), "routes[3].profile", "public route"),
+        (
+            "/routes/0/context/purpose",
+            json!({ "header": "x-countersign-principal" }),
+            "routes[0].context.purpose",
+            "`forward.prefix`",
+        ),
         ("/context", json!({}), "routes[0].context", "`method`"),
     ])
 }
@@ -190,6 +198,13 @@ fn the_rest_is_checked() -> Result<()> {
         ("/limits", json!({ "token_bytes": 1 }), "limits.token_bytes", "from 64"),
         ("/limits", json!({ "path_bytes": 99_999_999 }), "limits.path_bytes", "to 65536"),
         ("/token_cache", json!({ "entries": 99_999_999 }), "token_cache.entries", "from 0"),
+        ("/token_cache", json!({ "bytes": 4_294_967_295_u32 }), "token_cache.bytes", "from 0"),
+        ("/limits", json!({ "pending_bytes": 1 }), "limits.pending_bytes", "from 1024"),
+        ("/workload/trust_domains", json!([]), "workload.trust_domains", "route `read`"),
+        ("/context/purpos", json!({ "header": "x-purpose" }), "context.purpos", "schema declares"),
+        ("/forward/attributes", json!(["tennant"]), "forward.attributes[0]", "`tennant`"),
+        ("/forward/attributes", json!(["tenant", "tenant"]), "forward.attributes[1]", "again"),
+        ("/forward/remove", json!(["X-Original-URL"]), "forward.remove[0]", "lower case"),
     ])
 }
 

@@ -159,7 +159,7 @@ impl<W: Write> Run<W> {
 }
 
 /// The members that people look for first, in the order in which they are printed; others follow by name.
-const FIRST: [&str; 24] = [
+const FIRST: [&str; 26] = [
     "id",
     "decision",
     "layer",
@@ -173,6 +173,8 @@ const FIRST: [&str; 24] = [
     "path",
     "route",
     "workload",
+    "peer",
+    "cut",
     "principal",
     "roles",
     "action",

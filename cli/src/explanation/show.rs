@@ -17,7 +17,10 @@ pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) ->
     line(out, "request", &format!("{} {}", member("method").unwrap_or("?"), member("path").unwrap_or("?")))?;
     line(out, "time", member("time").unwrap_or("?"))?;
     line(out, "route", member("route").unwrap_or("none"))?;
-    line(out, "workload", member("workload").unwrap_or("none: no client certificate"))?;
+    match (member("workload"), member("peer")) {
+        (None, Some(peer)) => line(out, "peer", peer)?,
+        (workload, _) => line(out, "workload", workload.unwrap_or("none: no client certificate"))?,
+    }
     token(out, explanation)?;
     if let Some(asked) = &explanation.question {
         question(out, asked)?;

@@ -244,12 +244,13 @@ pub struct Route {
     /// What is demanded of a request.
     #[serde(default)]
     pub profile: Profile,
-    /// Who the decision is about.
-    #[serde(default)]
-    pub principal: PrincipalSource,
-    /// Whether the caller must present a client certificate with a SPIFFE ID of a trusted domain.
-    #[serde(default)]
-    pub workload: Requirement,
+    /// Who the decision is about; `token` unless said otherwise. Not on a public route, which asks nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalSource>,
+    /// Whether the caller must present a client certificate with a SPIFFE ID of a trusted domain; `required` unless said
+    /// otherwise. Not on a public route, which looks at none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Requirement>,
     /// The id of the Cedar action (its type is `Action`). Required unless the profile is `public`.
     #[serde(default)]
     pub action: Option<String>,
@@ -259,6 +260,18 @@ pub struct Route {
     /// Attributes of the decision's `context` for this route, by name.
     #[serde(default)]
     pub context: Attributes,
+}
+
+impl Route {
+    /// Who the decision is about.
+    pub fn principal(&self) -> PrincipalSource {
+        self.principal.unwrap_or_default()
+    }
+
+    /// Whether the caller must present a client certificate.
+    pub fn workload(&self) -> Requirement {
+        self.workload.unwrap_or_default()
+    }
 }
 
 /// What a route demands of a request.
@@ -334,15 +347,30 @@ pub struct Policy {
 pub struct Forward {
     /// The prefix of every header that Countersign writes, in lower case.
     pub prefix: String,
-    /// Whether the client's `authorization` header goes upstream.
+    /// Whether the client's `authorization` header goes upstream, where its token was verified.
     pub authorization: bool,
+    /// Headers of the client that never go upstream: by default those with which some servers replace the method or the
+    /// path, which the policies then would not have seen. In lower case.
+    pub remove: Vec<String>,
     /// Attributes of the principal to send as `<prefix>attribute-<name>`, where they are strings, integers or booleans.
     pub attributes: Vec<String>,
 }
 
 impl Default for Forward {
     fn default() -> Self {
-        Self { prefix: String::from("x-countersign-"), authorization: false, attributes: Vec::new() }
+        let overrides = [
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-original-url",
+            "x-rewrite-url",
+        ];
+        Self {
+            prefix: String::from("x-countersign-"),
+            authorization: false,
+            remove: overrides.map(String::from).to_vec(),
+            attributes: Vec::new(),
+        }
     }
 }
 
@@ -426,12 +454,14 @@ pub struct Limits {
     pub token_bytes: u32,
     /// The longest path with its query, in bytes; at most 65,536.
     pub path_bytes: u32,
-    /// How many requests a worker lets wait for keys at once.
+    /// How many requests a worker lets wait for keys at once; each issuer whose keys are fetched has an equal share.
     pub pending_requests: u32,
+    /// How many bytes the headers of those requests may take, shared in the same way.
+    pub pending_bytes: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { token_bytes: 8_192, path_bytes: 8_192, pending_requests: 1_024 }
+        Self { token_bytes: 8_192, path_bytes: 8_192, pending_requests: 1_024, pending_bytes: 2_097_152 }
     }
 }

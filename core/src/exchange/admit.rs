@@ -1,5 +1,6 @@
 //! The first stage: which route the request takes, and which workload it comes from.
 
+use super::host;
 use crate::config::Requirement;
 use crate::path::CanonicalPath;
 use crate::reason::Reason;
@@ -7,12 +8,13 @@ use crate::request::{Peer, RequestHead};
 use crate::route::{Params, RouteLookup};
 use crate::settings::{RouteSettings, Settings};
 use crate::spiffe::SpiffeId;
+use alloc::borrow::Cow;
 
 /// A request whose path is canonical, whose route is known, and whose workload, if it has one, is trusted.
 pub(super) struct Admitted<'a> {
     pub head: &'a RequestHead<'a>,
     pub method: &'a str,
-    pub host: &'a str,
+    pub host: Cow<'a, str>,
     pub path: CanonicalPath<'a>,
     pub params: Params<'a, 'a>,
     pub route: &'a RouteSettings,
@@ -24,7 +26,7 @@ pub(super) struct Admitted<'a> {
 pub(super) struct Seen<'a> {
     pub method: Option<&'a [u8]>,
     pub path: Option<&'a [u8]>,
-    pub workload: Option<&'a [u8]>,
+    pub peer: Option<&'a [u8]>,
     pub route: Option<&'a str>,
 }
 
@@ -35,7 +37,7 @@ pub(super) fn admit<'a>(
     seen: &mut Seen<'a>,
 ) -> Result<Admitted<'a>, Reason> {
     if let Peer::Certificate { uri_san } = head.peer {
-        seen.workload = Some(uri_san);
+        seen.peer = Some(uri_san);
     }
     let once = |name| head.single(name).map_err(|_| Reason::RequestHeaderDuplicate);
     let (method, target) = (once(":method")?, once(":path")?);
@@ -51,6 +53,7 @@ pub(super) fn admit<'a>(
         (Some(host), _) | (None, Some(host)) => text(Some(host))?,
         (None, None) => return Err(Reason::RequestHeaderInvalid),
     };
+    let host = host::canonical(host).ok_or(Reason::RequestHeaderInvalid)?;
     let found = match settings.router.find(method, &path) {
         RouteLookup::Found(found) => found,
         RouteLookup::MethodNotAllowed(_) => return Err(Reason::RequestMethodUnmatched),

@@ -1,7 +1,7 @@
 //! The audit line: one JSON object for each exchange, from which one can reconstruct who acted, on what, under which
 //! policies, when. It holds no credential and no query.
 
-use super::admit::Seen;
+use super::admit::{Admitted, Seen};
 use super::authenticate::Authenticated;
 use super::authorize::Findings;
 use super::identify::Identified;
@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 
+/// The longest text that a client may put into the line before it is trusted, in bytes.
+const MAX_FIELD: usize = 2_048;
+
 /// What is known of an exchange so far.
 pub(super) struct Record {
     /// Whether anyone reads it; otherwise nothing is noted but the ID.
@@ -22,7 +25,10 @@ pub(super) struct Record {
     time: Timestamp,
     method: Option<Box<[u8]>>,
     path: Option<Box<[u8]>>,
-    workload: Option<Box<[u8]>>,
+    peer: Option<Box<[u8]>>,
+    workload: Option<String>,
+    /// Whether something is longer than the line lets it be.
+    cut: bool,
     route: Option<Box<str>>,
     action: Option<String>,
     resource: Option<String>,
@@ -49,7 +55,9 @@ impl Record {
             time,
             method: None,
             path: None,
+            peer: None,
             workload: None,
+            cut: false,
             route: None,
             action: None,
             resource: None,
@@ -76,10 +84,24 @@ impl Record {
         if !self.wanted {
             return;
         }
-        self.method = seen.method.map(Into::into);
-        self.path = seen.path.map(Into::into);
-        self.workload = seen.workload.map(Into::into);
+        let mut short = |text: Option<&[u8]>| {
+            text.map(|text| {
+                self.cut |= text.len() > MAX_FIELD;
+                text.get(..MAX_FIELD).unwrap_or(text).into()
+            })
+        };
+        self.method = short(seen.method);
+        self.path = short(seen.path);
+        self.peer = short(seen.peer);
         self.route = seen.route.map(Into::into);
+    }
+
+    /// Notes the workload, which is trusted.
+    pub(super) fn admitted(&mut self, admitted: &Admitted<'_>) {
+        if let (true, Some(workload)) = (self.wanted, &admitted.workload) {
+            self.workload = Some(workload.as_str().into());
+            self.peer = None;
+        }
     }
 
     /// Notes whose token was verified.
@@ -153,7 +175,13 @@ impl Record {
             line.name("route").str(route);
         }
         if let Some(workload) = &self.workload {
-            line.name("workload").bytes(workload);
+            line.name("workload").str(workload);
+        }
+        if let Some(peer) = &self.peer {
+            line.name("peer").bytes(peer);
+        }
+        if self.cut {
+            line.name("cut").bool(true);
         }
     }
 

@@ -20,8 +20,9 @@ pub(super) fn edits(
     settings: &Settings,
 ) -> HeaderEdits {
     let mut edits = HeaderEdits { remove: ours(admitted.head, settings), add: Vec::with_capacity(8) };
-    // On public routes too, where nobody looked at it.
-    if !settings.forward.authorization && admitted.head.single("authorization") != Ok(None) {
+    // Only a token that was verified goes upstream, and on public routes nobody looked at it.
+    let verified = permit.identified().is_some_and(|identified| identified.principal.verified().is_some());
+    if !(settings.forward.authorization && verified) && admitted.head.single("authorization") != Ok(None) {
         edits.remove.push((*b"authorization").into());
     }
     let names = &settings.header_names;
@@ -64,10 +65,10 @@ pub(super) fn edits(
     edits
 }
 
-/// The headers that a client sent under a name of ours. One name once: the host removes every header of it.
+/// The headers that a client sent under a name of ours, or that the configuration keeps from going upstream. One name once: the host removes every header of it.
 fn ours(head: &RequestHead<'_>, settings: &Settings) -> Vec<alloc::boxed::Box<[u8]>> {
     let mut names: Vec<alloc::boxed::Box<[u8]>> = Vec::new();
-    for name in head.names_under(&settings.forward.prefix) {
+    for name in head.names_under(&settings.forward.prefix).chain(head.names_among(&settings.forward.remove)) {
         if !names.iter().any(|known| **known == *name) {
             names.push(name.into());
         }

@@ -119,7 +119,7 @@ fn value(
         },
         Source::Query(name) => {
             let found =
-                admitted.path.query_parameters().get(name).map_err(|_| Reason::RequestQueryInvalid)?;
+                admitted.path.query_parameters().strict(name).map_err(|_| Reason::RequestQueryInvalid)?;
             found.map_or(Ok(None), |text| typed(text, Reason::RequestQueryInvalid))
         }
         Source::Header(name) => {
@@ -142,43 +142,12 @@ fn value(
 
 fn request_field(field: RequestField, mapping: &Mapping, admitted: &Admitted<'_>, now: Timestamp) -> Value {
     match field {
-        RequestField::Host => Value::from(host_name(admitted.host).to_ascii_lowercase()),
+        RequestField::Host => Value::from(&*admitted.host),
         RequestField::Method => Value::from(admitted.method),
         RequestField::Path => Value::from(admitted.path.as_str()),
         RequestField::Time if mapping.ty == attribute::AttributeType::Datetime => {
             Value::Datetime(Datetime(now.as_nanos().div_euclid(1_000_000)))
         }
         RequestField::Time => Value::Long(now.as_secs()),
-    }
-}
-
-/// The host of an authority, without the port (RFC 3986 §3.2.2); an IPv6 address keeps its brackets.
-fn host_name(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && (!host.contains(':') || host.ends_with(']')) =>
-        {
-            host
-        }
-        _ => authority,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::host_name;
-
-    #[test]
-    fn the_port_is_no_part_of_the_host() {
-        for (authority, host) in [
-            ("a.example", "a.example"),
-            ("a.example:443", "a.example"),
-            ("[::1]:443", "[::1]"),
-            ("[::1]", "[::1]"),
-            ("a:b", "a:b"),
-        ] {
-            assert_eq!(host_name(authority), host);
-        }
     }
 }

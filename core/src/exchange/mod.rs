@@ -13,6 +13,7 @@ mod authenticate;
 mod authorize;
 mod effect;
 mod forward;
+mod host;
 mod identify;
 
 pub use authorize::Permit;
@@ -119,6 +120,12 @@ impl Exchange {
                 self.effects.clear();
                 self.refuse(Reason::SystemInternal.into(), Some(&settings));
             }
+            (Event::RequestHeaders(_), State::Held { .. } | State::Released { .. }) => {
+                // A second head for one request is one that nobody judged.
+                gateway.forget(self.id);
+                self.effects.clear();
+                self.refuse(Reason::SystemInternal.into(), Some(&settings));
+            }
             // Events that come late, or twice, change nothing.
             (
                 Event::RequestHeaders(_)
@@ -164,7 +171,7 @@ impl Exchange {
                 self.state = State::Released { _proof: permit };
             }
             Err(Stop::Refuse(denial)) => self.refuse(denial, Some(&settings)),
-            Err(Stop::Wait { issuer }) if gateway.wait(self.id, issuer, now) => {
+            Err(Stop::Wait { issuer }) if gateway.wait(self.id, issuer, OwnedHead::size(head), now) => {
                 self.effects.push_back(Effect::Count(Counter::Held));
                 self.state = State::Held { head: OwnedHead::new(head) };
             }
@@ -183,11 +190,16 @@ impl Exchange {
         now: Timestamp,
     ) -> Result<(Permit, HeaderEdits), Stop> {
         let Some(record) = &mut self.record else { return Err(Reason::SystemInternal.into()) };
+        // A host without a clock: nothing that has a time can be believed.
+        if now <= Timestamp::default() {
+            return Err(Reason::SystemInternal.into());
+        }
         let mut seen = admit::Seen::default();
         let admitted = admit::admit(head, settings, &mut seen);
         record.saw(&seen);
         observer.stage_done(Stage::Admit);
         let admitted = admitted?;
+        record.admitted(&admitted);
 
         let permit = match &admitted.route.question {
             None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
@@ -243,7 +255,7 @@ impl Exchange {
 
     fn handle_unconfigured(&mut self, event: &Event<'_>, now: Timestamp) {
         if let (Event::RequestHeaders(_), State::Fresh) = (event, &self.state) {
-            self.record = Some(Record::begin(DecisionIds::new(0).next(now), now, true));
+            self.record = Some(Record::begin(DecisionIds::new(u64::from(self.id)).next(now), now, true));
             self.refuse(Reason::SystemNotConfigured.into(), None);
         }
     }

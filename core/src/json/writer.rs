@@ -156,5 +156,10 @@ impl Writer {
 }
 
 const fn must_escape(character: char) -> bool {
-    matches!(character, '"' | '\\' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+    // Controls, and what moves or hides text on a screen: a log line reads as it is.
+    matches!(
+        character,
+        '"' | '\\' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    )
 }

@@ -7,6 +7,8 @@ use core::fmt;
 /// Why a parameter has no value that all readers agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryError {
+    /// Servers don't agree on whether the name occurs.
+    Ambiguous,
     /// The name occurs more than once.
     Duplicate,
     /// A percent-escape is malformed, or the decoded text is not UTF-8.
@@ -36,6 +38,19 @@ impl<'a> QueryParameters<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// Like [`Self::get`], but a query in which some servers would find the name, and others not, is an error: `;` divides
+    /// parameters for some (HTML 4), and `name[]` or `name[key]` is `name` for others (PHP).
+    pub fn strict(self, name: &str) -> Result<Option<Cow<'a, str>>, QueryError> {
+        for (candidate, value) in self.raw() {
+            let decoded = decode(candidate)?;
+            let indexed = decoded.strip_prefix(name).is_some_and(|rest| rest.starts_with('['));
+            if indexed || candidate.contains(';') || value.contains(';') {
+                return Err(QueryError::Ambiguous);
+            }
+        }
+        self.get(name)
     }
 
     fn raw(self) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -80,6 +95,7 @@ fn decode(text: &str) -> Result<Cow<'_, str>, QueryError> {
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Ambiguous => "query is read in more than one way",
             Self::Duplicate => "query parameter is repeated",
             Self::Encoding => "query parameter is malformed",
         })

@@ -123,6 +123,12 @@ fn options_let_in_what_they_name() {
 
     let semicolon = PathOptions { allow_semicolon: true, ..off.clone() };
     assert_eq!(refusal("/a;b=1/c%3B", &semicolon), None);
+    // Servlet containers cut parameters off before they resolve dots.
+    for path in
+        ["/public/..;/admin", "/public/..;x=1/admin", "/public/.;/x", "/public/..%3B/admin", "/a/;x/b"]
+    {
+        assert_eq!(refusal(path, &semicolon), Some(PathRefusal::DotSegment), "{path}");
+    }
     assert_eq!(refusal("/a%2Fb", &semicolon), Some(PathRefusal::EncodedSlash));
 
     let trailing = PathOptions { allow_trailing_slash: true, ..off };

@@ -33,6 +33,8 @@ pub const VERSION: u32 = 1;
 
 const MAX_BOUND_BYTES: u32 = 65_536;
 const MAX_CACHE_ENTRIES: u32 = 1_048_576;
+const MAX_CACHE_BYTES: u32 = 268_435_456;
+const MAX_PENDING_BYTES: u32 = 67_108_864;
 
 /// Everything that requests are judged by.
 pub struct Settings {
@@ -89,8 +91,9 @@ pub struct HeaderNames {
 impl HeaderNames {
     fn new(forward: &config::Forward) -> Self {
         let name = |name: &str| Rc::from(format!("{}{name}", forward.prefix));
-        let attribute =
-            |attribute: &String| (Box::from(&**attribute), name(&format!("attribute-{attribute}")));
+        let attribute = |attribute: &String| {
+            (Box::from(&**attribute), name(&format!("attribute-{}", attribute.to_ascii_lowercase())))
+        };
         Self {
             decision_id: name("decision-id"),
             principal_type: name("principal-type"),
@@ -108,8 +111,10 @@ impl HeaderNames {
 pub struct LimitSettings {
     /// The largest token, in bytes.
     pub token_bytes: usize,
-    /// How many requests may wait for keys at once.
+    /// How many requests may wait for one issuer's keys at once.
     pub pending_requests: usize,
+    /// How many bytes their headers may take.
+    pub pending_bytes: usize,
 }
 
 /// A trusted issuer.
@@ -287,17 +292,29 @@ impl Settings {
         let trust_domains = trust_domains(&config.workload)?;
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
         let (router, routes, claims) = routes::prepare(config, &schema)?;
+        let fetched =
+            issuers.iter().filter(|issuer| matches!(issuer.keys, KeySettings::Remote { .. })).count();
+        // An equal share for each issuer: one whose source is slow does not take the others' places.
+        let share = |all: usize| (all / fetched.max(1)).max(1);
         let limits = LimitSettings {
             token_bytes: bounded_usize("limits.token_bytes", config.limits.token_bytes, 64, MAX_BOUND_BYTES)?,
-            pending_requests: bounded_usize(
+            pending_requests: share(bounded_usize(
                 "limits.pending_requests",
                 config.limits.pending_requests,
                 1,
                 MAX_BOUND_BYTES,
-            )?,
+            )?),
+            pending_bytes: share(bounded_usize(
+                "limits.pending_bytes",
+                config.limits.pending_bytes,
+                1_024,
+                MAX_PENDING_BYTES,
+            )?),
         };
+        bounded_usize("token_cache.bytes", config.token_cache.bytes, 0, MAX_CACHE_BYTES)?;
         bounded_usize("token_cache.entries", config.token_cache.entries, 0, MAX_CACHE_ENTRIES)?;
-        forward(&config.forward)?;
+        forward(config, &schema)?;
+        trusted_anyone(config, &routes)?;
         refusal(&config.refusal)?;
         let paths = PathOptions {
             max_bytes: bounded_usize("limits.path_bytes", config.limits.path_bytes, 16, MAX_BOUND_BYTES)?,
@@ -360,16 +377,60 @@ fn trust_domains(workload: &config::WorkloadTrust) -> Result<Vec<Box<str>>, Conf
     Ok(domains)
 }
 
-fn forward(forward: &config::Forward) -> Result<(), ConfigError> {
+fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), ConfigError> {
+    let forward = &config.forward;
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if forward.prefix.len() >= 3 && forward.prefix.ends_with('-') && forward.prefix.bytes().all(fits) {
-        Ok(())
-    } else {
+    if forward.prefix.len() < 3 || !forward.prefix.ends_with('-') || !forward.prefix.bytes().all(fits) {
         let message = format!(
             "expected lower-case letters, digits and `-`, with `-` at the end, found `{}`",
             forward.prefix
         );
-        Err(ConfigError::at("forward.prefix", message))
+        return Err(ConfigError::at("forward.prefix", message));
+    }
+    for (index, name) in forward.remove.iter().enumerate() {
+        if !routes::is_lower_case_token(name) {
+            let message = format!("expected a header's name in lower case, found `{name}`");
+            return Err(ConfigError::at(format!("forward.remove[{index}]"), message));
+        }
+    }
+    let types = config.issuers.iter().map(|issuer| &issuer.principal.entity_type);
+    let declared: Vec<_> = types
+        .chain([&config.workload.entity_type.0])
+        .filter_map(|ty| schema.entity_shape(ty))
+        .flatten()
+        .collect();
+    for (index, name) in forward.attributes.iter().enumerate() {
+        let wrong = |message| Err(ConfigError::at(format!("forward.attributes[{index}]"), message));
+        if !declared.iter().any(|field| *field.name == **name) {
+            return wrong(format!(
+                "expected an attribute that the schema declares for a principal, found `{name}`"
+            ));
+        }
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+            return wrong(format!(
+                "expected an attribute whose name a header's name may hold, found `{name}`"
+            ));
+        }
+        if forward.attributes.iter().take(index).any(|other| other.eq_ignore_ascii_case(name)) {
+            return wrong(format!("expected each attribute once, found `{name}` again"));
+        }
+    }
+    Ok(())
+}
+
+/// Where a workload is demanded, some workload must be trusted.
+fn trusted_anyone(config: &Config, routes: &[RouteSettings]) -> Result<(), ConfigError> {
+    let demands =
+        |route: &&RouteSettings| route.question.is_some() && route.workload == config::Requirement::Required;
+    match routes.iter().find(demands) {
+        Some(route) if config.workload.trust_domains.is_empty() => {
+            let message = format!(
+                "expected a trust domain, since route `{}` requires a workload; found none",
+                route.name
+            );
+            Err(ConfigError::at("workload.trust_domains", message))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

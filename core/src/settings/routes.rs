@@ -31,8 +31,27 @@ pub(super) fn prepare(
             .push(one(route, &template, config, schema, &mut claims).map_err(|error| error.within(&place))?);
         templates.push(template);
     }
+    shared_context(config, &routes, schema)?;
     let router = router(&config.routes, &templates)?;
     Ok((router, routes, claims))
+}
+
+/// A shared attribute that no route's action declares serves nobody: misspelt, it would take from the policies what they look at.
+fn shared_context(
+    config: &Config,
+    routes: &[RouteSettings],
+    schema: &SchemaView<'_>,
+) -> Result<(), ConfigError> {
+    let questions = routes.iter().filter_map(|route| route.question.as_ref());
+    let declared: Vec<Field> =
+        questions.flat_map(|question| schema.context(&question.action).unwrap_or_default()).collect();
+    for name in config.context.keys() {
+        if !declared.iter().any(|field| *field.name == **name) {
+            let message = "expected an attribute that the schema declares in the context of a route's action";
+            return Err(ConfigError::at(format!("context.{name}"), message));
+        }
+    }
+    Ok(())
 }
 
 fn router(routes: &[config::Route], templates: &[Template]) -> Result<Router, ConfigError> {
@@ -70,18 +89,25 @@ fn one(
     claims: &mut Vec<MappedClaim>,
 ) -> Result<RouteSettings, ConfigError> {
     let question = match route.profile {
-        Profile::Public
-            if route.action.is_some() || route.resource.is_some() || !route.context.is_empty() =>
-        {
+        Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource` or `context` on a public route",
+                "expected no `action`, `resource`, `context`, `principal` or `workload` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
         Profile::Strict => Some(question(route, template, config, schema, claims)?),
     };
-    Ok(RouteSettings { name: route.name.clone().into(), workload: route.workload, question })
+    Ok(RouteSettings { name: route.name.clone().into(), workload: route.workload(), question })
+}
+
+/// Whether something stands in the route that only a question needs.
+fn asks(route: &config::Route) -> bool {
+    route.action.is_some()
+        || route.resource.is_some()
+        || route.principal.is_some()
+        || route.workload.is_some()
+        || !route.context.is_empty()
 }
 
 fn question(
@@ -114,7 +140,7 @@ fn question(
     }
     let parameters: Vec<&str> = template.parameters().collect();
     let shape = schema.entity_shape(&resource.entity_type).unwrap_or_default();
-    let mut mapper = Mapper { route, parameters: &parameters, claims };
+    let mut mapper = Mapper { route, prefix: &config.forward.prefix, parameters: &parameters, claims };
     // A resource that maps nothing is one that the pack describes; of one that it does not know, the policies know nothing.
     let described = resource.attributes.is_empty() && schema.describes(&resource.entity_type);
     let shape = if described { &[] } else { shape.as_slice() };
@@ -124,7 +150,7 @@ fn question(
         .map(&route.context, Some(&config.context), &declared.context)
         .map_err(|error| error.within("context"))?;
     Ok(Question {
-        principal: route.principal,
+        principal: route.principal(),
         principal_types: declared.principals,
         action: declared.uid,
         resource_type: resource.entity_type.clone().into(),
@@ -137,7 +163,7 @@ fn question(
 /// Someone must be able to call the route.
 fn check_principals(route: &config::Route, config: &Config, action: &ActionView) -> Result<(), ConfigError> {
     let applies = |ty: &str| action.principals.iter().any(|declared| **declared == *ty);
-    match route.principal {
+    match route.principal() {
         PrincipalSource::Token if config.issuers.is_empty() => Err(ConfigError::at(
             "principal",
             "expected at least one issuer for a route that is decided by token",
@@ -159,7 +185,7 @@ fn check_principals(route: &config::Route, config: &Config, action: &ActionView)
             );
             Err(ConfigError::at("action", message))
         }
-        PrincipalSource::Workload if route.workload == config::Requirement::Optional => {
+        PrincipalSource::Workload if route.workload() == config::Requirement::Optional => {
             Err(ConfigError::at("workload", "expected `required` where the workload is the principal"))
         }
         PrincipalSource::Token | PrincipalSource::Workload => Ok(()),
@@ -168,6 +194,7 @@ fn check_principals(route: &config::Route, config: &Config, action: &ActionView)
 
 struct Mapper<'a> {
     route: &'a config::Route,
+    prefix: &'a str,
     parameters: &'a [&'a str],
     claims: &'a mut Vec<MappedClaim>,
 }
@@ -207,14 +234,14 @@ impl Mapper<'_> {
     /// A shared source, where it can yield something here: without a token there are no claims.
     fn shared<'s>(&self, source: &'s AttributeSource) -> Option<&'s AttributeSource> {
         let claim = matches!(source, AttributeSource::Claim(_));
-        (!claim || self.route.principal == PrincipalSource::Token).then_some(source)
+        (!claim || self.route.principal() == PrincipalSource::Token).then_some(source)
     }
 
     fn one(&mut self, field: &Field, source: &AttributeSource) -> Result<Mapping, ConfigError> {
         let wrong = |message: String| ConfigError::at(&*field.name, message);
         let fits = |given: &AttributeType| given == &field.ty;
         let source = match source {
-            AttributeSource::Claim(_) if self.route.principal == PrincipalSource::Workload => {
+            AttributeSource::Claim(_) if self.route.principal() == PrincipalSource::Workload => {
                 return Err(wrong(String::from(
                     "expected no `claim` on a route that is decided by workload",
                 )));
@@ -238,6 +265,12 @@ impl Mapper<'_> {
             AttributeSource::Query(name) if !name.is_empty() => Source::Query(name.clone().into()),
             AttributeSource::Query(_) => {
                 return Err(wrong(String::from("expected the name of a query parameter")));
+            }
+            AttributeSource::Header(name) if name.starts_with(self.prefix) => {
+                let message = format!(
+                    "expected a header that goes upstream as it came, found `{name}` under `forward.prefix`"
+                );
+                return Err(wrong(message));
             }
             AttributeSource::Header(name) if is_header_name(name) => Source::Header(name.clone().into()),
             AttributeSource::Header(name) => {
@@ -271,7 +304,7 @@ impl Mapper<'_> {
                         field.ty
                     )));
                 }
-                if field.required && self.route.workload == config::Requirement::Optional {
+                if field.required && self.route.workload() == config::Requirement::Optional {
                     return Err(wrong(String::from(
                         "expected `workload: required` on this route, or an optional attribute in the schema",
                     )));
@@ -288,9 +321,14 @@ impl Mapper<'_> {
 }
 
 fn is_header_name(name: &str) -> bool {
+    is_lower_case_token(name) && name != "authorization"
+}
+
+/// Whether a text is a header's name in lower case, of the characters that every server takes.
+pub(super) fn is_lower_case_token(name: &str) -> bool {
     let fits =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty() && name.bytes().all(fits) && name != "authorization"
+    !name.is_empty() && name.bytes().all(fits)
 }
 
 fn list(types: &[Box<str>]) -> String {

@@ -38,6 +38,11 @@ impl<'i> SchemaView<'i> {
         }
     }
 
+    /// The members of an action's context; nothing where the schema does not know the action.
+    pub(super) fn context(&self, action: &EntityUid) -> Option<Vec<Field>> {
+        self.image.schema().action(action).map(|action| fields(action.context()))
+    }
+
     /// The attributes that an entity type declares; nothing where the schema does not know it.
     pub(super) fn entity_shape(&self, name: &str) -> Option<Vec<Field>> {
         self.image.schema().entity_type(name).map(|entity| fields(entity.shape()))

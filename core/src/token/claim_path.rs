@@ -9,6 +9,10 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClaimPath(Vec<String>);
 
+/// On the way to a claim stands something that is no object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnObject;
+
 /// How deep a pointer may go.
 const MAX_DEPTH: usize = 8;
 
@@ -45,13 +49,21 @@ impl ClaimPath {
     }
 
     /// The claim's value, where there is one. Pointers go through objects only: an array's order carries no meaning here.
-    pub fn find<'v, 'a>(&self, claims: &'v Object<'a>) -> Option<&'v Value<'a>> {
-        let (first, rest) = self.0.split_first()?;
-        let mut value = claims.get(first)?;
+    ///
+    /// # Errors
+    ///
+    /// Where something on the way is there and is no object: a claim of the wrong type is not an absent one
+    /// (CVE-2026-25537's lesson).
+    pub fn find<'v, 'a>(&self, claims: &'v Object<'a>) -> Result<Option<&'v Value<'a>>, NotAnObject> {
+        let Some((first, rest)) = self.0.split_first() else { return Ok(None) };
+        let Some(mut value) = claims.get(first) else { return Ok(None) };
         for step in rest {
-            value = value.as_object()?.get(step)?;
+            match value.as_object().ok_or(NotAnObject)?.get(step) {
+                Some(member) => value = member,
+                None => return Ok(None),
+            }
         }
-        Some(value)
+        Ok(Some(value))
     }
 }
 
@@ -63,7 +75,16 @@ mod tests {
 
     fn find(path: &str, document: &str) -> Option<i64> {
         let value = json::parse(document.as_bytes(), &json::Limits::TOKEN).unwrap();
-        ClaimPath::parse(path).unwrap().find(value.as_object().unwrap())?.as_i64()
+        ClaimPath::parse(path).unwrap().find(value.as_object().unwrap()).unwrap()?.as_i64()
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_members_and_is_not_absent() {
+        let value = json::parse(br#"{"a":"text","b":[{"c":1}],"d":null}"#, &json::Limits::TOKEN).unwrap();
+        for path in ["/a/x", "/b/0", "/b/c", "/d/x"] {
+            let found = ClaimPath::parse(path).unwrap().find(value.as_object().unwrap());
+            assert_eq!(found, Err(NotAnObject), "{path}");
+        }
     }
 
     #[test]
@@ -73,8 +94,7 @@ mod tests {
         assert_eq!(find("/a/b", r#"{"a/b":1,"a":{"b":2}}"#), Some(2));
         assert_eq!(find("/a~1b", r#"{"a/b":1}"#), Some(1));
         assert_eq!(find("/m~0n", r#"{"m~n":1}"#), Some(1));
-        assert_eq!(find("/a/0", r#"{"a":[1]}"#), None);
-        assert_eq!(find("/a/b/c", r#"{"a":{"b":1}}"#), None);
+        assert_eq!(find("/a/b/c", r#"{"a":{"d":1}}"#), None);
     }
 
     #[test]

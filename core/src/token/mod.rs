@@ -5,6 +5,6 @@ mod claims;
 mod types;
 mod verify;
 
-pub use claim_path::ClaimPath;
+pub use claim_path::{ClaimPath, NotAnObject};
 pub use types::{ClaimSlot, Verified, VerifiedToken};
 pub use verify::{Refusal, Verification, verify};

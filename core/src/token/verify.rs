@@ -13,6 +13,7 @@ use crate::policy::{Entity, EntityUid, Record, Value};
 use crate::reason::Reason;
 use crate::settings::{IssuerSettings, PrincipalSettings, Settings};
 use crate::time::Timestamp;
+use crate::token::NotAnObject;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -191,8 +192,8 @@ fn check_times(
     if now >= end {
         return Err(Reason::TokenExpired);
     }
-    let start = claims.not_before.unwrap_or_default().minus(issuer.clock_skew);
-    if now < start {
+    let not_before = claims.not_before.unwrap_or_default();
+    if now < not_before.minus(issuer.clock_skew) {
         return Err(Reason::TokenNotYetValid);
     }
     let issued = claims.issued_at.unwrap_or(now);
@@ -204,12 +205,14 @@ fn check_times(
     if expires.since(issued) > longest || expires > now.plus(longest).plus(issuer.clock_skew) {
         return Err(Reason::TokenLifetime);
     }
-    Ok((start, end))
+    // What was checked against the clock here is checked again of a token in the cache, should the clock step back.
+    let start = not_before.max(claims.issued_at.unwrap_or_default()).max(expires.minus(longest));
+    Ok((start.minus(issuer.clock_skew), end))
 }
 
 /// The Cedar principal, and whether something that the schema demands of it is missing.
 fn principal(claims: &Object<'_>, settings: &PrincipalSettings) -> Result<(Entity, bool), Reason> {
-    let id = match settings.id.find(claims) {
+    let id = match settings.id.find(claims).map_err(|NotAnObject| Reason::TokenClaims)? {
         None => return Err(Reason::TokenSubjectMissing),
         Some(value) => value.as_str().ok_or(Reason::TokenClaims)?,
     };
@@ -218,7 +221,7 @@ fn principal(claims: &Object<'_>, settings: &PrincipalSettings) -> Result<(Entit
     }
     let mut entity = Entity::new(EntityUid::new(settings.entity_type.clone(), id));
     if let Some(roles) = &settings.roles
-        && let Some(value) = roles.claim.find(claims)
+        && let Some(value) = roles.claim.find(claims).map_err(|NotAnObject| Reason::TokenClaims)?
     {
         let values =
             value.as_array().filter(|values| values.len() <= MAX_ROLES).ok_or(Reason::TokenClaims)?;
@@ -243,11 +246,14 @@ fn principal(claims: &Object<'_>, settings: &PrincipalSettings) -> Result<(Entit
 }
 
 /// A claim as a value of the attribute's type.
-pub(crate) fn slot(claim: Option<&json::Value<'_>>, ty: &attribute::AttributeType) -> ClaimSlot {
-    match claim.map(|claim| attribute::from_json(claim, ty)) {
-        None => ClaimSlot::Absent,
-        Some(Ok(value)) => ClaimSlot::Value(value),
-        Some(Err(attribute::WrongType)) => ClaimSlot::Invalid,
+fn slot(claim: Result<Option<&json::Value<'_>>, NotAnObject>, ty: &attribute::AttributeType) -> ClaimSlot {
+    match claim {
+        Ok(None) => ClaimSlot::Absent,
+        Ok(Some(claim)) => match attribute::from_json(claim, ty) {
+            Ok(value) => ClaimSlot::Value(value),
+            Err(attribute::WrongType) => ClaimSlot::Invalid,
+        },
+        Err(NotAnObject) => ClaimSlot::Invalid,
     }
 }
 
