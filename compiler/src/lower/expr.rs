@@ -9,6 +9,7 @@ use countersign_core::policy::{
     },
 };
 
+use super::fold;
 use crate::{
     builder::{Builder, Shape},
     convert,
@@ -20,6 +21,13 @@ use crate::{
 enum Lowered {
     Value(Value),
     Node(NodeId),
+}
+
+/// What is left of a chain of `&&` or `||`.
+enum Chain {
+    /// Its value.
+    Certain(bool),
+    Operands(Vec<NodeId>),
 }
 
 /// Lowers the expressions of one policy.
@@ -65,6 +73,25 @@ impl Lowering<'_> {
         exprs.into_iter().map(|expr| self.operand(expr, depth)).collect()
     }
 
+    /// The operands of `&&` or `||` that matter: none that is `neutral`, and none behind one that decides.
+    fn chain(&mut self, exprs: Vec<&Expr>, neutral: bool, depth: u16) -> Result<Chain> {
+        let mut operands = Vec::new();
+        for expr in exprs {
+            let lowered = self.lower(expr, depth)?;
+            match lowered.value() {
+                Some(Value::Bool(value)) if *value == neutral => {}
+                Some(Value::Bool(value)) if operands.is_empty() => return Ok(Chain::Certain(*value)),
+                Some(Value::Bool(_)) => {
+                    operands.push(self.place(lowered));
+                    break;
+                }
+                _ => operands.push(self.place(lowered)),
+            }
+        }
+        // One operand alone must still be a boolean.
+        Ok(if operands.is_empty() { Chain::Certain(neutral) } else { Chain::Operands(operands) })
+    }
+
     fn lower(&mut self, expr: &Expr, depth: u16) -> Result<Lowered> {
         let deep = || format!("this expression is nested more than {MAX_EXPRESSION_DEPTH} deep");
         if depth > MAX_EXPRESSION_DEPTH {
@@ -88,22 +115,44 @@ impl Lowering<'_> {
                 return Err(self.error(expr, message));
             }
             ExprKind::If { test_expr, then_expr, else_expr } => {
-                Shape::If(self.operands([&**test_expr, &**then_expr, &**else_expr], below)?)
+                let test = self.lower(test_expr, below)?;
+                if let Some(Value::Bool(test)) = test.value() {
+                    return self.lower(if *test { then_expr } else { else_expr }, below);
+                }
+                let mut operands = vec![self.place(test)];
+                operands.extend(self.operands([&**then_expr, &**else_expr], below)?);
+                Shape::If(operands)
             }
-            ExprKind::And { .. } => Shape::And(self.operands(conjuncts(expr), below)?),
-            ExprKind::Or { .. } => Shape::Or(self.operands(disjuncts(expr), below)?),
+            ExprKind::And { .. } => match self.chain(conjuncts(expr), true, below)? {
+                Chain::Certain(value) => return Ok(Lowered::Value(Value::Bool(value))),
+                Chain::Operands(operands) => Shape::And(operands),
+            },
+            ExprKind::Or { .. } => match self.chain(disjuncts(expr), false, below)? {
+                Chain::Certain(value) => return Ok(Lowered::Value(Value::Bool(value))),
+                Chain::Operands(operands) => Shape::Or(operands),
+            },
             ExprKind::UnaryApp { op, arg } => {
-                let operand = self.operand(arg, below)?;
+                let operand = self.lower(arg, below)?;
                 let operator = match op {
                     UnaryOp::Not => Unary::Not,
                     UnaryOp::Neg => Unary::Neg,
                     UnaryOp::IsEmpty => Unary::IsEmpty,
                 };
-                Shape::Plain(Node::Unary(operator, operand))
+                if let Some(value) = operand.value().and_then(|operand| fold::unary(operator, operand)) {
+                    return Ok(Lowered::Value(value));
+                }
+                Shape::Plain(Node::Unary(operator, self.place(operand)))
             }
             ExprKind::BinaryApp { op, arg1, arg2 } => {
-                let (left, right) = (self.operand(arg1, below)?, self.operand(arg2, below)?);
-                Shape::Plain(Node::Binary(binary(*op), left, right))
+                let (left, right) = (self.lower(arg1, below)?, self.lower(arg2, below)?);
+                let operator = binary(*op);
+                if let (Some(left), Some(right)) = (left.value(), right.value())
+                    && let Some(value) = fold::binary(operator, left, right)
+                {
+                    return Ok(Lowered::Value(value));
+                }
+                let (left, right) = (self.place(left), self.place(right));
+                Shape::Plain(Node::Binary(operator, left, right))
             }
             ExprKind::ExtensionFunctionApp { fn_name, args } => {
                 let name = fn_name.to_string();
@@ -120,7 +169,13 @@ impl Lowering<'_> {
                 Shape::Call(function, arguments)
             }
             ExprKind::GetAttr { expr: object, attr } => {
-                let object = self.operand(object, below)?;
+                let object = self.lower(object, below)?;
+                if let Some(Value::Record(record)) = object.value()
+                    && let Some(member) = record.get(attr)
+                {
+                    return Ok(Lowered::Value(member.clone()));
+                }
+                let object = self.place(object);
                 Shape::Plain(Node::Attr(object, self.builder.text(attr)))
             }
             ExprKind::HasAttr { expr: object, attr } => {

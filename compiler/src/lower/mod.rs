@@ -1,6 +1,7 @@
 //! From the official crate's syntax trees to the tables of an image.
 
 mod expr;
+mod fold;
 mod policy;
 mod schema;
 

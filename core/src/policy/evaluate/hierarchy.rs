@@ -21,7 +21,7 @@ type Visited = Inline<u64, 4>;
 /// In the place of an entity that the image does not name.
 const FOREIGN: UidId = UidId::MAX;
 /// Entities whose ancestors are still to be found.
-type Pending<'a> = Inline<Ent<'a>, 16>;
+type Pending<'a> = Inline<Ent<'a>, 8>;
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn known_name(&self, uid: UidId) -> (&'a str, &'a str) {
@@ -76,6 +76,12 @@ impl<'a> Evaluation<'a> {
     fn brought(&self, entity: Ent<'a>) -> impl Iterator<Item = &'a Entity> + '_ {
         let entities = self.request.entities.iter().zip(self.brought.iter());
         entities.filter(move |(brought, name)| is(brought, *name, entity)).map(|(brought, _)| *brought)
+    }
+
+    /// What the image says a resolved entity lies in.
+    fn ancestors(&self, entity: Ent<'a>) -> &'a [UidId] {
+        let image = self.image;
+        self.stored(entity).map_or(&[], |stored| stored.ancestors.of(&image.tables().entities.ancestors))
     }
 
     /// The value of an attribute, or why there is none.
@@ -135,13 +141,22 @@ impl<'a> Evaluation<'a> {
     /// The entities of the image that `entity` is or lies in.
     pub(super) fn ancestry(&self, entity: Ent<'a>) -> Ancestry {
         let mut found = Ancestry::new(0);
-        self.climb(entity, &mut |ancestor| {
-            if let Ent::Known(uid) = ancestor {
-                found.push(uid);
-            }
-            false
-        });
-        found.sort_dedup_by_key(|uid| *uid);
+        let ancestors = self.ancestors(entity);
+        let brought = self.request.entities.iter().zip(self.brought.iter());
+        if brought.into_iter().any(|(brought, name)| reaches(entity, ancestors, brought, name)) {
+            self.climb(entity, &mut |ancestor| {
+                if let Ent::Known(uid) = ancestor {
+                    found.push(uid);
+                }
+                false
+            });
+            found.sort_dedup_by_key(|uid| *uid);
+            return found;
+        }
+        ancestors.iter().for_each(|uid| found.push(*uid));
+        if let Ent::Known(uid) = entity {
+            found.push(uid);
+        }
         found
     }
 
@@ -154,7 +169,6 @@ impl<'a> Evaluation<'a> {
     /// Calls `found` for `entity` and its ancestors, until it returns true. Each of the request's entities is
     /// climbed through once, so that cycles end.
     fn climb(&self, entity: Ent<'a>, found: &mut impl FnMut(Ent<'a>) -> bool) -> bool {
-        let tables = self.image.tables();
         let entities = self.request.entities;
         let mut visited = Visited::new(0);
         (0..entities.len().div_ceil(64)).for_each(|_| visited.push(0));
@@ -165,16 +179,12 @@ impl<'a> Evaluation<'a> {
             if found(entity) {
                 return true;
             }
-            let ancestors = match self.stored(entity) {
-                Some(stored) => stored.ancestors.of(&tables.entities.ancestors),
-                None => &[],
-            };
+            let ancestors = self.ancestors(entity);
             if ancestors.iter().any(|ancestor| found(Ent::Known(*ancestor))) {
                 return true;
             }
             for (at, (brought, name)) in entities.iter().zip(self.brought.iter()).enumerate() {
-                let reached = is(brought, name, entity)
-                    || (!ancestors.is_empty() && name != FOREIGN && ancestors.binary_search(&name).is_ok());
+                let reached = reaches(entity, ancestors, brought, name);
                 let (word, bit) = (at / 64, 1 << (at % 64));
                 let before = visited.get(word).unwrap_or(u64::MAX);
                 if reached && before & bit == 0 {
@@ -185,6 +195,11 @@ impl<'a> Evaluation<'a> {
         }
         false
     }
+}
+
+/// Whether an entity of the request, found in the image as `name`, is `entity` or one of its `ancestors`.
+fn reaches(entity: Ent<'_>, ancestors: &[UidId], brought: &Entity, name: UidId) -> bool {
+    is(brought, name, entity) || (!ancestors.is_empty() && ancestors.binary_search(&name).is_ok())
 }
 
 /// Whether an entity of the request, found in the image as `name`, is the resolved `entity`.

@@ -11,6 +11,8 @@ use crate::policy::evaluate::Val;
 const EMPTY: u32 = u32::MAX;
 /// A row's edges are found by place where at most this many places stand for an edge.
 const SPARSE: usize = 4;
+/// Beyond this many places a name or constant is not looked for.
+const LONGEST_SEARCH: usize = 1024;
 
 pub(crate) struct Lookup {
     uids: Slots,
@@ -25,11 +27,11 @@ pub(crate) struct Lookup {
 }
 
 impl Lookup {
-    /// `None` where two constants are the same.
+    /// `None` where two constants are the same, or hashes were made to collide.
     pub(super) fn new(tables: &Tables) -> Option<Self> {
         let mut uids = Slots::new(tables.uids.len());
         for (id, uid) in (0_u32..).zip(&tables.uids) {
-            uids.insert(hash(type_name(tables, uid.ty), tables.strings.get(uid.id)), id);
+            uids.insert(hash(type_name(tables, uid.ty), tables.strings.get(uid.id)), id)?;
         }
         let mut constants = Slots::new(tables.constants.rows.len());
         for id in (0_u32..).take(tables.constants.rows.len()) {
@@ -38,7 +40,7 @@ impl Lookup {
                 if constants.find(hash, |other| same(&constant(tables, other), &value)).is_some() {
                     return None;
                 }
-                constants.insert(hash, id);
+                constants.insert(hash, id)?;
             }
         }
         let mut memo = vec![u8::MAX; tables.nodes.rows.len()];
@@ -121,16 +123,19 @@ impl Slots {
         Self(vec![EMPTY; (len * 2 + 2).next_power_of_two()])
     }
 
-    fn insert(&mut self, hash: u64, item: u32) {
+    /// Honest names and constants spread evenly: in a table that is half empty a long search is no accident.
+    fn insert(&mut self, hash: u64, item: u32) -> Option<()> {
         let mask = self.0.len() - 1;
         let mut at = narrow(hash) & mask;
-        while let Some(slot) = self.0.get_mut(at) {
+        for _ in 0..LONGEST_SEARCH {
+            let slot = self.0.get_mut(at)?;
             if *slot == EMPTY {
                 *slot = item;
-                return;
+                return Some(());
             }
             at = (at + 1) & mask;
         }
+        None
     }
 
     fn find(&self, hash: u64, is: impl Fn(u32) -> bool) -> Option<u32> {
