@@ -24,7 +24,7 @@ pub(crate) use val::{Ent, RecordRef, SetRef, Val};
 use super::{
     image::{
         Image,
-        lookup::type_named,
+        lookup::type_name,
         tables::{ActionScope, Effect, NodeId, PolicyIndex, PolicyRow, Scope, TypeId, UidId},
     },
     small::Inline,
@@ -37,7 +37,9 @@ pub const MAX_STEPS: usize = 4_000_000;
 /// Answers `request` by the policies of `image`.
 #[must_use]
 pub fn evaluate(image: &Image, request: &Request<'_>) -> Outcome {
-    Evaluation::new(image, request).run()
+    let mut tally = Tally::new();
+    Evaluation::new(image, request).walk(0, &mut tally);
+    tally.finish()
 }
 
 /// An expression that could not be evaluated.
@@ -67,7 +69,6 @@ pub(crate) enum Match {
 struct Party<'a> {
     entity: Ent<'a>,
     ancestry: Ancestry,
-    ty: Option<TypeId>,
 }
 
 /// One request being answered.
@@ -86,9 +87,9 @@ pub(crate) struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
+    #[inline]
     pub(crate) fn new(image: &'a Image, request: &'a Request<'a>) -> Self {
-        let nobody =
-            || Party { entity: Ent::Foreign(request.principal), ancestry: Ancestry::new(0), ty: None };
+        let nobody = || Party { entity: Ent::Foreign(request.principal), ancestry: Ancestry::new(0) };
         let mut evaluation = Self {
             image,
             request,
@@ -109,11 +110,7 @@ impl<'a> Evaluation<'a> {
 
     fn party(&self, uid: &'a super::EntityUid) -> Party<'a> {
         let entity = self.resolve_party(uid);
-        let ty = match entity {
-            Ent::Known(known) => self.image.tables().uids.get(known as usize).map(|uid| uid.ty),
-            Ent::Foreign(_) | Ent::Named(_) => type_named(self.image.tables(), uid.ty()),
-        };
-        Party { entity, ancestry: self.ancestry(entity), ty }
+        Party { entity, ancestry: self.ancestry(entity) }
     }
 
     pub(crate) fn allow_steps(&mut self, steps: usize) {
@@ -130,12 +127,6 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    fn run(mut self) -> Outcome {
-        let mut tally = Tally::new();
-        self.walk(0, &mut tally);
-        tally.finish()
-    }
-
     /// Evaluates one policy.
     fn consider(&mut self, index: PolicyIndex, tally: &mut Tally) {
         let Some(row) = self.image.tables().policies.rows.get(index as usize) else {
@@ -150,7 +141,7 @@ impl<'a> Evaluation<'a> {
 
     /// Whether the request satisfies the policy, or what stands in the way first.
     pub(crate) fn matches(&mut self, row: &PolicyRow) -> Match {
-        if !in_scope(row.principal, &self.principal) {
+        if !self.in_scope(row.principal, &self.principal) {
             return Match::OtherPrincipal;
         }
         let action = match row.action {
@@ -164,7 +155,7 @@ impl<'a> Evaluation<'a> {
         if !action {
             return Match::OtherAction;
         }
-        if !in_scope(row.resource, &self.resource) {
+        if !self.in_scope(row.resource, &self.resource) {
             return Match::OtherResource;
         }
         let image = self.image;
@@ -178,20 +169,29 @@ impl<'a> Evaluation<'a> {
         }
         Match::Satisfied
     }
+
+    fn in_scope(&self, scope: Scope, party: &Party<'_>) -> bool {
+        match scope {
+            Scope::Any => true,
+            Scope::Eq(uid) => matches!(party.entity, Ent::Known(have) if have == uid),
+            Scope::In(uid) => within(&party.ancestry, uid),
+            Scope::Is(ty) => self.is_of(party.entity, ty),
+            Scope::IsIn(ty, uid) => within(&party.ancestry, uid) && self.is_of(party.entity, ty),
+        }
+    }
+
+    /// Whether a resolved entity is of that type.
+    fn is_of(&self, entity: Ent<'_>, ty: TypeId) -> bool {
+        let tables = self.image.tables();
+        match entity {
+            Ent::Known(uid) => tables.uids.get(uid as usize).is_some_and(|uid| uid.ty == ty),
+            Ent::Foreign(uid) | Ent::Named(uid) => uid.ty() == type_name(tables, ty),
+        }
+    }
 }
 
 fn within(ancestry: &Ancestry, uid: UidId) -> bool {
     ancestry.iter().any(|have| have == uid)
-}
-
-fn in_scope(scope: Scope, party: &Party<'_>) -> bool {
-    match scope {
-        Scope::Any => true,
-        Scope::Eq(uid) => matches!(party.entity, Ent::Known(have) if have == uid),
-        Scope::In(uid) => within(&party.ancestry, uid),
-        Scope::Is(ty) => party.ty == Some(ty),
-        Scope::IsIn(ty, uid) => party.ty == Some(ty) && within(&party.ancestry, uid),
-    }
 }
 
 /// What was found so far. A policy may come up twice, under two answers.

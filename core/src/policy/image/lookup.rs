@@ -115,12 +115,13 @@ fn jumps(index: &Index) -> (Vec<Run>, Vec<u32>) {
     (places, jumps)
 }
 
-/// Open addressing: a power of two, at most half full.
-struct Slots(Vec<u32>);
+/// Open addressing: a power of two, at most half full. Beside each item the half of its hash that does not
+/// choose its place.
+struct Slots(Vec<(u32, u32)>);
 
 impl Slots {
     fn new(len: usize) -> Self {
-        Self(vec![EMPTY; (len * 2 + 2).next_power_of_two()])
+        Self(vec![(EMPTY, 0); (len * 2 + 2).next_power_of_two()])
     }
 
     /// Honest names and constants spread evenly: in a table that is half empty a long search is no accident.
@@ -129,8 +130,8 @@ impl Slots {
         let mut at = narrow(hash) & mask;
         for _ in 0..LONGEST_SEARCH {
             let slot = self.0.get_mut(at)?;
-            if *slot == EMPTY {
-                *slot = item;
+            if slot.0 == EMPTY {
+                *slot = (item, tag(hash));
                 return Some(());
             }
             at = (at + 1) & mask;
@@ -142,16 +143,20 @@ impl Slots {
         let mask = self.0.len() - 1;
         let mut at = narrow(hash) & mask;
         loop {
-            let slot = *self.0.get(at)?;
-            if slot == EMPTY {
+            let (item, have) = *self.0.get(at)?;
+            if item == EMPTY {
                 return None;
             }
-            if is(slot) {
-                return Some(slot);
+            if have == tag(hash) && is(item) {
+                return Some(item);
             }
             at = (at + 1) & mask;
         }
     }
+}
+
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 fn narrow(hash: u64) -> usize {
