@@ -38,6 +38,15 @@ impl Colour {
     }
 }
 
+/// Says something on standard error, colours taken out where they are not wanted. Where nobody can be told, nobody is.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{}\n", format_args!($($words)*)));
+    }};
+}
+
+pub(crate) use say;
+
 /// Standard output, buffered, colours taken out where they are not wanted. Flush it before the command ends.
 pub(crate) fn stdout() -> io::BufWriter<impl Write> {
     io::BufWriter::new(anstream::stdout())

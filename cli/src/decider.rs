@@ -1,11 +1,12 @@
 //! Decides cases, each in a world of its own: fresh engines, the case's time, its key documents.
 
-use crate::case::{Case, Jwks};
+use crate::case::{BadCase, Case, Jwks};
 use crate::configuration::Configuration;
 use crate::engine::{
     self, Decision, Engine, EngineError, Module, Native, Reply, Script, Wasm, World, differences,
 };
 use crate::failure::Failure;
+use crate::time;
 use countersign_core::config::{Config, KeySource, RemoteKeys};
 use countersign_core::settings::{KeySettings, Settings};
 use countersign_core::time::{Span, Timestamp};
@@ -140,6 +141,18 @@ impl Decider {
             .get(&Vec::new())
             .map(|variant| Rc::clone(&variant.settings))
             .unwrap_or_else(|| unreachable!())
+    }
+
+    /// The case, unless a kept worker is past its time.
+    pub(crate) fn in_turn(&self, case: Case) -> Result<Case, BadCase> {
+        match &self.kept {
+            Some(kept) if case.jwks.is_none() && case.time < kept.now => {
+                let (now, time) = (time::show(kept.now), time::show(case.time));
+                let message = format!("expected `{now}` or later, where the worker is kept, found `{time}`");
+                Err(BadCase::at("time", message))
+            }
+            _ => Ok(case),
+        }
     }
 
     /// Decides a case.

@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use crate::console::{BAD, HINT};
+use crate::console::{BAD, HINT, say};
 use crate::findings::Finding;
 use std::fmt::{self, Display};
 use std::io;
@@ -99,12 +99,12 @@ impl Failure {
 
     /// Shows it on standard error.
     pub(crate) fn print(&self) {
-        anstream::eprintln!("{BAD}error{BAD:#}: {}", self.message);
+        say!("{BAD}error{BAD:#}: {}", self.message);
         if let Some(help) = &self.help {
-            anstream::eprintln!("  {HINT}help{HINT:#}: {help}");
+            say!("  {HINT}help{HINT:#}: {help}");
         }
         if let Some(details) = &self.details {
-            anstream::eprintln!("\n{}", details.trim_end());
+            say!("\n{}", details.trim_end());
         }
     }
 }
@@ -115,11 +115,15 @@ impl Display for Failure {
     }
 }
 
-/// For `?` on writing results. A reader that has gone away (`| head`) is no fault of ours.
+/// What a shell says of a command that wrote to a pipe without a reader: 128 and `SIGPIPE`.
+const READER_GONE: i32 = 141;
+
+/// For `?` on writing results. A reader that has gone away (`| head`) is nothing to complain of, but not success: what was
+/// still to be found is not known.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
-            std::process::exit(0);
+            std::process::exit(READER_GONE);
         }
         Self::usage(format!("standard output: {error}"))
     }

@@ -36,6 +36,11 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     (nanos >= NANOS).then_some(Timestamp::from_nanos(nanos))
 }
 
+/// RFC 3339 in UTC, to the millisecond.
+pub(crate) fn show(time: Timestamp) -> String {
+    Datetime(time.as_nanos().div_euclid(1_000_000)).to_string()
+}
+
 /// A decimal number of seconds, in nanoseconds; digits beyond those are cut off.
 fn seconds(text: &str) -> Option<i64> {
     // What is written with an exponent has no digits to lose.

@@ -50,16 +50,32 @@ fn allow_and_every_kind_of_refusal_are_measured_on_both_engines() {
         }
         for reason in [
             "token.missing",
+            "token.scheme",
             "token.malformed",
+            "token.too_large",
             "token.algorithm",
+            "token.type",
+            "token.critical",
+            "token.issuer.missing",
             "token.issuer.unknown",
-            "token.audience",
-            "token.expired",
+            "token.key.unknown",
             "token.signature",
+            "token.claims",
+            "token.expiry.missing",
+            "token.expired",
+            "token.not_yet_valid",
+            "token.issued_in_future",
+            "token.lifetime",
+            "token.audience",
+            "token.subject.missing",
             "transport.workload.missing",
+            "transport.workload.invalid",
             "transport.workload.untrusted",
+            "request.header.duplicate",
+            "request.method.unmatched",
             "request.route.unmatched",
             "request.path.invalid",
+            "policy.attribute",
             "policy.forbidden",
             "policy.not_permitted",
         ] {
@@ -85,6 +101,29 @@ fn a_worse_median_exits_with_3() {
     assert_eq!(slow.status.code(), Some(3), "{slow:?}");
     let other = file("other.json", &json!({ "series": [] }).to_string());
     assert_eq!(bench(&["--only", "allow", "--baseline", &other]).status.code(), Some(2));
+}
+
+#[test]
+fn what_cannot_be_compared_is_said_before_anything_is_measured() {
+    let broken = file("broken.json", "{");
+    let other =
+        file("of-others.json", r#"{"series":[{"case":"of others","state":"warm","engine":"wasm","p50":1}]}"#);
+    for (arguments, message) in [
+        (vec!["--only", "expired", "--target", "1ns"], "`--target`: expected the case `allow`"),
+        (vec!["--only", "nothing"], "expected a case to measure"),
+        (vec!["--baseline", &broken], "expected an earlier run's figures"),
+        (vec!["--baseline", "no/such.json"], "no/such.json: expected an earlier run's figures"),
+        (vec!["--baseline", &other], "expected a case in common"),
+    ] {
+        // As many rounds as this would take hours.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let output =
+            command.current_dir(root()).args(["bench", "--rounds", "100000000"]).args(&arguments).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(message), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What is measured: one request that is allowed, and from it every refusal that a configuration can produce.
+//! What is measured: one request that is allowed, and from it the refusals that one request can meet while keys are at hand. Left
+//! out is what needs a key source that fails, a second key or a configuration of its own.
 
 use countersign_core::config::{Config, JsonValue, KeySource};
 use countersign_core::reason::{Layer, Reason};
@@ -10,6 +11,9 @@ use crate::failure::Failure;
 
 /// The time of every decision, in seconds since the Unix epoch.
 pub(crate) const NOW: i64 = 1_767_225_600;
+
+/// An issuer and an audience that no configuration names.
+const NEVER: &str = "https://bench.invalid";
 
 /// A workload of a trust domain that no configuration trusts.
 const FOREIGN: &str = "spiffe://bench.invalid/workload";
@@ -62,6 +66,15 @@ pub(crate) struct Case {
     /// The peer's SPIFFE ID.
     pub(crate) workload: Option<String>,
     credential: Credential,
+}
+
+/// What the configuration demands of tokens.
+struct Bounds {
+    skew: i64,
+    lifetime: i64,
+    token_bytes: usize,
+    /// The claim that names the principal.
+    subject: String,
 }
 
 #[derive(Clone, Debug)]
@@ -131,9 +144,14 @@ impl Plan {
             .claim("iat", json!(NOW - 5))
             .claim("exp", json!(NOW + i64::from(issuer.max_lifetime_seconds.min(300)) - 5))
             .claims(claims);
-        let skew = i64::from(issuer.clock_skew_seconds);
+        let bounds = Bounds {
+            skew: i64::from(issuer.clock_skew_seconds),
+            lifetime: i64::from(issuer.max_lifetime_seconds),
+            token_bytes: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
+            subject: issuer.principal.id.clone(),
+        };
         let mut cases = self.by_request(&good);
-        cases.extend(self.by_token(&good, skew, key)?);
+        cases.extend(self.by_token(&good, &bounds, key)?);
         cases.extend(self.by_policy(&good)?);
         Ok(cases)
     }
@@ -142,6 +160,7 @@ impl Plan {
     fn by_request(&self, good: &TokenBuilder) -> Vec<Case> {
         let token = || Credential::Token(good.clone());
         let unmatched = RequestLine { path: "/no/such/route".to_owned(), ..self.request.clone() };
+        let method = RequestLine { method: "BENCH".to_owned(), ..self.request.clone() };
         let ambiguous = RequestLine { path: format!("/.{}", self.request.path), ..self.request.clone() };
         let mut cases = vec![
             self.case("allow", None, token()),
@@ -153,6 +172,18 @@ impl Plan {
                 headers: self.headers(&ambiguous),
                 ..self.case("ambiguous path", Some(Reason::RequestPathInvalid), token())
             },
+            Case {
+                headers: self.headers(&method),
+                ..self.case("unmatched method", Some(Reason::RequestMethodUnmatched), token())
+            },
+            Case {
+                headers: self.with("authorization", "Bearer x.y.z"),
+                ..self.case("two credentials", Some(Reason::RequestHeaderDuplicate), token())
+            },
+            Case {
+                headers: self.with("authorization", "Basic YTpi"),
+                ..self.case("another scheme", Some(Reason::TokenScheme), Credential::None)
+            },
         ];
         if self.workload.is_some() {
             cases.push(Case {
@@ -163,33 +194,65 @@ impl Plan {
                 workload: Some(FOREIGN.to_owned()),
                 ..self.case("untrusted workload", Some(Reason::TransportWorkloadUntrusted), token())
             });
+            cases.push(Case {
+                workload: Some(NEVER.to_owned()),
+                ..self.case("no SPIFFE ID", Some(Reason::TransportWorkloadInvalid), token())
+            });
         }
         cases
     }
 
     /// Refusals of the token.
-    fn by_token(&self, good: &TokenBuilder, skew: i64, key: &PrivateKey) -> Result<Vec<Case>, Failure> {
-        let signed = |token: TokenBuilder| token.sign(key).map(Credential::Fixed);
-        let forged = |forgery| good.forge(key, &forgery).map(Credential::Fixed);
-        let never = "https://bench.invalid";
-        let expired = good.clone().claim("iat", json!(NOW - skew - 120)).claim("exp", json!(NOW - skew - 60));
-        Ok(vec![
+    fn by_token(&self, good: &TokenBuilder, bounds: &Bounds, key: &PrivateKey) -> Result<Vec<Case>, Failure> {
+        let mut cases = vec![
             self.case("no token", Some(Reason::TokenMissing), Credential::None),
             self.case("malformed token", Some(Reason::TokenMalformed), Credential::Fixed("a.b".to_owned())),
-            self.case("algorithm none", Some(Reason::TokenAlgorithm), forged(Forgery::Unsigned)?),
             self.case(
-                "unknown issuer",
-                Some(Reason::TokenIssuerUnknown),
-                signed(good.clone().claim("iss", json!(never)))?,
+                "token too large",
+                Some(Reason::TokenTooLarge),
+                Credential::Fixed("x".repeat(bounds.token_bytes.saturating_add(1))),
             ),
             self.case(
-                "wrong audience",
-                Some(Reason::TokenAudience),
-                signed(good.clone().claim("aud", json!(never)))?,
+                "algorithm none",
+                Some(Reason::TokenAlgorithm),
+                Credential::Fixed(good.forge(key, &Forgery::Unsigned)?),
             ),
-            self.case("expired", Some(Reason::TokenExpired), signed(expired)?),
-            self.case("bad signature", Some(Reason::TokenSignature), forged(Forgery::Signature)?),
-        ])
+            self.case(
+                "bad signature",
+                Some(Reason::TokenSignature),
+                Credential::Fixed(good.forge(key, &Forgery::Signature)?),
+            ),
+        ];
+        let header = |name: &str, value: Value| good.clone().header(name, value);
+        let claim = |name: &str, value: Value| good.clone().claim(name, value);
+        let (ended, ahead) = (NOW - bounds.skew - 60, NOW + bounds.skew + 60);
+        let bench = "urn:bench:must";
+        for (name, reason, token) in [
+            ("wrong type", Reason::TokenType, header("typ", json!("bench+jwt"))),
+            (
+                "unknown extension",
+                Reason::TokenCritical,
+                header("crit", json!([bench])).header(bench, json!(true)),
+            ),
+            ("no issuer", Reason::TokenIssuerMissing, claim("iss", Value::Null)),
+            ("unknown issuer", Reason::TokenIssuerUnknown, claim("iss", json!(NEVER))),
+            ("unknown key", Reason::TokenKeyUnknown, header("kid", json!("never"))),
+            ("claim of a wrong type", Reason::TokenClaims, claim("exp", json!([1]))),
+            ("no expiry", Reason::TokenExpiryMissing, claim("exp", Value::Null)),
+            ("expired", Reason::TokenExpired, claim("iat", json!(ended - 60)).claim("exp", json!(ended))),
+            ("not yet valid", Reason::TokenNotYetValid, claim("nbf", json!(ahead))),
+            ("issued in the future", Reason::TokenIssuedInFuture, claim("iat", json!(ahead))),
+            (
+                "lives too long",
+                Reason::TokenLifetime,
+                claim("exp", json!(NOW + bounds.lifetime + bounds.skew + 60)),
+            ),
+            ("wrong audience", Reason::TokenAudience, claim("aud", json!(NEVER))),
+            ("no subject", Reason::TokenSubjectMissing, claim(&bounds.subject, Value::Null)),
+        ] {
+            cases.push(self.case(name, Some(reason), Credential::Fixed(token.sign(key)?)));
+        }
+        Ok(cases)
     }
 
     /// Refusals by the policies.
@@ -219,6 +282,13 @@ impl Plan {
             workload: self.workload.clone(),
             credential,
         }
+    }
+
+    /// The allowed request's headers and one more.
+    fn with(&self, name: &str, value: &str) -> Vec<(String, String)> {
+        let mut headers = self.headers(&self.request);
+        headers.push((name.to_owned(), value.to_owned()));
+        headers
     }
 
     /// What a gateway hands over of a request: the pseudo-headers, what clients commonly send, and the plan's own.

@@ -3,35 +3,37 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use countersign_host_sim::Engine as Simulator;
-
 use crate::bench::engine::{Native, Wasm};
 use crate::bench::measure::{Effort, Mode, measure};
 use crate::bench::plan::{NOW, Plan};
-use crate::bench::report::{Report, nanoseconds, share, time};
+use crate::bench::report::{Baseline, Report, nanoseconds, share, time};
 use crate::configuration::Configuration;
 use crate::console::{BAD, stdout};
 use crate::credentials::{Algorithm, PrivateKey};
+use crate::engine::Module;
 use crate::failure::{Exit, Failure};
 
 /// The reference pack's own requests.
 const PLAN: &str = include_str!("../bench/fraud-scoring.yaml");
 
-/// Measure decisions: allow and each kind of refusal, through the module in the simulator and natively.
+/// The case that `--target` is about.
+const TARGETED: &str = "allow";
+
+/// Measure decisions: allow, and each kind of refusal that one request can meet, through the module in the simulator and natively.
 ///
 /// The first issuer's keys are replaced by one made for the run. Every decision is checked. Exits with 3 where
 /// a median is above its target or worse than the baseline's.
 #[derive(clap::Args)]
 pub(crate) struct Bench {
     /// The configuration.
-    #[arg(long, value_name = "FILE", default_value = "examples/envoy/countersign.yaml")]
+    #[arg(short, long, value_name = "FILE", default_value = "examples/envoy/countersign.yaml")]
     config: PathBuf,
     /// The requests to measure; by default those of the reference pack.
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
-    /// The module.
-    #[arg(long, value_name = "FILE", default_value = "target/countersign.wasm")]
-    module: PathBuf,
+    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
     /// Measure the cases whose names contain this text alone.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -70,7 +72,8 @@ enum Format {
 impl Bench {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let report = self.measure()?;
+        let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
+        let report = self.measure(baseline.as_ref())?;
         let mut out = stdout();
         match self.format {
             Format::Table => report.print(&mut out)?,
@@ -79,20 +82,18 @@ impl Bench {
         out.flush()?;
         let mut errors = anstream::stderr();
         let mut exit = Exit::Good;
-        if let (Some(target), Some(median)) = (self.target, report.median("allow", Mode::Warm, "wasm"))
+        if let (Some(target), Some(median)) = (self.target, report.median(TARGETED, Mode::Warm, "wasm"))
             && median > target
         {
             let (target, median) = (time(target), time(median));
             writeln!(
                 errors,
-                "{BAD}slow{BAD:#} allow, warm, wasm: median {median}, expected at most {target}"
+                "{BAD}slow{BAD:#} {TARGETED}, warm, wasm: median {median}, expected at most {target}"
             )?;
             exit = Exit::Regression;
         }
-        if let Some(path) = &self.baseline {
-            let baseline = serde_json::from_str(&read(path)?)
-                .map_err(|error| Failure::at(path.display(), format!("expected JSON: {error}")))?;
-            for regression in report.against(&baseline, self.max_regression)? {
+        if let Some(baseline) = &baseline {
+            for regression in report.against(baseline, self.max_regression) {
                 regression.print(&mut errors)?;
                 exit = Exit::Regression;
             }
@@ -100,7 +101,7 @@ impl Bench {
         Ok(exit)
     }
 
-    fn measure(&self) -> Result<Report, Failure> {
+    fn measure(&self, baseline: Option<&Baseline>) -> Result<Report, Failure> {
         let mut config = Configuration::load(&self.config)?.config;
         let plan = match &self.requests {
             None => Plan::parse(PLAN)?,
@@ -112,16 +113,29 @@ impl Bench {
             cases.retain(|case| case.name.contains(text.as_str()));
         }
         if cases.is_empty() {
-            return Err(Failure::usage("no case to measure"));
+            let failure = Failure::usage("expected a case to measure, found none");
+            return Err(match &self.only {
+                Some(text) => failure.help(format!("no case's name contains `{text}`")),
+                None => failure,
+            });
+        }
+        if self.target.is_some() && !cases.iter().any(|case| case.name == TARGETED) {
+            return Err(Failure::usage(format!(
+                "`--target`: expected the case `{TARGETED}` among those measured, found none"
+            ))
+            .help("it is about the allowed request; leave `--only` out"));
+        }
+        if let (Some(baseline), Some(path)) = (baseline, &self.baseline)
+            && !cases.iter().any(|case| baseline.has(&case.name))
+        {
+            return Err(Failure::at(
+                path.display(),
+                "expected a case in common with those measured, found none",
+            ));
         }
         let config = serde_json::to_vec(&config).map_err(|error| Failure::usage(error.to_string()))?;
-        let module = std::fs::read(&self.module).map_err(|error| {
-            Failure::usage(format!("cannot read {}: {error}", self.module.display()))
-                .help("`cargo xtask build-filter` builds it")
-        })?;
-        let loaded = Simulator::new().and_then(|engine| engine.load_module(&module));
-        let loaded = loaded.map_err(|error| Failure::usage(format!("{}: {error}", self.module.display())))?;
-        let host = loaded.host().plugin_config(config.clone()).clock_at(NOW.unsigned_abs());
+        let module = Module::load(self.module.as_deref())?;
+        let host = module.host().plugin_config(config.clone()).clock_at(NOW.unsigned_abs());
         let mut wasm = Wasm::start(host)?;
         let mut native = Native::start(&config)?;
         let after_start = wasm.memory();
@@ -134,7 +148,7 @@ impl Bench {
         let series = measure(&cases, &mut [&mut wasm, &mut native], &key, effort)?;
         Ok(Report {
             series,
-            module_bytes: module.len(),
+            module_bytes: module.size(),
             memory: (after_start, wasm.memory()),
             config_bytes: config.len(),
         })
@@ -143,5 +157,5 @@ impl Bench {
 
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+        .map_err(|error| Failure::at(path.display(), format!("expected requests to measure: {error}")))
 }

@@ -1,7 +1,7 @@
 //! `countersign compile`: from Cedar to what the filter is given.
 
 use crate::configuration::{Configuration, compile_pack};
-use crate::console::{DIM, GOOD, HINT, count};
+use crate::console::{DIM, GOOD, HINT, count, say};
 use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::images;
@@ -50,9 +50,9 @@ impl Compile {
     /// On standard error, as the result may be on standard output.
     fn summarise(&self, size: usize, policies: usize, digest: &str, warnings: &[Warning]) {
         for warning in warnings {
-            anstream::eprintln!("{HINT}warning{HINT:#}: {warning}\n\n{}", findings::report(warning));
+            say!("{HINT}warning{HINT:#}: {warning}\n\n{}", findings::report(warning));
         }
-        anstream::eprintln!(
+        say!(
             "{GOOD}compiled{GOOD:#} {} to {} {DIM}({}, {size} bytes, image {digest}){DIM:#}",
             self.input.display(),
             self.output.display(),

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, shortfalls};
 use crate::configuration::Configuration;
-use crate::console::{self, BAD};
+use crate::console::{self, BAD, say};
 use crate::decider::{Decider, Engines};
 use crate::engine::EngineError;
 use crate::failure::{Exit, Failure};
@@ -30,7 +30,8 @@ pub(crate) struct Eval {
     /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
-    /// Keep the worker from line to line, with the keys it fetched and the tokens it verified; times must not go back.
+    /// Keep the worker from line to line, with the keys it fetched and the tokens it verified. Times must not go back. A line with
+    /// a `jwks` of its own is decided afresh, and leaves the worker as it is.
     #[arg(long)]
     keep_state: bool,
     #[command(flatten)]
@@ -68,18 +69,24 @@ impl Eval {
             None => run.decide("request", &self.request.single()?)?,
             Some(path) => {
                 let mut lines = Lines::open(path, self.request.now()?)?;
+                let mut count = 0;
                 while let Some(line) = lines.next()? {
+                    count += 1;
                     let place = lines.place(line.number);
-                    match &line.case {
-                        Ok(case) => run.decide(&place, case)?,
+                    let id = line.case.as_ref().ok().and_then(|case| case.id.clone());
+                    match line.case.and_then(|case| run.decider.in_turn(case)) {
+                        Ok(case) => run.decide(&place, &case)?,
                         Err(bad) => {
-                            run.complain(Exit::Usage, &place, bad, "")?;
+                            run.complain(Exit::Usage, &place, &bad, "")?;
                             run.print_error(
-                                None,
+                                id.as_ref(),
                                 json!({ "line": line.number, "field": bad.field, "message": bad.message }),
                             )?;
                         }
                     }
+                }
+                if count == 0 {
+                    return Err(Failure::at(path.display(), "expected at least one request, found none"));
                 }
             }
         }
@@ -150,9 +157,9 @@ impl<W: Write> Run<W> {
     ) -> Result<(), Failure> {
         self.exit = self.exit.max(exit);
         self.out.flush()?;
-        anstream::eprintln!("{BAD}error{BAD:#}: {place}: {message}");
+        say!("{BAD}error{BAD:#}: {place}: {message}");
         for line in details.lines() {
-            anstream::eprintln!("  {line}");
+            say!("  {line}");
         }
         Ok(())
     }

@@ -21,7 +21,8 @@ use clap::{Parser, Subcommand};
 
 /// Verify credentials and decide on access inside the gateway.
 ///
-/// Exit codes: 0 good, 1 a failed assertion or a finding, 2 a usage or compile error, 3 a threshold or regression.
+/// Exit codes: 0 good, 1 a failed assertion or a finding, 2 a usage or compile error, 3 a threshold or regression; 141 where
+/// nobody read the output to its end.
 #[derive(Parser)]
 #[command(name = "countersign", version, propagate_version = true, max_term_width = 100)]
 struct Cli {

@@ -1,6 +1,6 @@
 //! `countersign serve`: a local gateway that runs the filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use countersign_core::config::{Config, KeySource};
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
-use countersign_host_sim::{Engine, LogLevel, LogLine};
+use countersign_host_sim::{LogLevel, LogLine};
 
 use crate::configuration::Configuration;
-use crate::console::{BAD, GOOD, HINT};
+use crate::console::{BAD, GOOD, HINT, say};
+use crate::engine::Module;
 use crate::failure::{Exit, Failure};
 
 /// How long requests under way may take to end when the gateway stops.
@@ -24,13 +25,13 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(clap::Args)]
 pub(crate) struct Serve {
     /// The configuration.
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// Where allowed requests go, such as `http://127.0.0.1:9000`.
-    #[arg(long, value_name = "URL", value_parser = address)]
+    #[arg(long, value_name = "URL", value_parser = origin)]
     upstream: String,
     /// Where a cluster is that the filter calls, such as `issuer=http://127.0.0.1:8090`. A cluster for issuer keys
     /// that is not named here is at the address in its `uri`.
@@ -48,35 +49,30 @@ pub(crate) struct Serve {
     /// How many workers there are, each with a VM of its own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// The module.
-    #[arg(long, value_name = "FILE", default_value = "target/countersign.wasm")]
-    module: PathBuf,
+    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
+    #[arg(long, value_name = "FILE")]
+    module: Option<PathBuf>,
 }
 
 impl Serve {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let configuration = Configuration::load(&self.config)?;
-        let bytes = std::fs::read(&self.module).map_err(|error| {
-            Failure::usage(format!("cannot read {}: {error}", self.module.display()))
-                .help("`cargo xtask build-filter` builds it")
-        })?;
-        let module = Engine::new().and_then(|engine| engine.load_module(&bytes));
-        let module = module.map_err(|error| Failure::usage(format!("{}: {error}", self.module.display())))?;
+        let clusters = self.clusters(&configuration.config)?;
+        let module = Module::load(self.module.as_deref())?;
         let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
         options.listen = self.listen;
-        options.clusters = self.clusters(&configuration.config)?;
+        options.clusters.clone_from(&clusters);
         options.tls = self.tls()?;
-        let names = options.clusters.clone();
         let host = module.host().plugin_config(configuration.to_json()?).workers(usize::from(self.workers));
         let gateway = Gateway::start(host, options).map_err(|error| Failure::usage(error.to_string()))?;
         let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
-        anstream::eprintln!("{GOOD}listening{GOOD:#} on {scheme}://{}", gateway.address());
-        for (name, address) in names {
-            anstream::eprintln!("  cluster `{name}` is at {address}");
+        say!("{GOOD}listening{GOOD:#} on {scheme}://{}", gateway.address());
+        for (name, address) in clusters {
+            say!("  cluster `{name}` is at {address}");
         }
         wait()?;
-        anstream::eprintln!("{HINT}stopping{HINT:#}");
+        say!("{HINT}stopping{HINT:#}");
         gateway.stop(GRACE);
         Ok(Exit::Good)
     }
@@ -84,6 +80,18 @@ impl Serve {
     /// The clusters named, and for issuer keys those that the configuration gives an address.
     fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
         let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
+        let sources = config.issuers.iter().filter_map(|issuer| match &issuer.keys {
+            KeySource::Remote(remote) => Some(remote.cluster.as_str()),
+            KeySource::Inline(_) => None,
+        });
+        let known: BTreeSet<&str> = sources.collect();
+        if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
+            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            let known = if known.is_empty() { String::from("none") } else { known.join(", ") };
+            return Err(Failure::usage(format!(
+                "`--cluster {name}=…`: expected a cluster of the configuration ({known}), found `{name}`"
+            )));
+        }
         for issuer in &config.issuers {
             if let KeySource::Remote(remote) = &issuer.keys
                 && !clusters.contains_key(&remote.cluster)
@@ -115,9 +123,9 @@ fn log(line: &LogLine) {
         // No one is left to be told where standard output is gone.
         let _ = writeln!(out, "{}", line.message).and_then(|()| out.flush());
     } else if line.level >= LogLevel::Warn {
-        anstream::eprintln!("{BAD}filter{BAD:#} {line}");
+        say!("{BAD}filter{BAD:#} {line}");
     } else {
-        anstream::eprintln!("filter {line}");
+        say!("filter {line}");
     }
 }
 
@@ -143,22 +151,39 @@ async fn ended() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Host and port of a URL. Upstreams are spoken to in the clear.
+/// Host and port of a URL, whatever its path. Upstreams are spoken to in the clear.
 fn address(url: &str) -> Result<String, String> {
-    let rest =
-        url.strip_prefix("http://").ok_or_else(|| format!("expected `http://HOST:PORT`, found `{url}`"))?;
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
-    match port {
-        Some(_) => Ok(host.to_owned()),
-        None if !host.is_empty() && !host.contains(':') => Ok(format!("{host}:80")),
-        None => Err(format!("expected `http://HOST:PORT`, found `{url}`")),
+    let wrong = || format!("expected `http://HOST:PORT`, found `{url}`");
+    let rest = url.strip_prefix("http://").ok_or_else(wrong)?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        // The colons of `[::1]` part no port.
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse::<u16>().map_err(|_| wrong())?),
+        _ => (authority, 80),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let good = match bare {
+        Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '@', '[', ']', ' ']),
+    };
+    if good { Ok(format!("{host}:{port}")) } else { Err(wrong()) }
+}
+
+/// The same of a URL that says nothing more: a request's own path is what goes upstream.
+fn origin(url: &str) -> Result<String, String> {
+    let address = address(url)?;
+    match url
+        .strip_prefix("http://")
+        .and_then(|rest| rest.find(['/', '?', '#']).map(|at| rest.split_at(at).1))
+    {
+        None | Some("/") => Ok(address),
+        Some(rest) => Err(format!("expected `http://HOST:PORT` and no more, found `{rest}` after it")),
     }
 }
 
 fn cluster(text: &str) -> Result<(String, String), String> {
     let (name, url) = text.split_once('=').ok_or("expected `NAME=http://HOST:PORT`")?;
-    Ok((name.to_owned(), address(url)?))
+    Ok((name.to_owned(), origin(url)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -173,9 +198,31 @@ mod tests {
     fn reads_addresses() {
         assert_eq!(address("http://127.0.0.1:8090/jwks?x").unwrap(), "127.0.0.1:8090");
         assert_eq!(address("http://issuer").unwrap(), "issuer:80");
-        for url in ["https://issuer:443", "issuer:80", "http://", "http://issuer:x", "http://issuer:99999"] {
+        assert_eq!(address("http://[::1]:8090/jwks").unwrap(), "[::1]:8090");
+        assert_eq!(address("http://[::1]").unwrap(), "[::1]:80");
+        for url in [
+            "https://issuer:443",
+            "issuer:80",
+            "http://",
+            "http://:80",
+            "http://:80/jwks",
+            "http://::1",
+            "http://[x]:80",
+            "http://me@issuer:80",
+            "http://issuer:x",
+            "http://issuer:99999",
+        ] {
             assert!(address(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn an_upstream_is_no_more_than_host_and_port() {
+        assert_eq!(origin("http://a:1/").unwrap(), "a:1");
+        for url in ["http://a:1/base", "http://a:1?x", "http://a:1//"] {
+            assert!(origin(url).is_err(), "{url}");
+        }
+        assert!(cluster("issuer=http://a:1/jwks").is_err());
         assert_eq!(cluster("issuer=http://a:1").unwrap(), ("issuer".to_owned(), "a:1".to_owned()));
         assert!(cluster("issuer").is_err());
     }

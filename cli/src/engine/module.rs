@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 const FILE: &str = "countersign.wasm";
 
 /// The module, compiled once and started any number of times.
-pub(crate) struct Module(countersign_host_sim::Module);
+pub(crate) struct Module {
+    loaded: countersign_host_sim::Module,
+    size: usize,
+}
 
 impl Module {
     /// Loads the module from `path`, or from where it is usually found.
@@ -23,8 +26,13 @@ impl Module {
         })?;
         Engine::new()
             .and_then(|engine| engine.load_module(&bytes))
-            .map(Self)
+            .map(|loaded| Self { loaded, size: bytes.len() })
             .map_err(|error| Failure::at(path.display(), error))
+    }
+
+    /// Its file's size in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 }
 
@@ -32,7 +40,7 @@ impl Deref for Module {
     type Target = countersign_host_sim::Module;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.loaded
     }
 }
 
