@@ -5,9 +5,10 @@ use crate::failure::Failure;
 use crate::findings;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use countersign_compiler::{CompileOptions, Compiled, Warning, compile, load_pack};
+use countersign_compiler::{CompileOptions, Compiled, LoadError, Warning, compile, load_pack};
 use countersign_core::config::Config;
 use countersign_core::settings::Settings;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -57,7 +58,14 @@ impl Configuration {
 /// Compiles a folder of policies.
 pub(crate) fn compile_pack(folder: &Path) -> Result<Compiled, Failure> {
     let pack = load_pack(folder).map_err(|error| {
-        Failure::usage(error.to_string()).help("a pack is a folder with `*.cedar` and one `*.cedarschema`")
+        let failure = Failure::usage(error.to_string());
+        match error {
+            LoadError::Unreadable { error, .. } if error.kind() == ErrorKind::InvalidData => {
+                failure.help("policies and schemas are UTF-8 text")
+            }
+            LoadError::Unreadable { path, .. } if path != folder => failure,
+            _ => failure.help("a pack is a folder with `*.cedar` and one `*.cedarschema`"),
+        }
     })?;
     compile(&pack, &CompileOptions::default()).map_err(|errors| findings::failure(&errors))
 }

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use countersign_core::json;
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_saphyr::Spanned;
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 use std::fmt;
 use std::path::Path;
 
@@ -43,10 +43,12 @@ impl Document {
                     || name.clone(),
                     |location| format!("{name}:{}:{}", location.line(), location.column()),
                 );
-                let message = error.without_snippet().to_string();
+                let bare = error.without_snippet();
+                // The place stands in front.
+                let message = UserMessageFormatter.format_message(bare);
                 let first = message.lines().next().unwrap_or_default();
                 let failure = Failure::at(place, format!("expected YAML or JSON: {first}"));
-                Err(failure.details(error.to_string()))
+                Err(failure.details(error.render_with_formatter(&UserMessageFormatter)))
             }
         }
     }

@@ -17,6 +17,50 @@ fn the_examples_are_good() {
 }
 
 #[test]
+fn what_is_wrong_with_a_packs_file_is_said_of_the_file() {
+    let folder = folder("check-bytes");
+    fs::copy(root().join(PACK).join("fraud-scoring.cedarschema"), folder.join("a.cedarschema")).unwrap();
+    fs::write(folder.join("a.cedar"), b"permit (principal, action, resource); // \xff").unwrap();
+    let said = countersign(&["check", folder.to_str().unwrap()]).exits(2).err();
+    assert!(
+        said.contains("a.cedar") && said.contains("UTF-8") && !said.contains("a pack is a folder"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_action_that_is_declared_twice_is_said_to_be() {
+    let folder = folder("check-twice");
+    let schema = "namespace A { entity U; entity R; action go appliesTo { principal: U, resource: R }; }
+namespace B { entity U; entity R; action go appliesTo { principal: U, resource: R }; }";
+    fs::write(folder.join("a.cedarschema"), schema).unwrap();
+    fs::write(folder.join("a.cedar"), "permit (principal, action == A::Action::\"go\", resource);").unwrap();
+    let configuration = "version: 1
+issuers:
+  - issuer: https://id.example
+    audiences: [a]
+    keys: { remote: { cluster: c, uri: https://id.example/jwks } }
+    principal: { type: \"A::U\" }
+workload: { trust_domains: [bank.example] }
+routes:
+  - name: go
+    methods: [GET]
+    path: /go
+    action: go
+    resource: { type: \"A::R\", id: x }
+policy: { pack: . }
+";
+    let file = folder.join("countersign.yaml");
+    fs::write(&file, configuration).unwrap();
+    let said = countersign(&["check", file.to_str().unwrap()]).exits(2).err();
+    let both = "found `go`, which is `A::Action::\"go\"` and `B::Action::\"go\"`";
+    assert!(
+        said.contains("`routes[0].action`: expected an id that one action has") && said.contains(both),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_fault_is_shown_by_line_and_field() {
     let folder = folder("check-fault");
     let good = fs::read_to_string(root().join(EXAMPLE)).unwrap();
@@ -39,7 +83,12 @@ fn a_fault_is_shown_by_line_and_field() {
             "issuers[0].clock_skew_seconds",
             "expected a number from 0 to 300",
         ),
-        ("clock_skew_seconds: 5", "clock_skew_seconds: five", "issuers[0].clock_skew_seconds", "expected"),
+        (
+            "clock_skew_seconds: 5",
+            "clock_skew_seconds: five",
+            "issuers[0].clock_skew_seconds",
+            "expected a whole number from 0 to 4294967295, got a string",
+        ),
         (
             "trust_domains: [bank.example]",
             "trust_domain: [bank.example]",

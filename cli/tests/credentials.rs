@@ -173,6 +173,64 @@ fn certificates_carry_the_names_asked_for() {
 }
 
 #[test]
+fn a_certificate_says_nothing_that_its_authority_may_not() {
+    let folder = folder("domains");
+    good(&folder, &["keys", "ca", "--trust-domain", "bank.example", "-o", "ca"]);
+    let svid = |id: &str| bad(&folder, &["keys", "svid", "--spiffe-id", id, "--ca", "ca", "-o", "out"]);
+    assert!(svid("spiffe://other.example/x").contains("trust domain `bank.example`"));
+    assert!(svid("spiffe://bank.example").contains("with a path"));
+    for domain in ["BAD domain", "", "Bank.example", "bank.example/x"] {
+        let said = bad(&folder, &["keys", "ca", "--trust-domain", domain, "-o", "other"]);
+        assert!(said.contains("invalid trust domain"), "{domain}: {said}");
+    }
+    for host in ["bad host", "", "a..b", "-a", "a/b"] {
+        let said = bad(&folder, &["keys", "svid", &format!("--host={host}"), "--ca", "ca", "-o", "out"]);
+        assert!(said.contains("invalid host"), "{host}: {said}");
+    }
+    let outside = ["keys", "svid", "--host", "localhost", "--name", "../x", "--ca", "ca", "-o", "out"];
+    assert!(bad(&folder, &outside).contains("`--name`"));
+    assert!(!folder.join("out").exists() && !folder.join("other").exists());
+    good(
+        &folder,
+        &[
+            "keys",
+            "svid",
+            "--host",
+            "*.bank.example",
+            "--host",
+            "::1",
+            "--name",
+            "g",
+            "--ca",
+            "ca",
+            "-o",
+            "out",
+        ],
+    );
+}
+
+#[test]
+fn a_key_and_its_certificate_are_written_together_or_not_at_all() {
+    let folder = folder("pairs");
+    good(&folder, &["keys", "ca", "--trust-domain", "bank.example", "-o", "ca"]);
+    good(&folder, &["keys", "ca", "--trust-domain", "bank.example", "-o", "other"]);
+    fs::remove_file(folder.join("ca/ca-key.pem")).unwrap();
+    let said = bad(&folder, &["keys", "ca", "--trust-domain", "bank.example", "-o", "ca"]);
+    assert!(said.contains("ca.pem exists already"), "{said}");
+    assert!(!folder.join("ca/ca-key.pem").exists());
+    // The key of another authority issues nothing in this one's name.
+    fs::copy(folder.join("other/ca-key.pem"), folder.join("ca/ca-key.pem")).unwrap();
+    let said = bad(&folder, &["keys", "svid", "--host", "localhost", "--ca", "ca", "-o", "."]);
+    assert!(said.contains("the key is that of another certificate"), "{said}");
+    // Nor does a certificate that is no authority's.
+    good(&folder, &["keys", "svid", "--host", "localhost", "--name", "ca", "--ca", "other", "-o", "leaf"]);
+    let said = bad(&folder, &["keys", "svid", "--host", "localhost", "--ca", "leaf", "-o", "."]);
+    assert!(said.contains("may issue no others"), "{said}");
+    let said = bad(&folder, &["keys", "new", "-o", "ca"]);
+    assert!(said.contains("ca: expected a file's name, found a folder"), "{said}");
+}
+
+#[test]
 fn mistakes_are_explained() {
     let folder = folder("mistakes");
     good(&folder, &["keys", "new", "-o", "key.pem"]);

@@ -271,6 +271,37 @@ fn lines_are_independent_unless_state_is_kept() {
 }
 
 #[test]
+fn a_kept_worker_is_not_asked_about_the_past() {
+    let folder = folder("eval-past");
+    let signer = Signer::new(&folder, "k1");
+    let jwks = folder.join("jwks.json");
+    fs::write(&jwks, signer.jwks.to_string()).unwrap();
+    let base = good(&signer, &signer.token(&[]));
+    let at = |time: i64| with(&base, json!({ "id": time, "time": time, "jwks": null }));
+    // A line with keys of its own is decided afresh, at whatever time.
+    let lines = [at(NOW + 60), at(NOW), with(&base, json!({ "time": NOW }))];
+    let jwks = jwks.to_str().unwrap();
+    let arguments = ["eval", "--config", EXAMPLE, "--request", "-", "--keep-state", "--jwks", jwks];
+    let run = countersign_with(&arguments, &to_lines(&lines)).exits(2);
+    assert!(
+        run.err().contains("<stdin>:2: `time`: expected `2026-01-01T00:01:00.000Z` or later"),
+        "{}",
+        run.err()
+    );
+    assert_eq!(run.lines()[0]["decision"], "allow");
+    assert_eq!((&run.lines()[1]["error"]["field"], &run.lines()[1]["id"]), (&json!("time"), &json!(NOW)));
+    assert_eq!(run.lines()[2]["decision"], "allow");
+}
+
+#[test]
+fn no_request_at_all_is_a_mistake() {
+    for input in ["", "\n \n"] {
+        let run = countersign_with(&["eval", "--config", EXAMPLE, "--request", "-"], input).exits(2);
+        assert!(run.err().contains("<stdin>: expected at least one request"), "{}", run.err());
+    }
+}
+
+#[test]
 fn the_token_is_in_no_output() {
     let folder = folder("eval-token");
     let signer = Signer::new(&folder, "known");

@@ -95,6 +95,116 @@ fn faults_of_a_file_are_shown_by_line() {
 }
 
 #[test]
+fn a_case_that_asserts_nothing_is_a_mistake() {
+    let held = "name: a\nsteps: [{ request: { url: /healthz }, hold: x";
+    for (name, case, message) in [
+        (
+            "advance",
+            "name: a\nsteps: [{ advance: 5s, expect: deny }]".to_owned(),
+            "expected none where nothing",
+        ),
+        ("advance-only", "name: a\nsteps: [{ advance: 5s }]".to_owned(), "a step that decides a request"),
+        (
+            "outer",
+            "name: a\nexpect: deny\nsteps: [{ request: { url: /healthz }, expect: allow }]".to_owned(),
+            "`expect`: expected none where nothing",
+        ),
+        ("empty", "name: a\nrequest: { url: /healthz }\nexpect: {}".to_owned(), "`expect`: expected `allow`"),
+        (
+            "empty-headers",
+            "name: a\nrequest: { url: /healthz }\nexpect: { headers: {} }".to_owned(),
+            "`expect`: expected `allow`",
+        ),
+        ("held", format!("{held}, expect: policy.forbidden }}]"), "`steps[0].expect`: expected none"),
+        ("held-only", format!("{held} }}]"), "`settle: x` or `close: x`"),
+        ("held-twice", format!("{held} }}, {{ request: {{}}, hold: x }}]"), "`x` is held already"),
+        ("settled", format!("{held} }}, {{ settle: y, expect: allow }}]"), "found `y`"),
+        ("hold", "name: a\nsteps: [{ hold: x }]".to_owned(), "expected `request` beside `hold`"),
+        ("nothing", "name: a\nsteps: [{}]".to_owned(), "expected `request`, `settle`"),
+        (
+            "cluster",
+            "name: a\nupstreams: { isuer: {} }\nrequest: { url: /healthz }\nexpect: allow".to_owned(),
+            "a cluster that the configuration fetches keys from (`issuer`), found `isuer`",
+        ),
+        (
+            "issuer",
+            "name: a\nissuers: { x: [a] }\nrequest: { url: /healthz }\nexpect: allow".to_owned(),
+            "(`http://127.0.0.1:8090`), found `x`",
+        ),
+    ] {
+        let file = scenario(&format!("scenario-idle-{name}"), &case);
+        let run = countersign(&["test", &file]).exits(2);
+        assert!(
+            run.err().contains(message) && run.err().contains(&format!("{file}:")),
+            "{name}: {}",
+            run.err()
+        );
+    }
+}
+
+#[test]
+fn headers_that_are_absent_with_the_whole_request_say_nothing() {
+    let refused =
+        "name: a\nrequest: { url: /no/such }\nexpect: { upstream: { x-countersign-principal: null } }";
+    let run = countersign(&["test", &scenario("scenario-upstream", refused), "--engine", "native"]).exits(1);
+    assert!(run.out().contains("`upstream`: expected the request to be forwarded"), "{}", run.out());
+    let allowed = "name: a\nrequest: { url: /healthz }\nexpect: { headers: { www-authenticate: null } }";
+    let run = countersign(&["test", &scenario("scenario-headers", allowed), "--engine", "native"]).exits(1);
+    assert!(run.out().contains("`headers`: expected the request to be refused"), "{}", run.out());
+}
+
+#[test]
+fn mistakes_are_told_in_words_of_the_file() {
+    for (name, case, message) in [
+        (
+            "token",
+            "name: a\nrequest: {}\ntoken: { extend: t }\nexpect: allow",
+            "`cases[0].token.extend`: unknown field, expected `extends`",
+        ),
+        (
+            "token-kind",
+            "name: a\nrequest: {}\ntoken: 7\nexpect: allow",
+            "expected a string or an object, got",
+        ),
+        ("twice", "name: a\nname: b", "duplicate mapping key `name` is not allowed here"),
+        ("documents", "name: a\n---\nname: b", "expected YAML or JSON"),
+        (
+            "number",
+            "name: a\nrequest: {}\nexpect: { status: many }",
+            "`expect.status`: expected a whole number from 0 to 65535, got a string",
+        ),
+    ] {
+        let file = scenario(&format!("scenario-words-{name}"), case);
+        let said = countersign(&["test", &file]).exits(2).err();
+        assert!(said.contains(message), "{name}: {said}");
+        for word in ["untagged", "DuplicateKeyPolicy", "from_str_multiple", "u16"] {
+            assert!(!said.contains(word), "{name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_makes_no_failure_good() {
+    let file = scenario("scenario-pipe", "name: a\nrequest: { url: /healthz }\nexpect: deny");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.current_dir(root()).args(["test", &file, "--engine", "native"]).stdout(writer);
+    assert_eq!(command.status().unwrap().code(), Some(141));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_error_that_takes_nothing_stops_nothing() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (arguments, code) in [(["check", "no/such"], 2), (["check", EXAMPLE], 0)] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.current_dir(root()).args(arguments).stderr(full());
+        assert_eq!(command.status().unwrap().code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
 fn what_a_case_names_must_be_there() {
     for (name, case, message) in [
         (

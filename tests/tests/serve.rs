@@ -76,3 +76,33 @@ fn a_request_passes_and_one_is_refused() -> Result<()> {
     ensure!(running.0.wait()?.success());
     Ok(())
 }
+
+#[test]
+fn a_cluster_that_nothing_calls_is_refused() -> Result<()> {
+    let command = countersign_tests::root().join("target/release/countersign");
+    let run = |more: &[&str]| {
+        let mut command = Command::new(&command);
+        command.current_dir(countersign_tests::root());
+        command
+            .args(["serve", "-c", "examples/envoy/countersign.yaml", "--listen", "127.0.0.1:0"])
+            .args(more)
+            .output()
+    };
+    for (arguments, message) in [
+        (
+            ["--upstream", "http://127.0.0.1:1", "--cluster", "typo=http://127.0.0.1:1"],
+            "(`issuer`), found `typo`",
+        ),
+        (["--upstream", "http://127.0.0.1:1/base", "--workers", "1"], "and no more, found `/base` after it"),
+        (["--upstream", "http://:80", "--workers", "1"], "expected `http://HOST:PORT`"),
+        (
+            ["--upstream", "http://127.0.0.1:1", "--module", "no/such.wasm"],
+            "no/such.wasm: expected the filter's module",
+        ),
+    ] {
+        let output = run(&arguments)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(2) && said.contains(message), "{arguments:?}: {said}");
+    }
+    Ok(())
+}

@@ -86,7 +86,7 @@ impl Eval {
                     }
                 }
                 if count == 0 {
-                    return Err(Failure::at(path.display(), "expected at least one request, found none"));
+                    return Err(Failure::at(lines.name(), "expected at least one request, found none"));
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::console::stdout;
-use crate::credentials::file::{read, write_private, write_public};
+use crate::credentials::file::{expect_free, read, write_private, write_public};
 use crate::credentials::pki::{Authority, Subject};
 use crate::credentials::{Algorithm, CredentialError, PrivateKey, jwks, read_key};
 use crate::failure::{Exit, Failure};
@@ -145,23 +145,34 @@ impl Jwks {
 impl Ca {
     fn run(self) -> Result<Exit, Failure> {
         let authority = Authority::generate(&self.trust_domain)?;
-        write_private(&self.output.join("ca-key.pem"), authority.key_pem(), self.force)?;
-        write_public(&self.output.join("ca.pem"), authority.certificate_pem(), self.force)?;
+        let (key, certificate) = (self.output.join("ca-key.pem"), self.output.join("ca.pem"));
+        expect_free(&[&key, &certificate], self.force)?;
+        write_private(&key, authority.key_pem(), self.force)?;
+        write_public(&certificate, authority.certificate_pem(), self.force)?;
         Ok(Exit::Good)
     }
 }
 
 impl Svid {
     fn run(self) -> Result<Exit, Failure> {
-        let authority =
-            Authority::from_pem(&read(&self.ca.join("ca.pem"))?, &read(&self.ca.join("ca-key.pem"))?)?;
+        let (certificate, key) = (self.ca.join("ca.pem"), self.ca.join("ca-key.pem"));
+        let authority = Authority::from_pem(&read(&certificate)?, &read(&key)?)
+            .map_err(|error| Failure::at(certificate.display(), error))?;
         let spiffe_id = self.spiffe_id.as_deref();
         let svid = authority.issue(&Subject { spiffe_id, hosts: &self.host })?;
         let name = self.name.as_deref();
         let name = name.or_else(|| spiffe_id.and_then(|id| id.rsplit('/').next()));
         let name = name.or_else(|| self.host.first().map(String::as_str)).unwrap_or("svid");
-        write_private(&self.output.join(format!("{name}-key.pem")), &svid.key_pem, self.force)?;
-        write_public(&self.output.join(format!("{name}.pem")), &svid.certificate_pem, self.force)?;
+        if name.contains('/') {
+            return Err(Failure::usage(format!(
+                "`--name`: expected a file's name without `/`, found `{name}`"
+            )));
+        }
+        let (key, certificate) =
+            (self.output.join(format!("{name}-key.pem")), self.output.join(format!("{name}.pem")));
+        expect_free(&[&key, &certificate], self.force)?;
+        write_private(&key, &svid.key_pem, self.force)?;
+        write_public(&certificate, &svid.certificate_pem, self.force)?;
         Ok(Exit::Good)
     }
 }

@@ -1,6 +1,6 @@
 //! `countersign test`: scenarios and tables of cases with expected decisions.
 
-use crate::console::{self, BAD};
+use crate::console::{self, BAD, say};
 use crate::decider::Engines;
 use crate::document::Document;
 use crate::engine::Module;
@@ -190,7 +190,7 @@ impl Test {
         }
         match report.coverage.iter().find(|coverage| coverage.percent() < usize::from(least)) {
             Some(short) => {
-                anstream::eprintln!("{BAD}error{BAD:#}: expected at least {least} %: {}", short.summary());
+                say!("{BAD}error{BAD:#}: expected at least {least} %: {}", short.summary());
                 Ok(Exit::Regression)
             }
             None => Ok(Exit::Good),

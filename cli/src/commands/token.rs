@@ -144,7 +144,9 @@ fn decoded(token: &str) -> Result<String, Failure> {
     let mut input = String::new();
     let token = match token {
         "-" => {
-            std::io::stdin().read_to_string(&mut input)?;
+            std::io::stdin()
+                .read_to_string(&mut input)
+                .map_err(|error| Failure::usage(format!("standard input: expected a token: {error}")))?;
             input.as_str()
         }
         token => token,

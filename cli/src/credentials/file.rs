@@ -30,6 +30,26 @@ pub(crate) fn read(path: &Path) -> Result<String, CredentialError> {
         .map_err(|error| CredentialError::File(format!("cannot read {}: {error}", path.display())))
 }
 
+/// Demands that none of these files is there yet, unless `force` replaces them: of several, all are written or none.
+pub(crate) fn expect_free(paths: &[&Path], force: bool) -> Result<(), CredentialError> {
+    for path in paths {
+        if path.is_dir() {
+            return Err(CredentialError::File(format!(
+                "{}: expected a file's name, found a folder",
+                path.display()
+            )));
+        }
+        if !force && path.symlink_metadata().is_ok() {
+            return Err(taken(path));
+        }
+    }
+    Ok(())
+}
+
+fn taken(path: &Path) -> CredentialError {
+    CredentialError::File(format!("{} exists already, use `--force` to replace it", path.display()))
+}
+
 /// Writes a file that only its owner can read. An existing one is an error, unless `force` replaces it.
 pub(crate) fn write_private(path: &Path, text: &str, force: bool) -> Result<(), CredentialError> {
     write(path, text, force, 0o600)
@@ -42,11 +62,10 @@ pub(crate) fn write_public(path: &Path, text: &str, force: bool) -> Result<(), C
 
 fn write(path: &Path, text: &str, force: bool, mode: u32) -> Result<(), CredentialError> {
     let failed = |error: std::io::Error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            CredentialError::File(format!("{} exists already, use `--force` to replace it", path.display()))
-        }
+        ErrorKind::AlreadyExists => taken(path),
         _ => CredentialError::File(format!("cannot write {}: {error}", path.display())),
     };
+    expect_free(&[path], force)?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }

@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use countersign_core::spiffe::{SpiffeId, check_trust_domain};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, PublicKeyData, SanType,
 };
+use x509_parser::extensions::GeneralName;
+use x509_parser::pem::parse_x509_pem;
 
 use super::CredentialError;
 
@@ -14,6 +17,8 @@ pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate_pem: String,
     key_pem: String,
+    /// The SPIFFE trust domain that it stands for, where its certificate names one.
+    trust_domain: Option<String>,
 }
 
 /// A certificate with its private key, both as PEM.
@@ -37,6 +42,9 @@ pub(crate) struct Subject<'a> {
 impl Authority {
     /// A new authority with a P-256 key; `trust_domain` names it and, as its SPIFFE ID, its certificate (X.509-SVID §4.1).
     pub(crate) fn generate(trust_domain: &str) -> Result<Self, CredentialError> {
+        check_trust_domain(trust_domain.as_bytes()).map_err(|error| {
+            CredentialError::Certificate(format!("invalid trust domain `{trust_domain}`: {error}"))
+        })?;
         let key = KeyPair::generate().map_err(broken)?;
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -45,14 +53,42 @@ impl Authority {
         params.subject_alt_names = vec![uri(&format!("spiffe://{trust_domain}"))?];
         let certificate_pem = params.self_signed(&key).map_err(broken)?.pem();
         let key_pem = key.serialize_pem();
-        Ok(Self { issuer: Issuer::new(params, key), certificate_pem, key_pem })
+        let trust_domain = Some(trust_domain.to_owned());
+        Ok(Self { issuer: Issuer::new(params, key), certificate_pem, key_pem, trust_domain })
     }
 
     /// Reads an authority's certificate and private key.
     pub(crate) fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Self, CredentialError> {
-        let key = KeyPair::from_pem(key_pem).map_err(broken)?;
+        let unusable = |what: &str| {
+            CredentialError::Certificate(format!("expected an authority's certificate and its key, {what}"))
+        };
+        let key =
+            KeyPair::from_pem(key_pem).map_err(|error| unusable(&format!("the key is unusable: {error}")))?;
+        let (_, pem) =
+            parse_x509_pem(certificate_pem.as_bytes()).map_err(|error| unusable(&error.to_string()))?;
+        let certificate = pem.parse_x509().map_err(|error| unusable(&error.to_string()))?;
+        if certificate.public_key().raw != key.subject_public_key_info() {
+            return Err(unusable("the key is that of another certificate"));
+        }
+        if !certificate.is_ca() {
+            return Err(unusable("the certificate may issue no others"));
+        }
+        let names = certificate.subject_alternative_name().ok().flatten();
+        let trust_domain = names.and_then(|names| {
+            names.value.general_names.iter().find_map(|name| match name {
+                GeneralName::URI(uri) => {
+                    Some(SpiffeId::parse(uri.as_bytes()).ok()?.trust_domain().to_owned())
+                }
+                _ => None,
+            })
+        });
         let issuer = Issuer::from_ca_cert_pem(certificate_pem, key).map_err(broken)?;
-        Ok(Self { issuer, certificate_pem: certificate_pem.to_owned(), key_pem: key_pem.to_owned() })
+        Ok(Self {
+            issuer,
+            certificate_pem: certificate_pem.to_owned(),
+            key_pem: key_pem.to_owned(),
+            trust_domain,
+        })
     }
 
     /// The authority's own certificate.
@@ -65,6 +101,23 @@ impl Authority {
         &self.key_pem
     }
 
+    /// Demands the SPIFFE ID of a workload of this authority's own domain.
+    fn check(&self, id: &str) -> Result<(), CredentialError> {
+        let invalid = |why: &dyn std::fmt::Display| {
+            CredentialError::Certificate(format!("invalid SPIFFE ID `{id}`: {why}"))
+        };
+        let parsed = SpiffeId::parse(id.as_bytes()).map_err(|error| invalid(&error))?;
+        if parsed.path().is_empty() {
+            return Err(invalid(&"expected a workload's, with a path, found that of the trust domain"));
+        }
+        match self.trust_domain.as_deref() {
+            Some(domain) if domain != parsed.trust_domain() => {
+                Err(invalid(&format!("expected one of the authority's trust domain `{domain}`")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Issues a certificate; with hosts it serves, and in any case it may call.
     pub(crate) fn issue(&self, subject: &Subject<'_>) -> Result<Svid, CredentialError> {
         let mut params = CertificateParams::default();
@@ -72,15 +125,17 @@ impl Authority {
         let name = name.ok_or_else(|| broken("a certificate needs a SPIFFE ID or a host"))?;
         params.distinguished_name.push(DnType::CommonName, name);
         if let Some(id) = subject.spiffe_id {
-            countersign_core::spiffe::SpiffeId::parse(id.as_bytes()).map_err(|error| {
-                CredentialError::Certificate(format!("invalid SPIFFE ID `{id}`: {error}"))
-            })?;
+            self.check(id)?;
             params.subject_alt_names.push(uri(id)?);
         }
         for host in subject.hosts {
             params.subject_alt_names.push(match host.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(host.as_str().try_into().map_err(broken)?),
+                Err(_) if is_dns_name(host) => SanType::DnsName(host.as_str().try_into().map_err(broken)?),
+                Err(_) => {
+                    let message = format!("invalid host `{host}`, expected a DNS name or an IP address");
+                    return Err(CredentialError::Certificate(message));
+                }
             });
         }
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -92,6 +147,18 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).map_err(broken)?;
         Ok(Svid { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
+}
+
+/// A name that a certificate may carry (RFC 6125 §6.4): labels of letters, digits, `-` and `_`, the first perhaps `*`.
+fn is_dns_name(host: &str) -> bool {
+    let label = |label: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len())
+            && label.bytes().all(plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    host.len() <= 253 && host.strip_prefix("*.").unwrap_or(host).split('.').all(label)
 }
 
 fn uri(text: &str) -> Result<SanType, CredentialError> {

@@ -53,6 +53,29 @@ impl Expect {
         }
     }
 
+    /// Whether it demands anything at all.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            decision,
+            layer,
+            reason,
+            status,
+            route,
+            principal,
+            policies,
+            upstream,
+            headers,
+            challenge,
+            record,
+        } = self;
+        [decision, layer, reason, route, principal, challenge].into_iter().all(Option::is_none)
+            && status.is_none()
+            && policies.is_none()
+            && upstream.is_empty()
+            && headers.is_empty()
+            && record.is_empty()
+    }
+
     /// In what a decision falls short; one line for each.
     pub(super) fn shortfalls(&self, decision: &Decision, prefix: &str) -> String {
         let record = decision.record(prefix);
@@ -89,6 +112,18 @@ impl Expect {
             Outcome::Replied { headers, .. } => (&none, headers),
             Outcome::Dropped => (&none, &none),
         };
+        // Headers that are absent because the whole request is say nothing.
+        let (forwarded, replied) = match &decision.outcome {
+            Outcome::Forwarded(_) => (true, false),
+            Outcome::Replied { .. } => (false, true),
+            Outcome::Dropped => (false, false),
+        };
+        if !self.upstream.is_empty() && !forwarded {
+            _ = writeln!(lines, "`upstream`: expected the request to be forwarded, it was not");
+        }
+        if (!self.headers.is_empty() || self.challenge.is_some()) && !replied {
+            _ = writeln!(lines, "`headers`: expected the request to be refused, it was not");
+        }
         for (name, want) in &self.upstream {
             compare("upstream", name, want.as_deref(), upstream, &mut lines);
         }

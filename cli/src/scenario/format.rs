@@ -1,5 +1,6 @@
 //! The format of scenario files.
 
+use super::short::Short;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub(super) struct File {
     pub(super) engine: Option<String>,
     /// Signing keys, by name: an algorithm, or an object.
     #[serde(default)]
-    pub(super) keys: BTreeMap<String, KeySpec>,
+    pub(super) keys: BTreeMap<String, Short<KeySpec>>,
     /// What issuers publish, by issuer.
     #[serde(default)]
     pub(super) issuers: BTreeMap<String, Publication>,
@@ -38,25 +39,19 @@ pub(super) struct File {
 /// By cluster and path, the answers in sequence.
 pub(super) type Upstreams = BTreeMap<String, BTreeMap<String, Vec<AnswerSpec>>>;
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum KeySpec {
-    /// `ES256`, `EdDSA` or `RS256`; the key's name is its `kid`.
-    Algorithm(String),
-    Key(KeyObject),
-}
-
+/// A key: an algorithm alone, or an object.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KeyObject {
+pub(super) struct KeySpec {
+    /// `ES256`, `EdDSA` or `RS256`.
     pub(super) alg: String,
+    /// The key's name where it is absent.
     #[serde(default)]
     pub(super) kid: Option<String>,
 }
 
 /// What an issuer's key source holds.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub(super) enum Publication {
     /// The public halves of these keys.
     Keys(Vec<String>),
@@ -107,14 +102,8 @@ pub(super) struct TokenSpec {
     pub(super) raw: Option<String>,
 }
 
-/// A token by name, or one made for this request.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum TokenChoice {
-    /// A name, or `none`.
-    Name(String),
-    Spec(Box<TokenSpec>),
-}
+/// A token by name or `none`, or one made for this request.
+pub(super) type TokenChoice = Short<Box<TokenSpec>>;
 
 /// What a request has that does not say otherwise.
 #[derive(Debug, Default, Deserialize)]

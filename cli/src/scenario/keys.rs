@@ -1,6 +1,7 @@
 //! The keys of a scenario file, made anew on each run.
 
 use super::format::{KeySpec, Publication};
+use super::short::Short;
 use crate::credentials::{Algorithm, PrivateKey, jwks};
 use std::collections::BTreeMap;
 
@@ -15,11 +16,11 @@ pub(super) struct Key {
 
 impl Keys {
     /// Makes every key; an error comes with the field's path.
-    pub(super) fn generate(specs: &BTreeMap<String, KeySpec>) -> Result<Self, (String, String)> {
-        let one = |(name, spec): (&String, &KeySpec)| {
+    pub(super) fn generate(specs: &BTreeMap<String, Short<KeySpec>>) -> Result<Self, (String, String)> {
+        let one = |(name, spec): (&String, &Short<KeySpec>)| {
             let (alg, kid) = match spec {
-                KeySpec::Algorithm(alg) => (alg, None),
-                KeySpec::Key(key) => (&key.alg, key.kid.clone()),
+                Short::Text(alg) => (alg, None),
+                Short::Whole(key) => (&key.alg, key.kid.clone()),
             };
             let algorithm: Algorithm = alg.parse()?;
             let key = PrivateKey::generate(algorithm)?;

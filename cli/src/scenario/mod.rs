@@ -1,10 +1,12 @@
 //! Scenario files: requests with credentials made on the spot, clusters that answer as scripted, and what must come of it.
 
+mod check;
 mod expand;
 mod expect;
 mod format;
 mod keys;
 mod run;
+mod short;
 #[cfg(test)]
 mod tests;
 mod token;

@@ -1,8 +1,9 @@
 //! Running the cases of a scenario file.
 
+use super::check::Checked;
 use super::expand::expand;
 use super::expect::Expect;
-use super::format::{Case, File, RequestSpec, Step, TokenChoice};
+use super::format::{Case, File, RequestSpec, TokenChoice};
 use super::keys::Keys;
 use super::token::Mint;
 use super::world::{Sources, publish_inline};
@@ -93,6 +94,8 @@ impl Plan {
                 );
             }
         };
+        let checked = Checked::by(&config);
+        checked.upstreams(&file.upstreams).map_err(|message| document.fault("upstreams", message))?;
         let mut cases = Vec::new();
         for (index, case) in file.cases.iter().enumerate() {
             let place = format!("cases[{index}]");
@@ -101,7 +104,7 @@ impl Plan {
                     let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
                     document.fault(&format!("{place}{dot}{inner}"), message)
                 })?;
-                check(&case).map_err(|message| document.fault(&place, message))?;
+                checked.case(&case).map_err(|message| document.fault(&place, message))?;
                 cases.push((document.place(&place), case));
             }
         }
@@ -352,30 +355,6 @@ impl Plan {
 struct Trace {
     decisions: Vec<Decision>,
     failures: Vec<String>,
-}
-
-/// What can be said of a case before it runs.
-fn check(case: &Case) -> Result<(), String> {
-    if case.request.is_none() && case.steps.is_empty() {
-        return Err(String::from("expected `request` or `steps`"));
-    }
-    if case.request.is_some() && case.expect.is_none() {
-        return Err(String::from("expected `expect`, what the decision must be"));
-    }
-    let decides = |step: &Step| {
-        (step.request.is_some() && step.hold.is_none()) || step.settle.is_some() || step.close.is_some()
-    };
-    if let Some(index) = case.steps.iter().position(|step| decides(step) && step.expect.is_none()) {
-        return Err(format!("`steps[{index}]`: expected `expect`, what the decision must be"));
-    }
-    let expectations = case.expect.iter().chain(case.steps.iter().filter_map(|step| step.expect.as_ref()));
-    for value in expectations {
-        Expect::read(value).map_err(|(path, message)| {
-            let dot = if path.is_empty() { "" } else { "." };
-            format!("`expect{dot}{path}`: {message}")
-        })?;
-    }
-    Ok(())
 }
 
 fn span(duration: Duration) -> Span {

@@ -2,6 +2,7 @@
 
 use super::format::{File, Publication, TokenChoice, TokenSpec};
 use super::keys::Keys;
+use super::short::Short;
 use crate::credentials::{Forgery, TokenBuilder};
 use countersign_core::config::Config;
 use serde_json::{Map, Value, json};
@@ -20,9 +21,9 @@ impl Mint<'_> {
     /// The token for a request at `now`, in seconds; nothing where none is wanted.
     pub(super) fn mint(&self, choice: &TokenChoice, now: i64) -> Result<Option<String>, String> {
         let spec = match choice {
-            TokenChoice::Name(name) if name == "none" => return Ok(None),
-            TokenChoice::Name(name) => self.named(name, 0)?,
-            TokenChoice::Spec(spec) => self.flatten(spec, 0)?,
+            Short::Text(name) if name == "none" => return Ok(None),
+            Short::Text(name) => self.named(name, 0)?,
+            Short::Whole(spec) => self.flatten(spec, 0)?,
         };
         if let Some(raw) = &spec.raw {
             return Ok(Some(raw.clone()));

@@ -251,7 +251,7 @@ pub struct Route {
     /// otherwise. Not on a public route, which looks at none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Requirement>,
-    /// The id of the Cedar action (its type is `Action`). Required unless the profile is `public`.
+    /// The id of the Cedar action, in whatever namespace the schema has it; one action has this id. Required unless the profile is `public`.
     #[serde(default)]
     pub action: Option<String>,
     /// The Cedar resource. Required unless the profile is `public`.

@@ -110,20 +110,20 @@ impl de::Error for Failure {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {expected}, got {}", kind_of(&unexpected)))
+        Self::new(format!("expected {}, got {}", wanted(expected), kind_of(&unexpected)))
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new(match unexpected {
-            Unexpected::Signed(value) => format!("expected {expected}, got `{value}`"),
-            Unexpected::Unsigned(value) => format!("expected {expected}, got `{value}`"),
-            Unexpected::Str(text) => format!("expected {expected}, got `{}`", shortened(text)),
-            other => format!("expected {expected}, got {}", kind_of(&other)),
+            Unexpected::Signed(value) => format!("expected {}, got `{value}`", wanted(expected)),
+            Unexpected::Unsigned(value) => format!("expected {}, got `{value}`", wanted(expected)),
+            Unexpected::Str(text) => format!("expected {}, got `{}`", wanted(expected), shortened(text)),
+            other => format!("expected {}, got {}", wanted(expected), kind_of(&other)),
         })
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::new(format!("expected {expected}, got {length} elements"))
+        Self::new(format!("expected {}, got {length} elements", wanted(expected)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -144,6 +144,22 @@ impl de::Error for Failure {
 
     fn duplicate_field(field: &'static str) -> Self {
         Self::new("given twice".to_string()).within(Step::Member(field.to_string()))
+    }
+}
+
+/// What was expected, in words that are not Rust's.
+fn wanted(expected: &dyn Expected) -> Cow<'static, str> {
+    let name = expected.to_string();
+    let whole = |least: i64, most: u64| Cow::Owned(format!("a whole number from {least} to {most}"));
+    match name.as_str() {
+        "u8" => whole(0, u64::from(u8::MAX)),
+        "u16" => whole(0, u64::from(u16::MAX)),
+        "u32" => whole(0, u64::from(u32::MAX)),
+        "u64" => whole(0, u64::MAX),
+        "i64" => Cow::Borrowed("a whole number of at most 64 bits"),
+        "a sequence" => Cow::Borrowed("an array"),
+        "a map" => Cow::Borrowed("an object"),
+        _ => Cow::Owned(name),
     }
 }
 
@@ -197,7 +213,7 @@ struct Reader<'de, 'a>(&'de Value<'a>);
 
 impl Reader<'_, '_> {
     fn mismatch(&self, expected: &dyn Expected) -> Failure {
-        Failure::new(format!("expected {expected}, got {}", self.0.kind()))
+        Failure::new(format!("expected {}, got {}", wanted(expected), self.0.kind()))
     }
 }
 

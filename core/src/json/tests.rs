@@ -228,12 +228,18 @@ fn errors_name_the_field() {
         ),
         (r#"{"name":"n","routes":[{}]}"#, "`routes[0].match`: missing, but required"),
         (r#"{"routes":[]}"#, "`name`: missing, but required"),
-        (r#"{"name":"n","limit":70000}"#, "`limit`: expected u16, got `70000`"),
+        (r#"{"name":"n","limit":70000}"#, "`limit`: expected a whole number from 0 to 65535, got `70000`"),
         (r#"{"name":"n","limit":1.5}"#, "`limit`: expected a whole number of at most 64 bits, got `1.5`"),
-        (r#"{"name":"n","limit":"5"}"#, "`limit`: expected u16, got a string"),
-        (r#"{"name":"n","labels":{"a b":"x"}}"#, "`labels[\"a b\"]`: expected i64, got a string"),
+        (r#"{"name":"n","limit":"5"}"#, "`limit`: expected a whole number from 0 to 65535, got a string"),
+        (
+            r#"{"name":"n","labels":{"a b":"x"}}"#,
+            "`labels[\"a b\"]`: expected a whole number of at most 64 bits, got a string",
+        ),
         (r#"{"name":"n","mode":"on"}"#, "`mode`: expected `off`, `fixed` or `range`, got `on`"),
-        (r#"{"name":"n","mode":{"fixed":"x"}}"#, "`mode.fixed`: expected i64, got a string"),
+        (
+            r#"{"name":"n","mode":{"fixed":"x"}}"#,
+            "`mode.fixed`: expected a whole number of at most 64 bits, got a string",
+        ),
         (r#"{"name":"n","mode":{"range":{"from":1}}}"#, "`mode.range.to`: missing, but required"),
         (
             r#"{"name":"n","mode":"fixed"}"#,

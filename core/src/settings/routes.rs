@@ -124,10 +124,17 @@ fn question(
         return Err(ConfigError::at("resource", "expected a Cedar resource, found none"));
     };
     let Some(declared) = schema.action(action) else {
-        return Err(ConfigError::at(
-            "action",
-            format!("expected an action that the schema declares, found `{action}`"),
-        ));
+        let message = match schema.actions_named(action).as_slice() {
+            [] => format!("expected an action that the schema declares, found `{action}`"),
+            several => {
+                let several = several.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>();
+                format!(
+                    "expected an id that one action has, found `{action}`, which is {}",
+                    several.join(" and ")
+                )
+            }
+        };
+        return Err(ConfigError::at("action", message));
     };
     check_principals(route, config, &declared)?;
     if !declared.resources.iter().any(|ty| **ty == *resource.entity_type) {

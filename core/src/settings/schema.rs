@@ -43,6 +43,12 @@ impl<'i> SchemaView<'i> {
         self.image.schema().action(action).map(|action| fields(action.context()))
     }
 
+    /// Every action with this id, in full.
+    pub(super) fn actions_named(&self, id: &str) -> Vec<EntityUid> {
+        let found = self.image.schema().actions().filter(|action| action.id() == id);
+        found.map(|action| EntityUid::new(action.ty(), action.id())).collect()
+    }
+
     /// The attributes that an entity type declares; nothing where the schema does not know it.
     pub(super) fn entity_shape(&self, name: &str) -> Option<Vec<Field>> {
         self.image.schema().entity_type(name).map(|entity| fields(entity.shape()))
