@@ -52,6 +52,20 @@ fn the_schema_knows_the_fields_that_the_page_lists() {
     }
 }
 
+/// What people copy from shows them what there is.
+#[test]
+fn the_example_shows_every_field() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let example = std::fs::read_to_string(root.join("examples/envoy/countersign.yaml")).unwrap();
+    let schema = std::fs::read_to_string(root.join("docs/configuration.schema.json")).unwrap();
+    let mut names = Vec::new();
+    collect(&serde_json::from_str(&schema).unwrap(), &mut names);
+    let words: Vec<&str> = example.split(|c: char| !(c.is_alphanumeric() || "_-:".contains(c))).collect();
+    let shown = |name: &str| words.contains(&format!("{name}:").as_str());
+    let missing: Vec<&String> = names.iter().filter(|name| !shown(name)).collect();
+    assert!(missing.is_empty(), "examples/envoy/countersign.yaml does not show {missing:?}");
+}
+
 /// The names of all members that any object of the schema may have.
 fn collect(schema: &serde_json::Value, names: &mut Vec<String>) {
     match schema {

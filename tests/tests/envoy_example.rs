@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 /// The example's ports, which the test replaces by free ones.
 const PORTS: [&str; 6] = ["8443", "9901", "8081", "8082", "8083", "8090"];
@@ -39,6 +40,38 @@ fn the_page_works_as_written() -> Result<()> {
         rest = after;
     }
     fs::remove_dir_all(&copy)?;
+    Ok(())
+}
+
+/// Each kind of resource is at the service that the pack's picture shows.
+#[test]
+fn every_route_leads_to_its_service() -> Result<()> {
+    let read = |name: &str| -> Result<Value> {
+        let text = fs::read_to_string(countersign_tests::root().join("examples/envoy").join(name))?;
+        Ok(serde_saphyr::from_str(&text)?)
+    };
+    let manager = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+    let envoy = read("envoy.yaml")?;
+    let routes =
+        envoy.pointer(&format!("{manager}/route_config/virtual_hosts/0/routes")).context("no routes")?;
+    let routes = routes.as_array().context("routes are a list")?;
+    let cluster = |path: &str| {
+        let leads =
+            |route: &&Value| route["match"]["prefix"].as_str().is_some_and(|prefix| path.starts_with(prefix));
+        routes.iter().find(leads).and_then(|route| route["route"]["cluster"].as_str())
+    };
+    let countersign = read("countersign.yaml")?;
+    let served = countersign["routes"].as_array().context("no routes")?;
+    for route in served {
+        let service = match route["resource"]["type"].as_str() {
+            Some("Dataset" | "FeatureSet") => "feature-store",
+            Some("Model") => "fraud-model",
+            Some("Transfer") | None => "orchestrator",
+            Some(other) => anyhow::bail!("`{other}` is at no service that this test knows"),
+        };
+        let path = route["path"].as_str().context("no path")?;
+        ensure!(cluster(path) == Some(service), "`{path}`: expected `{service}`, found {:?}", cluster(path));
+    }
     Ok(())
 }
 
