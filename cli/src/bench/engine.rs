@@ -66,18 +66,19 @@ pub(crate) struct Wasm {
     host: Host,
     request: Request,
     forwarded: bool,
+    largest: usize,
 }
 
 impl Wasm {
     /// Starts a VM.
     pub(crate) fn start(builder: HostBuilder) -> Result<Self, Failure> {
         let host = start(&builder)?;
-        Ok(Self { builder, host, request: Request::default(), forwarded: false })
+        Ok(Self { builder, host, request: Request::default(), forwarded: false, largest: 0 })
     }
 
-    /// Bytes of the VM's memory.
+    /// Bytes of memory of the largest VM so far. A VM's memory never shrinks.
     pub(crate) fn memory(&self) -> usize {
-        self.host.memory_size(0)
+        self.largest.max(self.host.memory_size(0))
     }
 }
 
@@ -102,6 +103,7 @@ impl Engine for Wasm {
             let since = Instant::now();
             let host = start(&self.builder)?;
             starting = since.elapsed();
+            self.largest = self.memory();
             self.host = host;
         }
         let measured = self.host.measure(&self.request, None);

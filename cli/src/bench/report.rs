@@ -20,7 +20,7 @@ pub(crate) struct Report {
     pub(crate) series: Vec<Series>,
     /// The module's size in bytes.
     pub(crate) module_bytes: usize,
-    /// The VM's memory in bytes after start, and after the last request.
+    /// The VM's memory in bytes after start, and the most that any had later.
     pub(crate) memory: (usize, usize),
     /// The size of the configuration, image included.
     pub(crate) config_bytes: usize,
@@ -87,7 +87,7 @@ impl Report {
         writeln!(out)?;
         writeln!(
             out,
-            "module {} KB, configuration {} KB, memory of a VM {:.2} MiB after start and {:.2} MiB at the end",
+            "module {} KB, configuration {} KB, memory of a VM {:.2} MiB after start and at most {:.2} MiB later",
             self.module_bytes.div_ceil(1000),
             self.config_bytes.div_ceil(1000),
             mebibytes(self.memory.0),
@@ -105,7 +105,7 @@ impl Report {
         json!({
             "module_bytes": self.module_bytes,
             "config_bytes": self.config_bytes,
-            "memory_bytes": { "after_start": self.memory.0, "at_end": self.memory.1 },
+            "memory_bytes": { "after_start": self.memory.0, "largest": self.memory.1 },
             "series": series,
         })
     }
