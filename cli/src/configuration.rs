@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::findings;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use countersign_compiler::{CompileOptions, Compiled, LoadError, Warning, compile, load_pack};
+use countersign_compiler::{CompileOptions, Compiled, LoadError, Pack, Warning, compile};
 use countersign_core::config::Config;
 use countersign_core::settings::Settings;
 use std::io::ErrorKind;
@@ -55,9 +55,9 @@ impl Configuration {
     }
 }
 
-/// Compiles a folder of policies.
-pub(crate) fn compile_pack(folder: &Path) -> Result<Compiled, Failure> {
-    let pack = load_pack(folder).map_err(|error| {
+/// Reads a folder of policies.
+pub(crate) fn load_pack(folder: &Path) -> Result<Pack, Failure> {
+    countersign_compiler::load_pack(folder).map_err(|error| {
         let failure = Failure::usage(error.to_string());
         match error {
             LoadError::Unreadable { error, .. } if error.kind() == ErrorKind::InvalidData => {
@@ -66,6 +66,10 @@ pub(crate) fn compile_pack(folder: &Path) -> Result<Compiled, Failure> {
             LoadError::Unreadable { path, .. } if path != folder => failure,
             _ => failure.help("a pack is a folder with `*.cedar` and one `*.cedarschema`"),
         }
-    })?;
-    compile(&pack, &CompileOptions::default()).map_err(|errors| findings::failure(&errors))
+    })
+}
+
+/// Compiles a folder of policies.
+pub(crate) fn compile_pack(folder: &Path) -> Result<Compiled, Failure> {
+    compile(&load_pack(folder)?, &CompileOptions::default()).map_err(|errors| findings::failure(&errors))
 }

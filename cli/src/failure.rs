@@ -33,7 +33,7 @@ pub(crate) struct Failure {
     help: Option<String>,
     details: Option<String>,
     findings: Vec<Finding>,
-    place: Option<String>,
+    place: Option<Box<str>>,
 }
 
 impl Failure {
@@ -46,7 +46,7 @@ impl Failure {
     /// The same, at a place such as `countersign.yaml:12:3`.
     pub(crate) fn at(place: impl Display, message: impl Display) -> Self {
         let place = place.to_string();
-        Self { place: Some(place.clone()), ..Self::usage(format!("{place}: {message}")) }
+        Self { place: Some(place.as_str().into()), ..Self::usage(format!("{place}: {message}")) }
     }
 
     /// An assertion failed, or something was found.

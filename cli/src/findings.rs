@@ -3,7 +3,7 @@
 use crate::console::{BAD, HINT};
 use crate::failure::Failure;
 use crate::output::{Annotation, Case, Format, Suite, annotate, junit};
-use countersign_compiler::{CompileError, CompileErrors};
+use countersign_compiler::{CompileError, CompileErrors, lint};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -47,6 +47,21 @@ pub(crate) struct Finding {
     help: Option<String>,
     /// The finding with its lines, for people.
     report: Option<String>,
+}
+
+/// What the linter found.
+impl From<&lint::Finding> for Finding {
+    fn from(found: &lint::Finding) -> Self {
+        let severity = match found.rule.severity() {
+            lint::Severity::Note => Severity::Note,
+            lint::Severity::Warning => Severity::Warning,
+        };
+        Self {
+            rule: Some(found.rule.name()),
+            policy: found.policy.clone(),
+            ..Self::new(severity, &found.what)
+        }
+    }
 }
 
 impl Finding {

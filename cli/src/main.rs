@@ -7,6 +7,7 @@ mod configuration;
 mod console;
 mod credentials;
 mod decider;
+mod diff;
 mod document;
 mod engine;
 mod explanation;

@@ -74,10 +74,10 @@ pub fn compile(pack: &Pack, options: &CompileOptions) -> Result<Compiled, Compil
 }
 
 /// Policies as the official crate reads them, under their final names.
-struct Parsed {
-    set: PolicySet,
+pub(crate) struct Parsed {
+    pub(crate) set: PolicySet,
     /// Static policies as they stand in the sources, then linked ones; each with the number of its source.
-    policies: Vec<(PolicyId, usize)>,
+    pub(crate) policies: Vec<(PolicyId, usize)>,
     sources: HashMap<PolicyId, usize>,
     /// A warning for each template that nothing links.
     unlinked: Vec<Warning>,
@@ -89,7 +89,7 @@ enum Item {
     Template(Template),
 }
 
-fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, CompileErrors> {
+pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, CompileErrors> {
     let mut errors = Vec::new();
     let mut items = Vec::new();
     for (number, source) in pack.policies.iter().enumerate() {
@@ -231,7 +231,7 @@ fn link(parsed: &mut Parsed, source: &Source, errors: &mut Vec<CompileError>) ->
     linked
 }
 
-fn read_schema(source: &Source) -> Result<(Schema, Vec<Warning>), CompileErrors> {
+pub(crate) fn read_schema(source: &Source) -> Result<(Schema, Vec<Warning>), CompileErrors> {
     if source.name.ends_with(".json") {
         let schema = Schema::from_json_str(&source.text);
         return schema.map(|schema| (schema, Vec::new())).map_err(|error| located(source, &error));
@@ -275,7 +275,10 @@ fn validate(parsed: &Parsed, pack: &Pack, schema: &Schema) -> Result<Vec<Warning
 }
 
 /// Static entities; the schema's actions are among them.
-fn read_entities(source: Option<&Source>, schema: Option<&Schema>) -> Result<Entities, CompileErrors> {
+pub(crate) fn read_entities(
+    source: Option<&Source>,
+    schema: Option<&Schema>,
+) -> Result<Entities, CompileErrors> {
     let none = Source::new("", "[]");
     let source = source.unwrap_or(&none);
     Entities::from_json_str(&source.text, schema)

@@ -26,6 +26,7 @@ pub mod convert;
 mod error;
 mod format;
 mod index;
+pub mod lint;
 mod lower;
 mod pack;
 mod source;

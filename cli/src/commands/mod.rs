@@ -3,11 +3,13 @@
 mod bench;
 mod check;
 mod compile;
+mod diff;
 mod eval;
 mod explain;
 mod fmt;
 mod inspect;
 mod keys;
+mod lint;
 mod reference;
 mod serve;
 mod test;
@@ -44,8 +46,10 @@ struct Cli {
 enum Command {
     Check(check::Check),
     Fmt(fmt::Fmt),
+    Lint(lint::Lint),
     Compile(compile::Compile),
     Inspect(inspect::Inspect),
+    Diff(diff::Diff),
     Test(test::Test),
     Eval(eval::Eval),
     Explain(explain::Explain),
@@ -64,7 +68,9 @@ pub(crate) fn run() -> Result<Exit, Failure> {
         Command::Check(command) => command.run(),
         Command::Compile(command) => command.run(),
         Command::Fmt(command) => command.run(),
+        Command::Lint(command) => command.run(),
         Command::Inspect(command) => command.run(),
+        Command::Diff(command) => command.run(),
         Command::Test(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Explain(command) => command.run(),

@@ -14,7 +14,8 @@ use countersign_core::policy::explain::{Condition, Found};
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, explain};
 use countersign_core::reason::Reason;
 use serde_json::{Map, Value, json};
-use value::{entity_json, record_json};
+use value::entity_json;
+pub(crate) use value::record_json;
 
 /// A decision, explained.
 pub(crate) struct Explanation {

@@ -41,7 +41,7 @@ fn json(value: &Cedar) -> Value {
 }
 
 /// A record as data.
-pub(super) fn record_json(record: &Record) -> Value {
+pub(crate) fn record_json(record: &Record) -> Value {
     Value::Object(record.iter().map(|(name, value)| (name.to_owned(), json(value))).collect())
 }
 

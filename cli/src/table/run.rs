@@ -57,6 +57,17 @@ impl Table {
         Self::read(path, pack, image, &document, &file)
     }
 
+    /// Reads a file for another image than that of its pack.
+    pub(crate) fn load_for(path: &Path, image: Rc<Image>) -> Result<Self, Failure> {
+        let document = Document::open(path)?;
+        let file = if document.is_list() {
+            File { cases: document.read()?, ..File::default() }
+        } else {
+            document.read()?
+        };
+        Self::read(path, PathBuf::new(), image, &document, &file)
+    }
+
     fn read(
         path: &Path,
         pack: PathBuf,
@@ -85,6 +96,11 @@ impl Table {
     /// The names of the cases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.cases.iter().map(|case| case.name.as_str())
+    }
+
+    /// The questions of the cases, with their names.
+    pub(crate) fn questions(&self) -> impl Iterator<Item = (&str, &Question)> {
+        self.cases.iter().map(|case| (case.name.as_str(), &case.question))
     }
 
     /// An empty account of what this table's pack should have covered.
