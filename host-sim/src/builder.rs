@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::abi::HostCall;
 use crate::clock::Clock;
 use crate::error::StartError;
+use crate::fault::Faults;
 use crate::foreign;
 use crate::host::Host;
 use crate::limits::Limits;
@@ -32,6 +34,7 @@ pub struct HostBuilder {
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
     pub(crate) headers_stop_alone: bool,
+    pub(crate) faults: Faults,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
@@ -54,6 +57,7 @@ impl HostBuilder {
             foreign: BTreeMap::new(),
             profile: Profile::default(),
             headers_stop_alone: false,
+            faults: Faults::default(),
             limits: Limits::default(),
             clock: Clock::at_secs(0),
             rng: Rng::Seeded(0),
@@ -147,6 +151,18 @@ impl HostBuilder {
         self
     }
 
+    /// As [`Host::fail_at`], for every VM from its start on.
+    pub fn fail_at(mut self, call: HostCall, status: u32) -> Self {
+        self.faults.always(call, status);
+        self
+    }
+
+    /// As [`Host::fail_nth`], for every VM from its start on.
+    pub fn fail_nth(mut self, n: u64, status: u32) -> Self {
+        self.faults.nth(n, status);
+        self
+    }
+
     /// What a VM may use up.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -181,6 +197,7 @@ impl HostBuilder {
             foreign: foreign::lent(self.profile).into_iter().chain(self.foreign.clone()).collect(),
             profile: self.profile,
             headers_stop_alone: self.headers_stop_alone,
+            faults: self.faults.clone(),
             limits: self.limits.clone(),
         })
     }

@@ -28,7 +28,7 @@ const AT_ONCE: usize = 10_000;
 /// A stream of a [`Host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StreamId {
-    worker: usize,
+    pub(crate) worker: usize,
     incarnation: u32,
     id: u32,
 }
@@ -42,13 +42,13 @@ impl StreamId {
 
 /// A gateway that hosts one plugin, on virtual time.
 pub struct Host {
-    builder: HostBuilder,
-    plugin: Arc<Plugin>,
+    pub(crate) builder: HostBuilder,
+    pub(crate) plugin: Arc<Plugin>,
     shared: Arc<Shared>,
     pub(crate) workers: Vec<Slot>,
     due: BinaryHeap<Reverse<Due>>,
     sequence: u64,
-    open: Vec<StreamId>,
+    pub(crate) open: Vec<StreamId>,
     ended: BTreeMap<StreamId, (Outcome, ResponseOutcome)>,
     calls: Vec<HttpCall>,
     logs: Vec<LogLine>,
@@ -56,8 +56,8 @@ pub struct Host {
 
 pub(crate) struct Slot {
     pub(crate) worker: Worker,
-    incarnation: u32,
-    next_tick: Option<u64>,
+    pub(crate) incarnation: u32,
+    pub(crate) next_tick: Option<u64>,
 }
 
 /// An answer on its way. Ordered by time, then by the order of calls.
@@ -112,7 +112,7 @@ impl Host {
         Ok(host)
     }
 
-    fn start_worker(&self, index: usize) -> Result<Worker, StartError> {
+    pub(crate) fn start_worker(&self, index: usize) -> Result<Worker, StartError> {
         let HostBuilder { module, clock, .. } = &self.builder;
         Worker::start(module, &self.plugin, &self.shared, clock, self.builder.rng(index), index)
     }
@@ -299,54 +299,6 @@ impl Host {
         }
     }
 
-    /// Puts a fresh VM in a worker's place. Its streams end, answers to its calls are lost.
-    ///
-    /// # Errors
-    /// As at the start; the old VM stays.
-    pub fn restart(&mut self, worker: usize) -> Result<(), StartError> {
-        let worker = worker.min(self.workers.len() - 1);
-        let fresh = self.start_worker(worker)?;
-        self.replace(worker, fresh);
-        Ok(())
-    }
-
-    /// Changes the plugin's configuration: every worker gets a fresh VM with it.
-    ///
-    /// # Errors
-    /// Where the module refuses it; the old VMs and the old configuration stay.
-    pub fn reconfigure(&mut self, plugin_config: impl Into<Vec<u8>>) -> Result<(), StartError> {
-        let old = std::mem::replace(&mut self.builder.configuration, plugin_config.into());
-        let old_plugin = std::mem::replace(&mut self.plugin, self.builder.plugin());
-        let started: Result<Vec<_>, _> =
-            (0..self.workers.len()).map(|index| self.start_worker(index)).collect();
-        match started {
-            Ok(fresh) => {
-                for (index, worker) in fresh.into_iter().enumerate() {
-                    self.replace(index, worker);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.builder.configuration = old;
-                self.plugin = old_plugin;
-                Err(error)
-            }
-        }
-    }
-
-    fn replace(&mut self, index: usize, fresh: Worker) {
-        let ending: Vec<_> = self.open.extract_if(.., |s| s.worker == index).collect();
-        for stream in ending {
-            self.end(stream);
-        }
-        self.collect_logs();
-        let slot = &mut self.workers[index];
-        slot.worker = fresh;
-        slot.incarnation += 1;
-        slot.next_tick = None;
-        self.settle();
-    }
-
     fn stream(&self, stream: StreamId) -> Option<&Stream> {
         let slot = self.workers.get(stream.worker).filter(|s| s.incarnation == stream.incarnation)?;
         slot.worker.stream(stream.id)
@@ -357,7 +309,7 @@ impl Host {
         Some(&mut slot.worker)
     }
 
-    fn end(&mut self, stream: StreamId) {
+    pub(crate) fn end(&mut self, stream: StreamId) {
         let Some(open) = self.stream(stream) else { return };
         let ended = (Worker::outcome(open), Worker::response_outcome(open));
         self.ended.insert(stream, ended);
@@ -455,7 +407,7 @@ impl Host {
         }
     }
 
-    fn collect_logs(&mut self) {
+    pub(crate) fn collect_logs(&mut self) {
         for slot in &mut self.workers {
             self.logs.append(&mut slot.worker.take_logs());
         }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, WasmParams, WasmResults};
+use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, Val, WasmParams, WasmResults};
 
 use crate::abi::HostTrap;
 use crate::clock::nanos;
@@ -42,6 +42,7 @@ pub(crate) struct Exports {
 pub(crate) struct Instance {
     pub(crate) store: Store<Vm>,
     pub(crate) exports: Exports,
+    wasm: WasmInstance,
     memory: Memory,
     failed: bool,
     meters_fuel: bool,
@@ -57,11 +58,12 @@ impl Instance {
         store.limiter(|vm| vm);
         let started = start(module, &mut store);
         match started {
-            Ok((memory, exports)) => {
+            Ok((wasm, memory, exports)) => {
                 let meters_fuel = module.engine().meters_fuel();
                 let mut instance = Self {
                     store,
                     exports,
+                    wasm,
                     memory,
                     failed: false,
                     meters_fuel,
@@ -126,6 +128,29 @@ impl Instance {
         })
     }
 
+    /// Calls any export with any numbers, its first result being what it gives back.
+    pub(crate) fn call_any(&mut self, name: &'static str, params: &[u32]) -> Result<Option<u32>, Failure> {
+        if self.failed {
+            return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
+        }
+        let Some(function) = self.wasm.get_func(&mut self.store, name) else { return Ok(None) };
+        arm(&mut self.store, self.meters_fuel);
+        let vm = self.store.data_mut();
+        (vm.current, vm.effective) = (params.first().copied().unwrap_or(0), 0);
+        let params: Vec<Val> = params.iter().map(|number| Val::I32(number.cast_signed())).collect();
+        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        let called = function.call(&mut self.store, &params, &mut results);
+        let vm = self.store.data_mut();
+        (vm.current, vm.effective) = (0, 0);
+        match called {
+            Ok(()) => Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned)),
+            Err(error) => {
+                self.failed = true;
+                Err(failure(name, &error))
+            }
+        }
+    }
+
     /// Calls a callback of headers in the form that the module exports.
     pub(crate) fn call_headers(
         &mut self,
@@ -173,7 +198,7 @@ fn arm(store: &mut Store<Vm>, fuel: bool) {
     }
 }
 
-fn start(module: &Module, store: &mut Store<Vm>) -> Result<(Memory, Exports), StartFailure> {
+fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory, Exports), StartFailure> {
     arm(store, module.engine().meters_fuel());
     let instantiated = module.pre().instantiate(&mut *store);
     let instance = instantiated.map_err(|e| failure("start", &e))?;
@@ -208,7 +233,7 @@ fn start(module: &Module, store: &mut Store<Vm>) -> Result<(Memory, Exports), St
             start.call(&mut *store, ()).map_err(|e| failure("_start", &e))?;
         }
     }
-    Ok((memory, exports(instance, store)?))
+    Ok((instance, memory, exports(instance, store)?))
 }
 
 fn exports(instance: WasmInstance, store: &mut Store<Vm>) -> Result<Exports, LoadError> {

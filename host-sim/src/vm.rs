@@ -8,6 +8,7 @@ use wasmtime::{Memory, ResourceLimiter, TypedFunc};
 
 use crate::abi::HostCall;
 use crate::clock::Clock;
+use crate::fault::Faults;
 use crate::header_map::HeaderMap;
 use crate::limits::Limits;
 use crate::log::{LogLevel, LogLine, Logs};
@@ -36,6 +37,7 @@ pub(crate) struct Plugin {
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
     pub(crate) headers_stop_alone: bool,
+    pub(crate) faults: Faults,
     pub(crate) limits: Limits,
 }
 
@@ -76,6 +78,7 @@ pub(crate) struct Vm {
     pub(crate) calls_left: u32,
     pub(crate) counts: [u64; HostCall::COUNT],
     pub(crate) trap_at: Option<HostCall>,
+    pub(crate) faults: Faults,
     pub(crate) host_time: Option<std::time::Duration>,
 
     pub(crate) current: u32,
@@ -107,7 +110,6 @@ impl Vm {
         worker: usize,
     ) -> Self {
         Self {
-            plugin,
             shared,
             clock,
             rng,
@@ -120,6 +122,7 @@ impl Vm {
             calls_left: 0,
             counts: [0; HostCall::COUNT],
             trap_at: None,
+            faults: plugin.faults.clone(),
             host_time: None,
             current: 0,
             effective: 0,
@@ -136,6 +139,7 @@ impl Vm {
             metrics: Vec::new(),
             logs: Logs::default(),
             scratch: Vec::new(),
+            plugin,
         }
     }
 

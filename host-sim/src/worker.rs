@@ -69,14 +69,27 @@ impl Worker {
         if instance.call("proxy_on_vm_start", ROOT, |e| e.vm_start.as_ref(), (ROOT, size))? == Some(0) {
             return Err(StartFailure::VmConfiguration);
         }
+        self.hand_configuration()
+    }
+
+    fn hand_configuration(&mut self) -> Result<(), StartFailure> {
+        let instance = &mut self.instance;
         instance.vm_mut().configuring = true;
-        let size = plugin.configuration.len() as u32;
-        let configured = instance.call("proxy_on_configure", ROOT, |e| e.configure.as_ref(), (ROOT, size))?;
+        let size = instance.vm().plugin.configuration.len() as u32;
+        let configured = instance.call("proxy_on_configure", ROOT, |e| e.configure.as_ref(), (ROOT, size));
         instance.vm_mut().configuring = false;
-        if configured == Some(0) {
-            return Err(StartFailure::Configuration);
+        if configured? == Some(0) { Err(StartFailure::Configuration) } else { Ok(()) }
+    }
+
+    /// Hands the running VM another configuration; one that it refuses leaves it with the old one.
+    pub(crate) fn reconfigure(&mut self, plugin: &Arc<Plugin>) -> Result<(), StartFailure> {
+        let old = std::mem::replace(&mut self.instance.vm_mut().plugin, Arc::clone(plugin));
+        let configured = self.hand_configuration();
+        if configured.is_err() {
+            self.instance.vm_mut().plugin = old;
         }
-        Ok(())
+        self.follow_up();
+        configured
     }
 
     pub(crate) fn take_logs(&mut self) -> Vec<LogLine> {
@@ -252,6 +265,13 @@ impl Worker {
         vm.status.1 = "";
         self.follow_up();
         called.map(drop)
+    }
+
+    /// Calls any export, as no gateway would.
+    pub(crate) fn call_any(&mut self, name: &'static str, params: &[u32]) -> Result<Option<u32>, Failure> {
+        let called = self.instance.call_any(name, params);
+        self.follow_up();
+        called
     }
 
     /// Does what guests asked of streams other than the one being driven.

@@ -149,6 +149,9 @@ fn enter(
     if let Some(kind) = refusal(vm, call) {
         return Err(trap(kind, call));
     }
+    if let Some(status) = vm.faults.of(call) {
+        return Ok(status);
+    }
     let started = vm.host_time.map(|_| Instant::now());
     let memory = match vm.memory {
         Some(memory) => memory,
