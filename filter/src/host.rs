@@ -1,7 +1,7 @@
 //! The host calls that the filter makes, with every status as a value.
 //!
-//! The SDK's own wrappers panic on statuses they do not expect and on header names that are not UTF-8; a panic in
-//! a gateway is denial of service. Only the HTTP call goes through the SDK, since its dispatcher must learn the token.
+//! A status that nobody expected, or bytes that are not UTF-8, are never a reason to panic: in a gateway that is denial of
+//! service.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub(crate) enum Level {
     Warn = 3,
     /// A configuration that is refused.
     Error = 4,
+    /// A fault of ours.
+    Critical = 5,
 }
 
 /// Kinds of metrics of the ABI.
@@ -30,10 +32,13 @@ pub(crate) enum MetricKind {
 }
 
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
 const HTTP_CALL_RESPONSE_BODY: u32 = 4;
 const REQUEST_STREAM: u32 = 0;
+const DOWNSTREAM: u32 = 2;
+const NOT_FOUND: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -67,6 +72,19 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_get_property(path: *const u8, size: usize, data: *mut *mut u8, length: *mut usize) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -163,7 +181,7 @@ fn buffer(kind: u32, max: usize) -> Result<Vec<u8>, Refused> {
     // SAFETY: both out-pointers live through the call.
     let status = unsafe { proxy_get_buffer_bytes(kind, 0, max, &raw mut data, &raw mut size) };
     // An empty buffer is "not found" on some hosts.
-    if status == 1 { Ok(Vec::new()) } else { owned(status, data, size) }
+    if status == NOT_FOUND { Ok(Vec::new()) } else { owned(status, data, size) }
 }
 
 /// The `:status` of the answer to an HTTP call; nothing where the call failed.
@@ -184,16 +202,34 @@ pub(crate) fn call_response_status() -> Option<u16> {
 
 /// All request headers, in the ABI's serialized form; read it with [`crate::pairs::read`].
 pub(crate) fn request_headers() -> Result<Vec<u8>, Refused> {
+    header_pairs(REQUEST_HEADERS)
+}
+
+/// All request trailers, in the same form.
+pub(crate) fn request_trailers() -> Result<Vec<u8>, Refused> {
+    header_pairs(REQUEST_TRAILERS)
+}
+
+fn header_pairs(map: u32) -> Result<Vec<u8>, Refused> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0);
     // SAFETY: both out-pointers live through the call.
-    let status = unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, &raw mut data, &raw mut size) };
+    let status = unsafe { proxy_get_header_map_pairs(map, &raw mut data, &raw mut size) };
     owned(status, data, size)
 }
 
 /// Removes every request header of this name.
 pub(crate) fn remove_request_header(name: &[u8]) -> Result<(), Refused> {
+    remove(REQUEST_HEADERS, name)
+}
+
+/// Removes every request trailer of this name.
+pub(crate) fn remove_request_trailer(name: &[u8]) -> Result<(), Refused> {
+    remove(REQUEST_TRAILERS, name)
+}
+
+fn remove(map: u32, name: &[u8]) -> Result<(), Refused> {
     // SAFETY: the pointer and size are those of `name`.
-    check(unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+    check(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
 }
 
 /// Adds a request header.
@@ -205,17 +241,49 @@ pub(crate) fn add_request_header(name: &str, value: &str) -> Result<(), Refused>
 }
 
 /// A property by its NUL-separated path; nothing where the host does not have it.
-pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
+pub(crate) fn property(path: &str) -> Result<Option<Vec<u8>>, Refused> {
     let (mut data, mut size) = (std::ptr::null_mut(), 0);
     // SAFETY: `path` and both out-pointers live through the call.
     let status = unsafe { proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut size) };
-    owned(status, data, size).ok()
+    if status == NOT_FOUND { Ok(None) } else { owned(status, data, size).map(Some) }
 }
 
 /// Lets a paused request go on.
 pub(crate) fn continue_request() -> Result<(), Refused> {
     // SAFETY: no memory is passed.
     check(unsafe { proxy_continue_stream(REQUEST_STREAM) })
+}
+
+/// Breaks the request off. Where the host will not do that either, it stays paused.
+pub(crate) fn close_request() {
+    // SAFETY: no memory is passed.
+    let closed = check(unsafe { proxy_close_stream(REQUEST_STREAM) });
+    if closed.is_err() {
+        // SAFETY: no memory is passed.
+        let _ = unsafe { proxy_close_stream(DOWNSTREAM) };
+    }
+}
+
+/// Sends a request without a body to a cluster; gives the token that the answer comes with.
+pub(crate) fn http_call(cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, Refused> {
+    let (headers, trailers) = (crate::pairs::write(headers), crate::pairs::write::<&str>(&[]));
+    let mut token = 0;
+    // SAFETY: pointers and sizes are those of the arguments, no bytes need no pointer, and `token` lives through the call.
+    check(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            std::ptr::null(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
+            &raw mut token,
+        )
+    })
+    .map(|()| token)
 }
 
 /// Answers the client in the upstream's place.

@@ -10,21 +10,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
 #[cfg(not(test))]
+mod callbacks;
+#[cfg(not(test))]
+mod drive;
+#[cfg(not(test))]
 mod host;
 mod pairs;
 #[cfg(not(test))]
 mod root;
 #[cfg(not(test))]
-mod shared;
-#[cfg(not(test))]
 mod stream;
 #[cfg(not(test))]
 mod telemetry;
-
 #[cfg(not(test))]
-mod start {
-    #![allow(missing_docs, reason = "the macro exports `_initialize`")]
-    proxy_wasm::main! {{
-        proxy_wasm::set_root_context(|id| Box::new(crate::root::Root::new(id)));
-    }}
-}
+mod vm;

@@ -28,18 +28,18 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Malformed> {
 }
 
 /// Writes a map in the ABI's form.
-pub(crate) fn write(pairs: &[(&str, String)]) -> Vec<u8> {
-    let texts: usize = pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+pub(crate) fn write<V: AsRef<str>>(pairs: &[(&str, V)]) -> Vec<u8> {
+    let texts: usize = pairs.iter().map(|(name, value)| name.len() + value.as_ref().len() + 2).sum();
     let mut bytes = Vec::with_capacity(4 + pairs.len() * 8 + texts);
     put(&mut bytes, pairs.len());
     for (name, value) in pairs {
         put(&mut bytes, name.len());
-        put(&mut bytes, value.len());
+        put(&mut bytes, value.as_ref().len());
     }
     for (name, value) in pairs {
         bytes.extend_from_slice(name.as_bytes());
         bytes.push(0);
-        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(value.as_ref().as_bytes());
         bytes.push(0);
     }
     bytes

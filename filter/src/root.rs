@@ -1,172 +1,190 @@
 //! A worker's root context: configuration, issuer keys, and requests that wait for them.
 
 use crate::host::{self, Level};
-use crate::shared::Shared;
-use crate::stream::Stream;
 use crate::telemetry::Telemetry;
+use crate::vm::Streams;
 use countersign_core::exchange::{Event, Flow};
-use countersign_core::gateway::{Entropy, FetchAnswer, FetchId, Gateway, Notice};
+use countersign_core::gateway::{Entropy, Fetch, FetchAnswer, FetchId, Gateway, Notice};
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
-use proxy_wasm::hostcalls;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// The root context.
 pub(crate) struct Root {
     id: u32,
-    shared: Rc<RefCell<Shared>>,
+    /// Nothing until a configuration was accepted.
+    pub gateway: Option<Gateway>,
+    /// Our metrics.
+    pub telemetry: Telemetry,
+    /// Fetches under way, by the host's token for the call.
     calls: BTreeMap<u32, FetchId>,
+    /// How many events were handled.
+    pub driven: u32,
+    /// The tick period that the host was told last.
+    tick: Option<Duration>,
 }
 
 impl Root {
     /// A worker that is not configured yet.
     pub(crate) fn new(id: u32) -> Self {
-        Self { id, shared: Rc::default(), calls: BTreeMap::new() }
+        let (telemetry, calls) = (Telemetry::default(), BTreeMap::new());
+        Self { id, gateway: None, telemetry, calls, driven: 0, tick: None }
+    }
+
+    /// What requests are judged by.
+    pub(crate) fn settings(&self) -> Option<&Settings> {
+        self.gateway.as_ref().map(|gateway| &**gateway.settings())
+    }
+
+    /// Takes up the plugin's configuration. One that is refused changes nothing.
+    pub(crate) fn configure(&mut self, streams: &mut Streams) -> bool {
+        let (settings, entropy) = match configuration() {
+            Ok(good) => good,
+            Err(fault) => {
+                host::log(Level::Error, &fault);
+                return false;
+            }
+        };
+        // Who waits, waits for keys of the old configuration, and answers to its calls are nobody's.
+        self.end_held(streams);
+        self.calls.clear();
+        self.telemetry.flush();
+        let mut gateway = Gateway::new(settings, entropy);
+        gateway.set_audit(host::logs(Level::Info));
+        self.gateway = Some(gateway);
+        self.telemetry = Telemetry::define();
+        // Calls out are not allowed while configuring; the first tick makes them.
+        self.schedule(timestamp(host::now()));
+        true
+    }
+
+    /// Takes the answer to a call. One that was not made for this configuration is nobody's.
+    pub(crate) fn call_answered(&mut self, token: u32, body_size: usize, streams: &mut Streams) {
+        let (Some(id), Some(gateway)) = (self.calls.remove(&token), &mut self.gateway) else { return };
+        let answer = host::call_response_status().map(|status| FetchAnswer {
+            status,
+            body: if body_size > gateway.max_fetch_bytes() {
+                Vec::new()
+            } else {
+                host::call_response_body(body_size).unwrap_or_default()
+            },
+        });
+        gateway.fetch_done(id, answer, timestamp(host::now()));
+        self.work(streams);
     }
 
     /// Begins due fetches, and wakes the requests whose wait is over.
-    fn work(&mut self, shared: &mut Shared) {
+    pub(crate) fn work(&mut self, streams: &mut Streams) {
         let now = host::now();
         let time = timestamp(now);
-        let Some(gateway) = shared.gateway.as_mut() else { return };
+        let Some(gateway) = &mut self.gateway else { return };
         // The log level can be changed while the gateway runs; at the next tick, at the latest, we follow.
         gateway.set_audit(host::logs(Level::Info));
         gateway.tick(time);
         while let Some(fetch) = gateway.poll_fetch(time) {
-            let headers = vec![
-                (":method", "GET"),
-                (":scheme", &*fetch.scheme),
-                (":authority", &*fetch.authority),
-                (":path", &*fetch.path),
-                ("accept", "application/jwk-set+json, application/json"),
-            ];
-            let timeout = Duration::from_nanos(u64::try_from(fetch.timeout.as_nanos()).unwrap_or(0))
-                .max(Duration::from_millis(1));
-            match hostcalls::dispatch_http_call(&fetch.cluster, headers, None, vec![], timeout) {
+            match call(&fetch) {
                 Ok(token) => {
                     self.calls.insert(token, fetch.id);
                 }
-                Err(status) => {
+                Err(refused) => {
+                    let (cluster, status) = (&fetch.cluster, refused.0);
                     host::log(
                         Level::Warn,
-                        &format!("cluster `{}` took no call for issuer keys: {status:?}", fetch.cluster),
+                        &format!("cluster `{cluster}` took no call for issuer keys (status {status})"),
                     );
                     gateway.fetch_done(fetch.id, None, time);
                 }
             }
         }
-        while let Some(notice) = shared.gateway.as_mut().and_then(Gateway::poll_notice) {
+        while let Some(notice) = self.gateway.as_mut().and_then(Gateway::poll_notice) {
             match notice {
-                Notice::Count(counter) => shared.telemetry.count(counter),
+                Notice::Count(counter) => self.telemetry.count(counter),
                 Notice::Warn(message) => host::log(Level::Warn, &message),
-                Notice::Wake(context) => wake(shared, context, Event::KeysSettled, now),
-                Notice::TimedOut(context) => wake(shared, context, Event::Timeout, now),
+                Notice::Wake(context) => self.wake(streams, context, Event::KeysSettled, now),
+                Notice::TimedOut(context) => self.wake(streams, context, Event::Timeout, now),
             }
         }
-        shared.telemetry.flush();
+        self.telemetry.flush();
         let _ = host::set_effective_context(self.id);
-        shared.schedule(time);
+        self.schedule(time);
+    }
+
+    /// Refuses whoever waits.
+    pub(crate) fn end_held(&mut self, streams: &mut Streams) {
+        let waits =
+            streams.iter().filter(|(_, stream)| stream.root() == self.id && stream.flow() == Flow::Hold);
+        let contexts: Vec<u32> = waits.map(|(context, _)| *context).collect();
+        if contexts.is_empty() {
+            return;
+        }
+        let now = host::now();
+        for context in contexts {
+            self.wake(streams, context, Event::Timeout, now);
+        }
+        let _ = host::set_effective_context(self.id);
+    }
+
+    fn wake(&mut self, streams: &mut Streams, context: u32, event: Event<'_>, now: u64) {
+        let Some(stream) = streams.get_mut(&context) else { return };
+        // A stream that the host no longer knows is gone.
+        let known = host::set_effective_context(context).is_ok();
+        let event = if known { event } else { Event::Dropped };
+        if stream.event(self, event, now) == Flow::Release
+            && let Err(refused) = host::continue_request()
+        {
+            host::log(Level::Warn, &format!("a released request did not go on (status {})", refused.0));
+            host::close_request();
+        }
+    }
+
+    /// Whether the host was ever told to tick.
+    pub(crate) fn ticks(&self) -> bool {
+        self.tick.is_some()
+    }
+
+    /// Asks for a tick when the gateway has something to do next.
+    pub(crate) fn schedule(&mut self, now: Timestamp) {
+        let period = self.gateway.as_ref().map_or(Gateway::LONGEST_TICK, |gateway| gateway.tick_period(now));
+        let period = Duration::from_nanos(u64::try_from(period.as_nanos()).unwrap_or(0));
+        if self.tick != Some(period) && host::set_tick_period(period).is_ok() {
+            self.tick = Some(period);
+        }
     }
 }
 
-fn wake(shared: &mut Shared, context: u32, event: Event<'_>, now: u64) {
-    let Some(exchange) = shared.held.get(&context).cloned() else { return };
-    // A stream the host no longer knows is gone; its `on_done` has said so, or will.
-    if host::set_effective_context(context).is_err() {
-        shared.held.remove(&context);
-        return;
-    }
-    if shared.drive(&exchange, context, event, now) == Flow::Release
-        && let Err(refused) = host::continue_request()
-    {
-        host::log(Level::Warn, &format!("a released request did not go on: status {}", refused.0));
-    }
-}
-
-fn timestamp(nanos: u64) -> Timestamp {
+/// The host's time as the core has it.
+pub(crate) fn timestamp(nanos: u64) -> Timestamp {
     Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+}
+
+/// Begins a fetch; gives the host's token for it.
+fn call(fetch: &Fetch) -> Result<u32, host::Refused> {
+    let headers = [
+        (":method", "GET"),
+        (":scheme", &*fetch.scheme),
+        (":authority", &*fetch.authority),
+        (":path", &*fetch.path),
+        ("accept", "application/jwk-set+json, application/json"),
+    ];
+    // No time at all would be no limit at all.
+    let timeout = Duration::from_nanos(u64::try_from(fetch.timeout.as_nanos()).unwrap_or(0));
+    host::http_call(&fetch.cluster, &headers, timeout.max(Duration::from_millis(1)))
+}
+
+/// The plugin's configuration, checked, and the randomness that goes with it.
+fn configuration() -> Result<(Settings, Entropy), String> {
+    let bytes = host::plugin_configuration()
+        .map_err(|refused| format!("configuration: the host gave none (status {})", refused.0))?;
+    let settings = Settings::load(&bytes).map_err(|error| format!("configuration: {error}"))?;
+    let entropy = entropy().map_err(|refused| {
+        format!("the host gave no randomness (status {}), which the filter needs", refused.0)
+    })?;
+    Ok((settings, entropy))
 }
 
 fn entropy() -> Result<Entropy, host::Refused> {
     let [a, b, c] =
         [host::random::<8>()?, host::random::<8>()?, host::random::<8>()?].map(u64::from_le_bytes);
     Ok(Entropy { decision_nonce: a, cache_key: (b, c) })
-}
-
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, _: usize, body_size: usize, _: usize) {
-        let Some(id) = self.calls.remove(&token) else { return };
-        let shared = Rc::clone(&self.shared);
-        let Ok(mut shared) = shared.try_borrow_mut() else { return };
-        if let Some(gateway) = shared.gateway.as_mut() {
-            let answer = host::call_response_status().map(|status| FetchAnswer {
-                status,
-                body: if body_size > gateway.max_fetch_bytes() {
-                    Vec::new()
-                } else {
-                    host::call_response_body(body_size).unwrap_or_default()
-                },
-            });
-            gateway.fetch_done(id, answer, timestamp(host::now()));
-        }
-        self.work(&mut shared);
-    }
-}
-
-impl RootContext for Root {
-    fn on_configure(&mut self, _: usize) -> bool {
-        let Ok(mut shared) = self.shared.try_borrow_mut() else { return false };
-        let settings = match host::plugin_configuration() {
-            Ok(bytes) => Settings::load(&bytes),
-            Err(refused) => {
-                host::log(Level::Error, &format!("configuration: the host gave none (status {})", refused.0));
-                return false;
-            }
-        };
-        let entropy = match entropy() {
-            Ok(entropy) => entropy,
-            Err(refused) => {
-                host::log(
-                    Level::Error,
-                    &format!("the host gave no randomness (status {}), which the filter needs", refused.0),
-                );
-                return false;
-            }
-        };
-        match settings {
-            Ok(settings) => {
-                let mut gateway = Gateway::new(settings, entropy);
-                gateway.set_audit(host::logs(Level::Info));
-                shared.gateway = Some(gateway);
-                shared.telemetry = Telemetry::define();
-                // Calls out are not allowed while configuring; the first tick makes them.
-                shared.schedule(timestamp(host::now()));
-                true
-            }
-            Err(error) => {
-                host::log(Level::Error, &format!("configuration: {error}"));
-                false
-            }
-        }
-    }
-
-    fn on_tick(&mut self) {
-        let shared = Rc::clone(&self.shared);
-        if let Ok(mut shared) = shared.try_borrow_mut() {
-            self.work(&mut shared);
-        }
-    }
-
-    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(id, Rc::clone(&self.shared))))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
 }

@@ -1,83 +1,107 @@
 //! One request.
 
-use crate::shared::Shared;
-use crate::{host, pairs};
+use crate::host::{self, Level};
+use crate::pairs;
+use crate::root::Root;
+use crate::vm::Action;
 use countersign_core::exchange::{Event, Exchange, Flow};
 use countersign_core::request::{Peer, RequestHead};
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
-use std::cell::RefCell;
-use std::rc::Rc;
+use countersign_core::settings::Settings;
 
 /// The context of one request.
 pub(crate) struct Stream {
-    id: u32,
-    shared: Rc<RefCell<Shared>>,
-    exchange: Rc<RefCell<Exchange>>,
+    root: u32,
+    exchange: Exchange,
 }
 
 impl Stream {
     /// A request that has not begun.
-    pub(crate) fn new(id: u32, shared: Rc<RefCell<Shared>>) -> Self {
-        Self { id, shared, exchange: Rc::new(RefCell::new(Exchange::new(id))) }
+    pub(crate) fn new(context: u32, root: u32) -> Self {
+        Self { root, exchange: Exchange::new(context) }
     }
 
-    /// A gateway may offer what follows the headers while they are held, and takes the headers along with the first part
-    /// that passes (Envoy's `allow_on_headers_stop_iteration`).
-    fn pass_if_released(&self) -> Action {
-        match self.exchange.try_borrow().map(|exchange| exchange.flow()) {
-            Ok(Flow::Release) => Action::Continue,
-            Ok(Flow::Hold | Flow::Closed) | Err(_) => Action::Pause,
-        }
+    /// The root context that it belongs to.
+    pub(crate) fn root(&self) -> u32 {
+        self.root
     }
-}
 
-impl Context for Stream {}
-
-/// The host deletes the context of a stream that is over, however it ended.
-impl Drop for Stream {
-    fn drop(&mut self) {
-        // An exchange that does not wait has ended already; to it the end of its stream is no news.
-        if let Ok(mut shared) = self.shared.try_borrow_mut()
-            && shared.held.contains_key(&self.id)
-        {
-            shared.drive(&self.exchange, self.id, Event::Dropped, host::now());
-        }
+    /// What becomes of it for now.
+    pub(crate) fn flow(&self) -> Flow {
+        self.exchange.flow()
     }
-}
 
-impl HttpContext for Stream {
-    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let flow = match self.shared.try_borrow_mut() {
-            Ok(mut shared) => judge(&mut shared, &self.exchange, self.id),
-            Err(_) => Flow::Closed,
+    /// Hands an event to its exchange; the host's calls must speak for it.
+    pub(crate) fn event(&mut self, root: &mut Root, event: Event<'_>, now: u64) -> Flow {
+        root.drive(&mut self.exchange, event, now)
+    }
+
+    /// Judges the request by its headers.
+    pub(crate) fn headers(&mut self, root: &mut Root) -> Flow {
+        let now = host::now();
+        let serialized = host::request_headers().unwrap_or_default();
+        // Headers that cannot be read are no headers: the core refuses a request without a method and a path.
+        let headers = pairs::read(&serialized).unwrap_or_default();
+        let uri_san = peer();
+        let peer = uri_san.as_deref().map_or(Peer::Anonymous, |uri_san| Peer::Certificate { uri_san });
+        self.event(root, Event::RequestHeaders(RequestHead { headers: &headers, peer }), now)
+    }
+
+    /// Cleans the trailers, which then do as the request does, and breaks the request off where that cannot be done.
+    pub(crate) fn trailers(&self, settings: Option<&Settings>, count: usize) -> Action {
+        let cleaned = match settings {
+            Some(settings) => clean_trailers(settings, count),
+            None => Err(host::Refused(0)),
         };
-        match flow {
-            Flow::Release => Action::Continue,
-            Flow::Hold | Flow::Closed => Action::Pause,
+        match cleaned {
+            Ok(()) => self.flow().into(),
+            Err(refused) => {
+                host::log(
+                    Level::Warn,
+                    &format!(
+                        "trailers could not be read or changed (status {}), the request is broken off",
+                        refused.0
+                    ),
+                );
+                host::close_request();
+                Action::Pause
+            }
         }
     }
 
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
-        self.pass_if_released()
-    }
-
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.pass_if_released()
+    /// The stream is over. To an exchange that has ended that is no news.
+    pub(crate) fn dropped(&mut self, root: &mut Root) {
+        if self.flow() == Flow::Hold {
+            self.event(root, Event::Dropped, host::now());
+        }
     }
 }
 
-fn judge(shared: &mut Shared, exchange: &Rc<RefCell<Exchange>>, id: u32) -> Flow {
-    let now = host::now();
-    let serialized = host::request_headers().unwrap_or_default();
-    // Headers that cannot be read are no headers: the core refuses a request without a method and a path.
-    let headers = pairs::read(&serialized).unwrap_or_default();
-    let uri_san;
-    let peer = if host::property("connection\0mtls").is_some_and(|value| value == [1]) {
-        uri_san = host::property("connection\0uri_san_peer_certificate").unwrap_or_default();
-        Peer::Certificate { uri_san: &uri_san }
-    } else {
-        Peer::Anonymous
-    };
-    shared.drive(exchange, id, Event::RequestHeaders(RequestHead { headers: &headers, peer }), now)
+/// The URI name of the peer's certificate, if it presented one. A host that fails to say has presented one without a name,
+/// which no route with a question accepts.
+fn peer() -> Option<Vec<u8>> {
+    match host::property("connection\0mtls") {
+        Ok(Some(mtls)) if mtls == [1] => {
+            Some(host::property("connection\0uri_san_peer_certificate").ok().flatten().unwrap_or_default())
+        }
+        Ok(_) => None,
+        Err(_) => Some(Vec::new()),
+    }
+}
+
+/// Some servers read trailers as headers: none may carry an identity or a credential that nobody verified, or what the
+/// configuration keeps from going upstream.
+fn clean_trailers(settings: &Settings, count: usize) -> Result<(), host::Refused> {
+    let serialized = host::request_trailers()?;
+    let trailers = pairs::read(&serialized).unwrap_or_default();
+    // A host that cuts off what is too much for it gives none at all.
+    if trailers.len() < count {
+        return Err(host::Refused(0));
+    }
+    let trailers = RequestHead { headers: &trailers, peer: Peer::Anonymous };
+    let ours = trailers.names_under(&settings.forward.prefix);
+    let unwanted = trailers.names_among(&settings.forward.remove);
+    for name in ours.chain(unwanted).chain(trailers.names_among(&["authorization"])) {
+        host::remove_request_trailer(name)?;
+    }
+    Ok(())
 }

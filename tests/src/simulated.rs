@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use countersign_host_sim::{
-    Engine, Host, HostBuilder, LogLine, Module, Outcome, Request, Upstream, UpstreamReply,
+    Engine, Host, HostBuilder, LogLine, Message, Module, Outcome, Request, Upstream, UpstreamReply,
 };
 use serde_json::{Value, json};
 
@@ -72,6 +72,30 @@ impl Bank {
     pub fn forged(&self) -> Result<String> {
         SigningKey::new("k1")?.sign(&self.claims())
     }
+}
+
+/// What is not ours in what went upstream and should not be there, or is missing; nothing where all is well.
+pub fn fault(message: &Message, principal: &str) -> Option<String> {
+    let headers = &message.headers;
+    for (name, expected) in [
+        ("x-countersign-principal", principal),
+        ("x-countersign-principal-type", "User"),
+        ("x-countersign-issuer", ISSUER),
+        ("x-countersign-subject", principal),
+        ("x-countersign-workload", WORKLOAD),
+        ("x-countersign-attribute-tenant", "acme"),
+    ] {
+        let found: Vec<_> = headers.get_all(name.as_bytes()).map(String::from_utf8_lossy).collect();
+        if found != [expected] {
+            return Some(format!("`{name}`: expected `{expected}`, found {found:?}"));
+        }
+    }
+    let decision = headers.get_all(b"x-countersign-decision-id").count();
+    if decision != 1 || headers.get("authorization").is_some() {
+        return Some(format!("{decision} decisions in {headers:?}"));
+    }
+    let forged = message.trailers.iter().find(|(name, _)| *name != b"x-sum");
+    forged.map(|_| format!("trailers {:?}", message.trailers))
 }
 
 /// A cluster that serves these keys, late.

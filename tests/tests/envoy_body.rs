@@ -73,6 +73,26 @@ fn a_held_request_goes_on_whole_once_it_is_allowed() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn trailers_carry_no_identity_and_no_credential() -> Result<()> {
+    let world = World::start(Issuing::BuiltIn)?;
+    world.key_server()?.mode(KeyMode::Delay(LATE));
+    for start in [EnvoyGateway::start, offered] {
+        let gateway = start(&world)?;
+        let client = gateway.client(world.identity("edge"))?;
+        let trailers = "x-countersign-principal: root\r\nX-Countersign-Roles: admin\r\n\
+                        authorization: Bearer a.b.c\r\nx-sum: 1\r\n";
+        // The first waits for the keys, the second does not.
+        for _ in 0..2 {
+            let answer = client.send(&chunked(&world.token("alice")?, trailers))?;
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            let seen = answer.parse()?;
+            assert_eq!((&seen["body"], &seen["trailers"]), (&json!("payload"), &json!([["x-sum", "1"]])));
+        }
+    }
+    Ok(())
+}
+
 fn principals(fields: &Value) -> Vec<&str> {
     let all = fields.as_array().map(Vec::as_slice).unwrap_or_default();
     all.iter()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use countersign_host_sim::{HeaderMap, Host, Request};
 use countersign_tests::simulated::{Bank, audit, request, verdict};
+use serde_json::json;
 
 const LATE: Duration = Duration::from_millis(1_500);
 
@@ -75,6 +76,34 @@ fn nothing_follows_a_refusal() -> Result<()> {
     let mut host = bank.builder()?.allow_on_headers_stop_iteration(true).start()?;
     for request in shapes(&bank.forged()?) {
         assert_eq!(verdict(&host.run(&request)), "token.signature");
+    }
+    Ok(())
+}
+
+/// Some servers read trailers as headers.
+#[test]
+fn trailers_carry_no_identity_and_no_credential() -> Result<()> {
+    let (mut bank, mut remote) = (Bank::new()?, Bank::with_remote_keys()?);
+    for bank in [&mut bank, &mut remote] {
+        bank.config["forward"]["remove"] = json!(["x-internal"]);
+    }
+    for (bank, mut host) in [(&bank, bank.builder()?.start()?), (&remote, waiting(&remote)?)] {
+        let mut request = request("GET", &bank.token()?).body("payload");
+        request.trailers = Some(HeaderMap::from_pairs([
+            ("x-countersign-principal", "root"),
+            ("X-Countersign-Roles", "admin"),
+            ("x_countersign_tenant", "globex"),
+            ("authorization", "Bearer a.b.c"),
+            ("Authorization", "Basic eDp5"),
+            ("authorizations", "2"),
+            ("X-Internal", "1"),
+            ("x-sum", "1"),
+        ]));
+        let stream = host.request(&request);
+        host.advance(LATE * 2);
+        let outcome = host.outcome(stream);
+        let message = outcome.forwarded().unwrap_or_else(|| panic!("{outcome:?}"));
+        assert_eq!(message.trailers, HeaderMap::from_pairs([("authorizations", "2"), ("x-sum", "1")]));
     }
     Ok(())
 }

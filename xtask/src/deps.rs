@@ -30,7 +30,7 @@ const RULES: &[Rule] = &[
     Rule {
         package: "countersign-filter",
         ours: &["countersign-core"],
-        never: &["cedar-policy", "jsonwebtoken", "tokio", "wasm-bindgen", "wasmtime"],
+        never: &["cedar-policy", "jsonwebtoken", "proxy-wasm", "tokio", "wasm-bindgen", "wasmtime"],
     },
     Rule {
         package: "countersign-host-sim",
