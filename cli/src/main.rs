@@ -2,6 +2,7 @@
 
 mod bench;
 mod case;
+mod cases;
 mod commands;
 mod configuration;
 mod console;
@@ -14,6 +15,7 @@ mod explanation;
 mod failure;
 mod findings;
 mod images;
+mod lines;
 mod literal;
 mod output;
 mod reference;
@@ -25,7 +27,23 @@ mod time;
 
 use std::process::ExitCode;
 
+/// Room for what recurses over policies: the official parser takes tens of kilobytes for each bracket.
+const STACK: usize = 256 << 20;
+
 fn main() -> ExitCode {
+    let run = std::thread::Builder::new().stack_size(STACK).spawn(run);
+    match run.map(std::thread::JoinHandle::join) {
+        Ok(Ok(exit)) => exit,
+        // What a panic has to say is on standard error.
+        Ok(Err(_)) => ExitCode::from(101),
+        Err(error) => {
+            anstream::eprintln!("error: no thread to run on: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> ExitCode {
     match commands::run() {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -4,27 +4,24 @@ use crate::case::{BadCase, Case, Jwks, Target, parse, peer};
 use crate::decider::Decider;
 use crate::engine::Request;
 use crate::failure::Failure;
+use crate::lines::BadLine;
 use crate::time;
 use countersign_core::time::Timestamp;
 use countersign_host_sim::PropertyValue;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-
-/// The longest line.
-const MAX_LINE: u64 = 64 * 1024 * 1024;
 
 /// A request, or requests.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Request")]
 pub(crate) struct RequestArgs {
     /// A JSON Lines file with one request a line; `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "url", "header", "token", "peer", "property", "body"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["method", "url", "header", "token", "peer", "property", "body", "cases"])]
     pub(crate) request: Option<PathBuf>,
     /// The method.
     #[arg(long, default_value = "GET")]
     method: String,
     /// The URL, or the path.
-    #[arg(long, required_unless_present = "request")]
+    #[arg(long, required_unless_present_any = ["request", "cases"])]
     url: Option<String>,
     /// A header, as `name: value`; may be given several times.
     #[arg(long, value_name = "HEADER")]
@@ -130,11 +127,8 @@ impl RequestArgs {
 
 /// Requests from a file, one at a time.
 pub(crate) struct Lines {
-    name: String,
-    input: Box<dyn BufRead>,
-    number: usize,
+    lines: crate::lines::Lines,
     now: Timestamp,
-    line: Vec<u8>,
 }
 
 /// A line of the file.
@@ -148,15 +142,7 @@ pub(crate) struct Line {
 impl Lines {
     /// Opens a file, or standard input for `-`.
     pub(crate) fn open(path: &Path, now: Timestamp) -> Result<Self, Failure> {
-        let (name, input): (String, Box<dyn BufRead>) = if path == Path::new("-") {
-            (String::from("<stdin>"), Box::new(BufReader::new(io::stdin())))
-        } else {
-            let file = std::fs::File::open(path).map_err(|error| {
-                Failure::at(path.display(), format!("expected a readable JSON Lines file: {error}"))
-            })?;
-            (path.display().to_string(), Box::new(BufReader::new(file)))
-        };
-        Ok(Self { name, input, number: 0, now, line: Vec::new() })
+        Ok(Self { lines: crate::lines::Lines::open(path)?, now })
     }
 
     /// The file's name, as messages show it.
@@ -166,62 +152,19 @@ impl Lines {
 
     /// The file's name and a line's number, as messages show them.
     pub(crate) fn place(&self, line: usize) -> String {
-        format!("{}:{line}", self.name)
+        self.lines.place(line)
     }
 
     /// The next line that is not blank.
     pub(crate) fn next(&mut self) -> Result<Option<Line>, Failure> {
-        loop {
-            self.line.clear();
-            let read = self.input.by_ref().take(MAX_LINE).read_until(b'\n', &mut self.line);
-            let read = read.map_err(|error| {
-                Failure::at(self.place(self.number + 1), format!("expected a readable line: {error}"))
-            })?;
-            if read == 0 {
-                return Ok(None);
+        let Some((number, text)) = self.lines.next()? else { return Ok(None) };
+        let case = match text {
+            Ok(text) => parse(text, self.now),
+            Err(bad @ BadLine::Long) => Err(BadCase::at("", bad.to_string())),
+            Err(bad @ BadLine::NotText(_)) => {
+                Err(BadCase::at("", format!("{bad}; write such bytes as `{{\"base64\": \"…\"}}`")))
             }
-            self.number += 1;
-            if !self.line.ends_with(b"\n") && self.line.len() as u64 == MAX_LINE {
-                self.skip_line()?;
-                let case = Err(BadCase::at(
-                    "",
-                    format!("expected a line of at most {MAX_LINE} bytes, found a longer one"),
-                ));
-                return Ok(Some(Line { number: self.number, case }));
-            }
-            if self.line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
-            // A mark that some editors put in front of a file.
-            let line =
-                self.line.strip_prefix(b"\xef\xbb\xbf").filter(|_| self.number == 1).unwrap_or(&self.line);
-            let case = match std::str::from_utf8(line) {
-                Ok(line) => parse(line, self.now),
-                Err(error) => Err(BadCase::at(
-                    "",
-                    format!(
-                        "expected UTF-8, found another byte at {}; write such bytes as `{{\"base64\": \"…\"}}`",
-                        error.valid_up_to()
-                    ),
-                )),
-            };
-            return Ok(Some(Line { number: self.number, case }));
-        }
-    }
-
-    fn skip_line(&mut self) -> Result<(), Failure> {
-        loop {
-            let buffer = self.input.fill_buf()?;
-            let Some(at) = buffer.iter().position(|byte| *byte == b'\n') else {
-                let length = buffer.len();
-                if length == 0 {
-                    return Ok(());
-                }
-                self.input.consume(length);
-                continue;
-            };
-            self.input.consume(at + 1);
-            return Ok(());
-        }
+        };
+        Ok(Some(Line { number, case }))
     }
 }

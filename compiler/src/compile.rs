@@ -16,7 +16,7 @@ use crate::{
     builder::Builder,
     convert,
     error::{CompileError, CompileErrors, Warning, chain, from_diagnostic},
-    lower,
+    lower, nesting,
     pack::Pack,
     source::{Source, narrow},
 };
@@ -93,6 +93,10 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
     let mut errors = Vec::new();
     let mut items = Vec::new();
     for (number, source) in pack.policies.iter().enumerate() {
+        if let Err(deep) = nesting::check(&source.text) {
+            errors.push(CompileError::at(source, deep.offset, 1, deep.message));
+            continue;
+        }
         match source.text.parse::<PolicySet>() {
             Ok(set) => items.extend(in_order(&set).into_iter().map(|item| (number, item))),
             Err(error) => errors.extend(from_diagnostic(source, &error)),
@@ -235,6 +239,9 @@ pub(crate) fn read_schema(source: &Source) -> Result<(Schema, Vec<Warning>), Com
     if source.name.ends_with(".json") {
         let schema = Schema::from_json_str(&source.text);
         return schema.map(|schema| (schema, Vec::new())).map_err(|error| located(source, &error));
+    }
+    if let Err(deep) = nesting::check(&source.text) {
+        return Err(CompileError::at(source, deep.offset, 1, deep.message).into());
     }
     match Schema::from_cedarschema_str(&source.text) {
         Ok((schema, warnings)) => {

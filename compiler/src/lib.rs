@@ -21,6 +21,7 @@
 //! ```
 
 mod builder;
+pub mod cases;
 mod compile;
 pub mod convert;
 mod error;
@@ -28,6 +29,7 @@ mod format;
 mod index;
 pub mod lint;
 mod lower;
+mod nesting;
 mod pack;
 mod source;
 #[cfg(test)]

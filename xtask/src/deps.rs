@@ -42,6 +42,11 @@ const RULES: &[Rule] = &[
         ours: &["countersign-core", "countersign-compiler", "countersign-host-sim"],
         never: &["proxy-wasm"],
     },
+    Rule {
+        package: "countersign-policy-wasm",
+        ours: &["countersign-core"],
+        never: &["cedar-policy", "proxy-wasm", "tokio", "wasm-bindgen", "wasmtime"],
+    },
     Rule { package: "xtask", ours: &[], never: &["cedar-policy", "tokio", "wasmtime"] },
 ];
 

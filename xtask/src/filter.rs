@@ -1,7 +1,7 @@
-//! Building `target/countersign.wasm`.
+//! Building `target/countersign.wasm`, and the policy evaluator alone as `target/countersign-policy.wasm`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -10,35 +10,56 @@ use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain, WASM};
 use crate::wasm;
 
-/// The module that a build leaves behind.
+/// The filter that a build leaves behind.
 pub(crate) fn module() -> PathBuf {
     crate::target("countersign.wasm")
 }
 
-/// Builds the filter and says how.
+/// The policy evaluator that a build leaves behind.
+pub(crate) fn policy_module() -> PathBuf {
+    crate::target("countersign-policy.wasm")
+}
+
+/// Builds both and says how.
 pub(crate) fn build() -> Result<()> {
     let mut steps = Steps::new(1);
     steps.step("building countersign.wasm", build_step)
 }
 
-/// Builds the filter; cargo skips what is up to date.
+/// Builds both; cargo skips what is up to date.
 pub(crate) fn build_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
     let mut cargo = toolchain.cargo("build", Library::Std);
-    cargo.args(["--profile", "wasm", "--package", "countersign-filter"]);
+    cargo.args([
+        "--profile",
+        "wasm",
+        "--package",
+        "countersign-filter",
+        "--package",
+        "countersign-policy-wasm",
+    ]);
     // Flags replace rather than join those of the environment, so that every machine builds the same.
     cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
     process::logged("build-filter", &mut cargo)?;
-    let built = crate::target("wasm").join(WASM).join("wasm/countersign.wasm");
+    let filter = finish("countersign.wasm", &module(), wasm::is_wanted)?;
+    let policy = finish("countersign_policy.wasm", &policy_module(), wasm::is_policy_export)?;
+    Ok(format!(
+        "countersign.wasm {filter} KiB, countersign-policy.wasm {policy} KiB, by {}",
+        toolchain.name()
+    ))
+}
+
+/// Writes a built module, with the exports alone that are wanted, to where it is looked for. Its size in KiB.
+fn finish(built: &str, to: &Path, wanted: fn(&str) -> bool) -> Result<usize> {
+    let built = crate::target("wasm").join(WASM).join("wasm").join(built);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
     let bytes =
-        wasm::keep_wanted_exports(&bytes).with_context(|| format!("rewriting {}", built.display()))?;
+        wasm::keep_exports(&bytes, wanted).with_context(|| format!("rewriting {}", built.display()))?;
     // An unchanged module keeps its time stamp: compiled forms of it are cached by that.
-    if fs::read(module()).ok().as_ref() != Some(&bytes) {
-        fs::write(module(), &bytes)?;
+    if fs::read(to).ok().as_ref() != Some(&bytes) {
+        fs::write(to, &bytes)?;
     }
-    let size = bytes.len().div_ceil(1024);
-    Ok(format!("target/countersign.wasm, {size} KiB, by {}", toolchain.name()))
+    Ok(bytes.len().div_ceil(1024))
 }
 
 /// Compiler flags: SIMD, which every gateway's engine has, and no path of this machine in panic messages.

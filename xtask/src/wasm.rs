@@ -108,14 +108,29 @@ pub(crate) fn check_step() -> Result<String> {
     if module.len() > LARGEST {
         faults.push(format!("its {} bytes are more than the {LARGEST} allowed", module.len()));
     }
+    let policy = filter::policy_module();
+    let bytes = fs::read(&policy).with_context(|| format!("reading {}", policy.display()))?;
+    for (from, name) in names(&bytes)?.imports {
+        faults.push(format!("{} imports `{name}` from `{from}`, and is to import nothing", policy.display()));
+    }
     if !faults.is_empty() {
         bail!("{} is not fit to ship:\n  {}", file.display(), faults.join("\n  "));
     }
     Ok(format!("{} imports, {} exports, {} bytes of {LARGEST}", imports.len(), exports.len(), module.len()))
 }
 
-/// The module with the exports alone that a host needs of it; all else as it was.
-pub(crate) fn keep_wanted_exports(module: &[u8]) -> Result<Vec<u8>> {
+/// Whether a host looks for this export of the filter.
+pub(crate) fn is_wanted(export: &str) -> bool {
+    EXPORTS.contains(&export)
+}
+
+/// Whether this export of the policy evaluator is a part of its interface.
+pub(crate) fn is_policy_export(export: &str) -> bool {
+    export == "memory" || export.starts_with("countersign_policy_")
+}
+
+/// The module with the wanted exports alone; all else as it was.
+pub(crate) fn keep_exports(module: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
     let mut kept = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
@@ -123,7 +138,7 @@ pub(crate) fn keep_wanted_exports(module: &[u8]) -> Result<Vec<u8>> {
             let mut exports = wasm_encoder::ExportSection::new();
             for export in section {
                 let export = export?;
-                if EXPORTS.contains(&export.name) {
+                if wanted(export.name) {
                     exports.export(export.name, kind(export.kind)?, export.index);
                 }
             }

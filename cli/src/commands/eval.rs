@@ -1,6 +1,7 @@
 //! `countersign eval`: decisions for requests, one JSON object a line.
 
 use crate::case::{Case, shortfalls};
+use crate::cases;
 use crate::configuration::Configuration;
 use crate::console::{self, BAD, say};
 use crate::decider::{Decider, Engines};
@@ -11,7 +12,7 @@ use serde::Serializer as _;
 use serde::ser::SerializeMap;
 use serde_json::{Map, Value, json};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Decide requests and print the decisions.
 ///
@@ -22,12 +23,19 @@ use std::path::PathBuf;
 #[command(after_long_help = FORMAT)]
 pub(crate) struct Eval {
     /// The configuration, in YAML or JSON.
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "cases")]
+    config: Option<PathBuf>,
+    /// Ask policies alone: a JSON Lines file whose lines each bring policies, schema, entities and requests; `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "keep_state", "jwks", "time"])]
+    cases: Option<PathBuf>,
+    /// How to print the decisions on cases.
+    #[arg(long, value_enum, default_value_t, requires = "cases")]
+    format: cases::Format,
     /// Which engine decides.
     #[arg(long, value_enum, default_value_t)]
     engine: Engines,
-    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
+    /// The filter's module, else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`. With `--cases` the policy
+    /// evaluator's: `COUNTERSIGN_POLICY_WASM`, `countersign-policy.wasm`.
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
     /// Keep the worker from line to line, with the keys it fetched and the tokens it verified. Times must not go back. A line with
@@ -55,12 +63,21 @@ Each line is decided by a worker of its own that has fetched the keys just befor
 `--jwks` does not answer.
 
 A record is the audit line with `status`; `upstream_headers`, the headers of Countersign as forwarded; or for a refusal `headers`
-and `body`. Exit code 1: an expectation was not met, or the engines differ. 2: a line could not be read."#;
+and `body`.
+
+A line of `--cases` is an object with `policy`, `schema`, `entities` and `requests`; see docs/testing.md. Each request gives a line with
+`decision`, `reasons` and `errors`, and `agrees` where the case expects something of it.
+
+Exit code 1: an expectation was not met, or the engines differ. 2: a line could not be read."#;
 
 impl Eval {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let configuration = Configuration::load(&self.config)?;
+        let config = match (&self.cases, &self.config) {
+            (Some(file), _) => return cases::eval(file, self.engine, self.module.as_deref(), self.format),
+            (None, config) => config.as_deref().unwrap_or(Path::new("")),
+        };
+        let configuration = Configuration::load(config)?;
         let mut decider = Decider::new(configuration, self.engine, self.module.as_deref())?;
         decider.keep_state(self.keep_state);
         self.request.publish(&mut decider)?;

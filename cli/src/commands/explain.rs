@@ -1,5 +1,6 @@
 //! `countersign explain`: why a request is decided as it is.
 
+use crate::cases;
 use crate::configuration::Configuration;
 use crate::console;
 use crate::decider::{Decider, Engines};
@@ -7,7 +8,7 @@ use crate::explanation::{Explanation, show};
 use crate::failure::{Exit, Failure};
 use crate::request_args::{Lines, RequestArgs};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Explain the decision on one request.
 ///
@@ -16,11 +17,17 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 pub(crate) struct Explain {
     /// The configuration, in YAML or JSON.
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(short, long, value_name = "FILE", required_unless_present = "cases")]
+    config: Option<PathBuf>,
+    /// Explain policies alone: a JSON Lines file whose lines each bring policies, schema, entities and requests; `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "jwks", "time"])]
+    cases: Option<PathBuf>,
     /// Which line of the file, from 1.
-    #[arg(long, default_value_t = 1, requires = "request")]
+    #[arg(long, default_value_t = 1)]
     line: usize,
+    /// Which of the line's requests, from 0; all if absent.
+    #[arg(long, value_name = "NUMBER", requires = "cases")]
+    item: Option<usize>,
     /// Show policies that are about something else, too.
     #[arg(long)]
     all: bool,
@@ -43,7 +50,10 @@ enum Format {
 impl Explain {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let configuration = Configuration::load(&self.config)?;
+        if let Some(file) = &self.cases {
+            return cases::explain(file, self.line, self.item, self.all, self.format == Format::Json);
+        }
+        let configuration = Configuration::load(self.config.as_deref().unwrap_or(Path::new("")))?;
         let mut decider = Decider::new(configuration, Engines::Native, None)?;
         self.request.publish(&mut decider)?;
         let case = match &self.request.request {

@@ -12,7 +12,7 @@ mod wasm;
 
 pub(crate) use decision::{Decision, Outcome};
 pub(crate) use difference::differences;
-pub(crate) use module::Module;
+pub(crate) use module::{Module, policy_module};
 pub(crate) use native::Native;
 pub(crate) use script::{Answer, Reply, Script};
 pub(crate) use wasm::Wasm;

@@ -1,11 +1,23 @@
-//! Finding and loading `countersign.wasm`.
+//! Finding and loading `countersign.wasm` and `countersign-policy.wasm`.
 
 use crate::failure::Failure;
-use countersign_host_sim::Engine;
+use countersign_host_sim::{Engine, PolicyModule};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "countersign.wasm";
+/// A module by its file's name, and the variable of the environment that names another file.
+struct Wanted {
+    what: &'static str,
+    file: &'static str,
+    variable: &'static str,
+}
+
+const FILTER: Wanted = Wanted { what: "filter's", file: "countersign.wasm", variable: "COUNTERSIGN_WASM" };
+const POLICY: Wanted = Wanted {
+    what: "policy evaluator's",
+    file: "countersign-policy.wasm",
+    variable: "COUNTERSIGN_POLICY_WASM",
+};
 
 /// The module, compiled once and started any number of times.
 pub(crate) struct Module {
@@ -16,14 +28,7 @@ pub(crate) struct Module {
 impl Module {
     /// Loads the module from `path`, or from where it is usually found.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
-        let path = match path {
-            Some(path) => path.to_owned(),
-            None => find()?,
-        };
-        let bytes = std::fs::read(&path).map_err(|error| {
-            Failure::at(path.display(), format!("expected the filter's module: {error}"))
-                .help("`cargo xtask build-filter` builds it; `--module` or `COUNTERSIGN_WASM` names it")
-        })?;
+        let (path, bytes) = read(&FILTER, path)?;
         Engine::new()
             .and_then(|engine| engine.load_module(&bytes))
             .map(|loaded| Self { loaded, size: bytes.len() })
@@ -44,18 +49,42 @@ impl Deref for Module {
     }
 }
 
-fn find() -> Result<PathBuf, Failure> {
-    if let Some(path) = std::env::var_os("COUNTERSIGN_WASM") {
+/// Starts the policy evaluator from `path`, or from where it is usually found.
+pub(crate) fn policy_module(path: Option<&Path>) -> Result<PolicyModule, Failure> {
+    let (path, bytes) = read(&POLICY, path)?;
+    let engine = Engine::new().map_err(|error| Failure::at(path.display(), error))?;
+    PolicyModule::start(&engine, &bytes).map_err(|error| Failure::at(path.display(), error))
+}
+
+fn read(wanted: &Wanted, path: Option<&Path>) -> Result<(PathBuf, Vec<u8>), Failure> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None => find(wanted)?,
+    };
+    let bytes = std::fs::read(&path).map_err(|error| {
+        Failure::at(path.display(), format!("expected the {} module: {error}", wanted.what)).help(format!(
+            "`cargo xtask build-filter` builds it; `--module` or `{}` names it",
+            wanted.variable
+        ))
+    })?;
+    Ok((path, bytes))
+}
+
+fn find(wanted: &Wanted) -> Result<PathBuf, Failure> {
+    if let Some(path) = std::env::var_os(wanted.variable) {
         return Ok(path.into());
     }
     // Beside this command, beside its folder as cargo has it, and where the repository has it.
     let exe = std::env::current_exe().unwrap_or_default();
-    let near = exe.ancestors().skip(1).take(2).map(|folder| folder.join(FILE));
-    let usual: Vec<PathBuf> = near.chain([Path::new("target").join(FILE)]).collect();
+    let near = exe.ancestors().skip(1).take(2).map(|folder| folder.join(wanted.file));
+    let usual: Vec<PathBuf> = near.chain([Path::new("target").join(wanted.file)]).collect();
     usual.iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
         let tried: Vec<String> = usual.iter().map(|path| format!("  {}", path.display())).collect();
-        Failure::usage(format!("expected the filter's module `{FILE}`, found none"))
-            .help("build it by `cargo xtask build-filter`, name it by `--module` or `COUNTERSIGN_WASM`, or choose `--engine native`")
+        Failure::usage(format!("expected the {} module `{}`, found none", wanted.what, wanted.file))
+            .help(format!(
+                "build it by `cargo xtask build-filter`, name it by `--module` or `{}`, or choose `--engine native`",
+                wanted.variable
+            ))
             .details(format!("looked at\n{}", tried.join("\n")))
     })
 }

@@ -3,7 +3,7 @@
 mod show;
 mod value;
 
-pub(crate) use show::show;
+pub(crate) use show::{show, show_asked};
 
 use crate::case::Case;
 use crate::credentials::token;
@@ -60,30 +60,7 @@ impl Observer for Listener<'_> {
     fn stage_done(&mut self, _: Stage) {}
 
     fn asking(&mut self, request: &policy::Request<'_>) {
-        let explanation = explain(self.image, request);
-        let relevant: Vec<_> = explanation.relevant().map(|finding| finding.index).collect();
-        let entity = |uid: &EntityUid| {
-            let found = request.entities.iter().find(|entity| entity.uid == *uid);
-            found.map_or_else(|| Entity::new(uid.clone()), |entity| (*entity).clone())
-        };
-        self.asked = Some(Asked {
-            principal: entity(request.principal),
-            action: request.action.to_string(),
-            resource: entity(request.resource),
-            context: request.context.clone(),
-            findings: explanation
-                .findings
-                .iter()
-                .map(|finding| Finding {
-                    policy: finding.policy.id().to_owned(),
-                    effect: finding.policy.effect(),
-                    source: finding.policy.source().to_owned(),
-                    note: finding.policy.annotation("reason").map(str::to_owned),
-                    result: finding.result.clone(),
-                    relevant: relevant.contains(&finding.index),
-                })
-                .collect(),
-        });
+        self.asked = Some(Asked::of(self.image, request));
     }
 }
 
@@ -124,7 +101,36 @@ impl Explanation {
 }
 
 impl Asked {
-    fn data(&self) -> Value {
+    /// Asks the policies of `image`, and hears each of them.
+    pub(crate) fn of(image: &Image, request: &policy::Request<'_>) -> Self {
+        let explanation = explain(image, request);
+        let relevant: Vec<_> = explanation.relevant().map(|finding| finding.index).collect();
+        let entity = |uid: &EntityUid| {
+            let found = request.entities.iter().find(|entity| entity.uid == *uid);
+            found.map_or_else(|| Entity::new(uid.clone()), |entity| (*entity).clone())
+        };
+        Self {
+            principal: entity(request.principal),
+            action: request.action.to_string(),
+            resource: entity(request.resource),
+            context: request.context.clone(),
+            findings: explanation
+                .findings
+                .iter()
+                .map(|finding| Finding {
+                    policy: finding.policy.id().to_owned(),
+                    effect: finding.policy.effect(),
+                    source: finding.policy.source().to_owned(),
+                    note: finding.policy.annotation("reason").map(str::to_owned),
+                    result: finding.result.clone(),
+                    relevant: relevant.contains(&finding.index),
+                })
+                .collect(),
+        }
+    }
+
+    /// It as data.
+    pub(crate) fn data(&self) -> Value {
         let policies: Vec<Value> = self.findings.iter().map(Finding::data).collect();
         json!({
             "principal": entity_json(&self.principal),

@@ -23,8 +23,7 @@ pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) ->
     }
     token(out, explanation)?;
     if let Some(asked) = &explanation.question {
-        question(out, asked)?;
-        policies(out, asked, all)?;
+        show_asked(out, asked, all)?;
     }
     match explanation.reason {
         None => line(out, "decision", &format!("{GOOD}allow{GOOD:#}"))?,
@@ -41,6 +40,12 @@ pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) ->
         }
     }
     line(out, "id", member("decision_id").unwrap_or("?"))
+}
+
+/// Tells what the policies were asked, and what they had to say.
+pub(crate) fn show_asked(out: &mut dyn Write, asked: &Asked, all: bool) -> io::Result<()> {
+    question(out, asked)?;
+    policies(out, asked, all)
 }
 
 fn token(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {

@@ -43,6 +43,7 @@ mod print;
 pub mod schema;
 mod small;
 mod value;
+pub mod wire;
 
 pub use evaluate::{Decision, ErrorKind, Outcome, PolicyError, Ruling, evaluate};
 pub use explain::explain;

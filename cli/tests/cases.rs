@@ -1,0 +1,119 @@
+//! `countersign eval --cases` and `explain --cases`: cases that bring everything along.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{countersign, countersign_with};
+
+const POLICY: &str = "permit (principal, action == Action::\"read\", resource) when { principal.level >= 3 };\n\
+                      forbid (principal, action, resource) when { resource.closed };";
+
+fn case() -> Value {
+    let request = |user: &str, more: Value| {
+        let mut request = json!({
+            "principal": {"type": "User", "id": user}, "action": {"type": "Action", "id": "read"},
+            "resource": {"type": "Doc", "id": "d"}, "context": {},
+        });
+        more.as_object().unwrap().iter().for_each(|(name, value)| request[name] = value.clone());
+        request
+    };
+    json!({
+        "id": "levels",
+        "policy": POLICY,
+        "schema": "entity User { level: Long }; entity Doc { closed: Bool };\n\
+                   action read appliesTo { principal: User, resource: Doc };",
+        "entities": [
+            {"uid": {"type": "User", "id": "high"}, "attrs": {"level": 3}, "parents": []},
+            {"uid": {"type": "User", "id": "low"}, "attrs": {"level": 2}, "parents": []},
+            {"uid": {"type": "Doc", "id": "d"}, "attrs": {"closed": false}, "parents": []},
+        ],
+        "requests": [
+            request("high", json!({"decision": "allow", "reason": ["policy0"], "errors": []})),
+            request("low", json!({"decision": "deny", "reason": [], "errors": []})),
+            request("nobody", json!({})),
+        ],
+    })
+}
+
+#[test]
+fn both_engines_answer_each_request() {
+    let run =
+        countersign_with(&["eval", "--cases", "-", "--engine", "both"], &format!("{}\n\n", case())).exits(0);
+    assert_eq!(
+        run.lines(),
+        [
+            json!({"id": "levels", "line": 1, "request": 0, "decision": "allow", "reasons": ["policy0"], "errors": [], "agrees": true}),
+            json!({"id": "levels", "line": 1, "request": 1, "decision": "deny", "reasons": [], "errors": [], "agrees": true}),
+            json!({"id": "levels", "line": 1, "request": 2, "decision": "deny", "reasons": [], "errors": ["policy0"]}),
+        ]
+    );
+    assert!(
+        run.err().contains("3 requests of 1 case: 2 as expected, 0 not, 1 without expectation"),
+        "{}",
+        run.err()
+    );
+}
+
+#[test]
+fn an_answer_that_is_not_expected_is_a_failure() {
+    for (member, value) in
+        [("decision", json!("deny")), ("reason", json!([])), ("errors", json!(["policy1"]))]
+    {
+        let mut case = case();
+        case["requests"][0][member] = value;
+        let run = countersign_with(&["eval", "--cases", "-"], &case.to_string()).exits(1);
+        assert_eq!(run.lines()[0]["agrees"], false);
+        assert!(
+            run.err().contains("<stdin>:1: request 0: the answer is not the expected one"),
+            "{}",
+            run.err()
+        );
+    }
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_rest_goes_on() {
+    let deep =
+        json!({"policy": format!("permit (principal, action, resource) when {{ {} }};", "(".repeat(5000))});
+    let bad = [
+        "{",
+        "[]",
+        "{\"policy\": \"permit\"}",
+        "{\"policy\": \"\", \"schema\": \"entity\"}",
+        "{\"policy\": \"\", \"entities\": [[]]}",
+        "{\"policy\": \"\", \"requests\": [{}]}",
+        &deep.to_string(),
+    ];
+    let input: String = bad.iter().map(|line| format!("{line}\n")).collect();
+    let run = countersign_with(&["eval", "--cases", "-"], &format!("{input}{}\n", case())).exits(2);
+    let lines = run.lines();
+    assert_eq!(lines.len(), bad.len() + 3);
+    for (at, line) in lines.iter().take(bad.len()).enumerate() {
+        assert_eq!(line["line"], at + 1);
+        assert!(line["error"].is_string(), "{line}");
+        assert!(run.err().contains(&format!("error: <stdin>:{}: ", at + 1)), "{}", run.err());
+    }
+    assert_eq!(lines[bad.len()]["agrees"], true);
+}
+
+#[test]
+fn a_file_without_requests_is_a_failure() {
+    countersign_with(&["eval", "--cases", "-"], "").exits(1);
+    countersign(&["eval", "--cases", "no-such-file"]).exits(2);
+    countersign(&["eval", "--cases", "x", "--config", "y"]).exits(2);
+}
+
+#[test]
+fn explains_what_each_policy_has_to_say() {
+    let run = countersign_with(&["explain", "--cases", "-", "--item", "1"], &case().to_string()).exits(0);
+    let told = run.out();
+    for part in ["level: 2", "policy0 permit does not apply", "because this is not so", "decision   deny"] {
+        assert!(told.contains(part), "`{part}` is not in\n{told}");
+    }
+    let run =
+        countersign_with(&["explain", "--cases", "-", "--format", "json"], &case().to_string()).exits(0);
+    let decisions: Vec<_> = run.lines().iter().map(|line| line["decision"].clone()).collect();
+    assert_eq!(decisions, ["allow", "deny", "deny"]);
+    countersign_with(&["explain", "--cases", "-", "--item", "3"], &case().to_string()).exits(2);
+    countersign_with(&["explain", "--cases", "-", "--line", "2"], &case().to_string()).exits(2);
+}

@@ -1,0 +1,196 @@
+//! Reading the JSON of a case.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    str::FromStr,
+};
+
+use cedar_policy::{
+    Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, Schema,
+    SlotId, Template,
+};
+use serde_json::Value;
+
+use super::{Answer, Case, CaseRequest};
+use crate::{error::chain, nesting};
+
+/// Where a case is wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{member}`: {message}")]
+pub struct CaseError {
+    /// The member at fault.
+    pub member: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// An error at `member`.
+fn wrong(member: &str, message: impl Into<String>) -> CaseError {
+    CaseError { member: member.to_owned(), message: message.into() }
+}
+
+/// `text`, if the official parser can take its nesting.
+fn shallow<'t>(member: &str, text: &'t str) -> Result<&'t str, CaseError> {
+    nesting::check(text)
+        .map(|()| text)
+        .map_err(|deep| wrong(member, format!("{}, at byte {}", deep.message, deep.offset)))
+}
+
+fn refused<E: std::error::Error>(member: &str) -> impl Fn(E) -> CaseError + '_ {
+    move |error| wrong(member, chain(&error))
+}
+
+pub(super) fn case(case: &Value) -> Result<Case, CaseError> {
+    if !case.is_object() {
+        return Err(wrong("", "expected a JSON object"));
+    }
+    let mut notes = Vec::new();
+    let policies = policies(case)?;
+    let schema = schema(case.get("schema"))?;
+    let none = Value::Array(Vec::new());
+    let json = case.get("entities").filter(|entities| !entities.is_null()).unwrap_or(&none);
+    let entities = match Entities::from_json_value(json.clone(), schema.as_ref()) {
+        Ok(entities) => entities,
+        Err(error) => {
+            let bare = Entities::from_json_value(json.clone(), None);
+            let bare = bare.ok().filter(|_| schema.is_some());
+            let bare = bare.and_then(|bare| with_actions(bare, schema.as_ref()));
+            notes.push(format!("`entities` don't fit the schema and are read without it: {}", chain(&error)));
+            bare.ok_or_else(|| wrong("entities", chain(&error)))?
+        }
+    };
+    Ok(Case { policies, schema, entities, notes })
+}
+
+/// `entities` with the schema's actions, those that they lack.
+fn with_actions(entities: Entities, schema: Option<&Schema>) -> Option<Entities> {
+    let actions = schema?.action_entities().ok()?;
+    let missing: Vec<_> =
+        actions.iter().filter(|action| entities.get(&action.uid()).is_none()).cloned().collect();
+    entities.add_entities(missing, None).ok()
+}
+
+fn policies(case: &Value) -> Result<PolicySet, CaseError> {
+    if let Some(parts) = case.get("policy_parts").filter(|parts| !parts.is_null()) {
+        return assemble(parts, case.get("links"));
+    }
+    let member = if case.get("policy").is_some() { "policy" } else { "policies" };
+    let set = match case.get(member) {
+        Some(Value::String(text)) => PolicySet::from_str(shallow(member, text)?).map_err(refused(member))?,
+        Some(json @ Value::Object(_)) => PolicySet::from_json_value(json.clone()).map_err(refused(member))?,
+        _ => return Err(wrong("policy", "expected Cedar text, found none")),
+    };
+    link(set, case.get("links"))
+}
+
+fn assemble(parts: &Value, links: Option<&Value>) -> Result<PolicySet, CaseError> {
+    let member = "policy_parts";
+    let named = |part: &Value| {
+        let text = |at: usize| part.get(at).and_then(Value::as_str);
+        match (text(0), text(1)) {
+            (Some(id), Some(text)) => Ok((PolicyId::new(id), shallow(member, text)?.to_owned())),
+            _ => Err(wrong(member, format!("expected `[id, text]`, found `{part}`"))),
+        }
+    };
+    let items = |name: &str| parts.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut set = PolicySet::new();
+    for part in items("static") {
+        let (id, text) = named(part)?;
+        let policy = Policy::parse(Some(id), text).map_err(refused(member))?;
+        set.add(policy).map_err(refused(member))?;
+    }
+    for part in items("templates") {
+        let (id, text) = named(part)?;
+        let template = Template::parse(Some(id), text).map_err(refused(member))?;
+        set.add_template(template).map_err(refused(member))?;
+    }
+    link(set, links)
+}
+
+fn link(mut set: PolicySet, links: Option<&Value>) -> Result<PolicySet, CaseError> {
+    for link in links.and_then(Value::as_array).into_iter().flatten() {
+        let id = |name: &str| match link.get(name).and_then(Value::as_str) {
+            Some(id) => Ok(PolicyId::new(id)),
+            None => Err(wrong("links", format!("expected `{name}` in `{link}`"))),
+        };
+        let mut values = HashMap::new();
+        for (slot, value) in link.get("values").and_then(Value::as_object).into_iter().flatten() {
+            let slot = match slot.as_str() {
+                "?principal" => SlotId::principal(),
+                "?resource" => SlotId::resource(),
+                _ => {
+                    return Err(wrong(
+                        "links",
+                        format!("expected `?principal` or `?resource`, found `{slot}`"),
+                    ));
+                }
+            };
+            values.insert(slot, uid("links", Some(value))?);
+        }
+        set.link(id("templateId")?, id("newId")?, values).map_err(refused("links"))?;
+    }
+    Ok(set)
+}
+
+fn schema(schema: Option<&Value>) -> Result<Option<Schema>, CaseError> {
+    Ok(match schema {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => {
+            let text = shallow("schema", text)?;
+            Some(Schema::from_cedarschema_str(text).map_err(refused("schema"))?.0)
+        }
+        Some(json) => Some(Schema::from_json_value(json.clone()).map_err(refused("schema"))?),
+    })
+}
+
+fn uid(member: &str, value: Option<&Value>) -> Result<EntityUid, CaseError> {
+    let value = value.ok_or_else(|| wrong(member, "expected an entity, found none"))?;
+    if let Value::String(text) = value {
+        return text.parse().map_err(refused(member));
+    }
+    let inner = value.get("__entity").unwrap_or(value);
+    let part = |name: &str| inner.get(name).and_then(Value::as_str);
+    let (Some(ty), Some(id)) = (part("type"), part("id")) else {
+        return Err(wrong(member, format!("expected `{{\"type\", \"id\"}}`, found `{value}`")));
+    };
+    let ty = EntityTypeName::from_str(ty).map_err(refused(member))?;
+    Ok(EntityUid::from_type_name_and_id(ty, EntityId::new(id)))
+}
+
+pub(super) fn request(case: &Case, json: &Value) -> Result<CaseRequest, CaseError> {
+    let entity = |member: &str| uid(member, json.get(member));
+    let (principal, action, resource) = (entity("principal")?, entity("action")?, entity("resource")?);
+    let mut notes = Vec::new();
+    let empty = Value::Object(serde_json::Map::new());
+    let context = json.get("context").filter(|context| !context.is_null()).unwrap_or(&empty);
+    let typed = case.schema.as_ref().map(|schema| (schema, &action));
+    let read = Context::from_json_value(context.clone(), typed).or_else(|error| {
+        let bare = Context::from_json_value(context.clone(), None).ok().filter(|_| typed.is_some());
+        notes.push(format!("`context` doesn't fit the schema and is read without it: {}", chain(&error)));
+        bare.ok_or_else(|| wrong("context", chain(&error)))
+    })?;
+    let request = Request::new(principal, action, resource, read, None).map_err(refused("request"))?;
+    Ok(CaseRequest { request, expected: expected(json)?, notes })
+}
+
+fn expected(json: &Value) -> Result<Option<Answer>, CaseError> {
+    let from = json.get("oracle").filter(|oracle| oracle.is_object()).unwrap_or(json);
+    let allow = match from.get("decision").map(|decision| (decision, decision.as_str())) {
+        None => return Ok(None),
+        Some((_, Some(text))) if text.eq_ignore_ascii_case("allow") => true,
+        Some((_, Some(text))) if text.eq_ignore_ascii_case("deny") => false,
+        Some((other, _)) => {
+            return Err(wrong("decision", format!("expected `allow` or `deny`, found `{other}`")));
+        }
+    };
+    let names = |name: &str| -> Result<BTreeSet<String>, CaseError> {
+        let names = from.get(name).and_then(Value::as_array).into_iter().flatten();
+        names
+            .map(|id| match id.as_str() {
+                Some(id) => Ok(id.to_owned()),
+                None => Err(wrong(name, format!("expected policy identifiers, found `{id}`"))),
+            })
+            .collect()
+    };
+    Ok(Some(Answer { allow, reasons: names("reason")?, errors: names("errors")? }))
+}
