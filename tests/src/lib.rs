@@ -5,6 +5,8 @@
 
 pub mod bootstrap;
 pub mod client;
+pub mod conformance;
+pub mod differential;
 pub mod envoy;
 pub mod flow;
 pub mod http;
