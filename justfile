@@ -24,6 +24,14 @@ demo *args:
 bench *args:
     cargo xtask bench envoy {{args}}
 
+# Policies beside Cedar's own implementations.
+bench-cedar *args:
+    cargo xtask bench cedar {{args}}
+
+# Policies made up at random, held against the official crate.
+differential *args:
+    cargo xtask differential {{args}}
+
 # Formatting, clippy, and the links between pages.
 lint:
     cargo xtask lint

@@ -1,4 +1,4 @@
-//! `bench envoy`: Countersign beside Envoy's own filters.
+//! `bench` and `differential`: Countersign beside what others built.
 
 use std::process::Command;
 
@@ -7,19 +7,40 @@ use anyhow::Result;
 use crate::steps::Steps;
 use crate::{filter, process, setup};
 
-/// Builds what is compared and runs it; `--seconds N` and `--rounds N` go on to the benchmark.
+/// Envoy's own filters. `--seconds N` and `--rounds N` go on to the benchmark.
 pub(crate) fn envoy(args: &[String]) -> Result<()> {
     let mut steps = Steps::new(5);
     steps.step("Envoy", setup::envoy)?;
     steps.step("load generator", setup::wrk)?;
     steps.step("building countersign.wasm", filter::build_step)?;
-    steps.step("building the benchmark", || {
-        process::logged("build-bench", cargo("build").args(["--bin", "bench-envoy"])).map(|()| String::new())
-    })?;
-    steps.step("measuring", || {
-        process::shown_through(cargo("run").args(["--quiet", "--bin", "bench-envoy", "--"]).args(args))?;
-        Ok(String::new())
-    })
+    steps.step("building the benchmark", || built("bench-envoy"))?;
+    steps.step("measuring", || run("bench-envoy", args))
+}
+
+/// Cedar's own implementations. `--quick` goes on to the benchmark.
+pub(crate) fn cedar(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(4);
+    steps.step("Cedar's WebAssembly build", setup::cedar_wasm)?;
+    steps.step("building countersign-policy.wasm", filter::build_step)?;
+    steps.step("building the benchmark", || built("bench-cedar"))?;
+    steps.step("measuring", || run("bench-cedar", args))
+}
+
+/// The official crate, on cases made up at random. `--cases N`, `--seed S`, `--first N` and `--jobs N` go on.
+pub(crate) fn differential(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
+    steps.step("building the fuzzer", || built("differential"))?;
+    steps.step("our answers against the official ones", || run("differential", args))
+}
+
+fn built(binary: &str) -> Result<String> {
+    process::logged(&format!("build-{binary}"), cargo("build").args(["--bin", binary]))
+        .map(|()| String::new())
+}
+
+fn run(binary: &str, args: &[String]) -> Result<String> {
+    process::shown_through(cargo("run").args(["--quiet", "--bin", binary, "--"]).args(args))?;
+    Ok(String::new())
 }
 
 /// Without `--package`, so that dependencies are shared with all other builds.

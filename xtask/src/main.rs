@@ -25,7 +25,7 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   setup          fetch what the chores need: a compiler for wasm32, Envoy, the test issuer
-  build-filter   build target/countersign.wasm
+  build-filter   build target/countersign.wasm and target/countersign-policy.wasm
   check-wasm     what the module imports and exports, and its size
   check-deps     which crate may depend on which
   no-std         build the core where there is no standard library
@@ -38,6 +38,8 @@ cargo xtask CHORE
                  takes security checks out, one at a time, and sees tests go red
   demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
   bench envoy    Countersign beside Envoy's own filters
+  bench cedar    policies beside Cedar's own implementations; `--quick` for a short run
+  differential   policies made up at random, held against the official crate: `--cases N --seed S`
 ";
 
 fn main() -> ExitCode {
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         ("mutants", args) => mutants::run(args),
         ("demo", args) => test::demo(args),
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
+        ("bench", [what, args @ ..]) if what == "cedar" => bench::cedar(args),
+        ("differential", args) => bench::differential(args),
         _ => {
             eprintln!("unknown chore `{}`, expected one of:\n\n{HELP}", args.join(" "));
             return ExitCode::from(2);

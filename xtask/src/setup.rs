@@ -98,12 +98,23 @@ fn envoy_version(binary: &Path) -> Result<String> {
 
 /// The OpenID provider of the tests, at the versions in its lock file.
 pub(crate) fn oidc() -> Result<String> {
-    let folder = crate::root().join("tests/oidc");
+    npm("tests/oidc", "the test issuer").map(|node| format!("oidc-provider on Node {node}"))
+}
+
+/// The peer of `bench cedar` under Node, at the version in its lock file.
+pub(crate) fn cedar_wasm() -> Result<String> {
+    npm("tests/cedar-wasm", "Cedar's WebAssembly build")
+        .map(|node| format!("@cedar-policy/cedar-wasm on Node {node}"))
+}
+
+/// Installs what a folder's lock file names. Node's version.
+fn npm(folder: &str, what: &str) -> Result<String> {
+    let folder = crate::root().join(folder);
     let lock = folder.join("package-lock.json");
     let stamp = folder.join("node_modules/.installed-lock.json");
     if !same(&lock, &stamp) {
         let Some(npm) = process::on_path("npm") else {
-            bail!("`npm` was not found; the test issuer needs Node 20 or newer");
+            bail!("`npm` was not found; {what} needs Node 20 or newer");
         };
         let mut command = Command::new(npm);
         command.current_dir(&folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
@@ -115,7 +126,7 @@ pub(crate) fn oidc() -> Result<String> {
     if major.is_none_or(|major| major < 20) {
         bail!("Node 20 or newer is needed, `node --version` says {node}");
     }
-    Ok(format!("oidc-provider on Node {node}"))
+    Ok(node)
 }
 
 /// The load generator of `bench envoy`.
