@@ -1,11 +1,6 @@
 //! Cases in the form of Cedar's corpora, answered by the official crate and by ours.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Command,
-    str::FromStr,
-};
+use std::{collections::BTreeSet, str::FromStr};
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
@@ -28,27 +23,6 @@ pub(crate) struct Case {
     pub(crate) set: PolicySet,
     pub(crate) schema: Option<Schema>,
     pub(crate) entities: Entities,
-}
-
-/// The folder of published test material, where it is there.
-pub(crate) fn vectors() -> Option<PathBuf> {
-    let folder = match std::env::var_os("COUNTERSIGN_VECTORS") {
-        Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"),
-    };
-    folder.is_dir().then_some(folder)
-}
-
-/// The lines of a JSONL file, unpacked where its name ends in `.gz`.
-pub(crate) fn lines(path: &Path) -> Vec<Value> {
-    let text = if path.extension().is_some_and(|extension| extension == "gz") {
-        let output = Command::new("gzip").arg("-dc").arg(path).output().expect("gzip runs");
-        assert!(output.status.success(), "gzip: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
-    } else {
-        std::fs::read_to_string(path).expect("readable")
-    };
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 pub(crate) fn uid(value: &Value) -> EntityUid {
