@@ -267,3 +267,24 @@ fn an_explanation_names_the_clause_that_failed() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn constants_are_folded_and_errors_are_not() {
+    use countersign_core::policy::image::tables::Node;
+
+    let certain = "permit(principal, action, resource)
+        when { 1 + 1 == 2 && !([1, 2].contains(3)) && {a: 5}.a > 4 && (if 1 < 2 then true else context.b) };";
+    let doubtful = "permit(principal, action, resource)
+        when { 9223372036854775807 + 1 == 0 && {a: 5}.b == 4 && (context.b || true) };";
+    let policies = format!("{certain}{doubtful}").parse().unwrap();
+    let compiled = crate::compile_set(&policies, None, &cedar_policy::Entities::empty()).unwrap();
+    let image = Image::decode(&compiled.image).unwrap();
+    let tables = image.tables();
+    let constant: Vec<bool> = tables
+        .policies
+        .clauses
+        .iter()
+        .map(|clause| matches!(tables.nodes.rows[clause.node as usize], Node::Const(_)))
+        .collect();
+    assert_eq!(constant, [true, true, true, true, false, false, false]);
+}
