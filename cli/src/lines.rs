@@ -48,6 +48,11 @@ impl Lines {
         Ok(Self { name, input, number: 0, line: Vec::new() })
     }
 
+    /// The file's name, as messages show it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The file's name and a line's number, as messages show them.
     pub(crate) fn place(&self, line: usize) -> String {
         format!("{}:{line}", self.name)

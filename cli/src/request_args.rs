@@ -147,7 +147,7 @@ impl Lines {
 
     /// The file's name, as messages show it.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        self.lines.name()
     }
 
     /// The file's name and a line's number, as messages show them.
