@@ -57,15 +57,15 @@ impl Search<'_, '_> {
 
     fn expr(&mut self, expr: &Expr, there: &BTreeSet<String>) {
         match expr.expr_kind() {
-            ExprKind::BinaryApp { op: op @ (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul), .. } => {
-                if arithmetic(expr).is_none() {
-                    let name = match op {
-                        BinaryOp::Add => "sum",
-                        BinaryOp::Sub => "difference",
-                        _ => "product",
-                    };
-                    self.say(expr, format!("can fail: the {name} `{expr}` may overflow"));
-                }
+            ExprKind::BinaryApp { op: op @ (BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul), .. }
+                if arithmetic(expr).is_none() =>
+            {
+                let name = match op {
+                    BinaryOp::Add => "sum",
+                    BinaryOp::Sub => "difference",
+                    _ => "product",
+                };
+                self.say(expr, format!("can fail: the {name} `{expr}` may overflow"));
             }
             ExprKind::UnaryApp { op: UnaryOp::Neg, arg } if constant(arg).is_none() => {
                 self.say(expr, format!("can fail: `{expr}` may overflow"));
@@ -82,18 +82,13 @@ impl Search<'_, '_> {
                     self.say(expr, format!("can fail: `{expr}` may overflow"));
                 }
             }
-            ExprKind::BinaryApp { op: BinaryOp::GetTag, .. } => {
-                if !there.contains(&expr.to_string()) {
-                    self.say(expr, format!("can fail: the tag `{expr}` may be absent"));
-                }
+            ExprKind::BinaryApp { op: BinaryOp::GetTag, .. } if !there.contains(&expr.to_string()) => {
+                self.say(expr, format!("can fail: the tag `{expr}` may be absent"));
             }
-            ExprKind::GetAttr { expr: object, .. } => {
-                if self.may_be_unknown(object) && !there.contains(&object.to_string()) {
-                    self.say(
-                        expr,
-                        format!("can fail: nothing may be known of `{object}`, and so no `{expr}`"),
-                    );
-                }
+            ExprKind::GetAttr { expr: object, .. }
+                if self.may_be_unknown(object) && !there.contains(&object.to_string()) =>
+            {
+                self.say(expr, format!("can fail: nothing may be known of `{object}`, and so no `{expr}`"));
             }
             _ => {}
         }
