@@ -156,7 +156,10 @@ impl Ca {
 impl Svid {
     fn run(self) -> Result<Exit, Failure> {
         let (certificate, key) = (self.ca.join("ca.pem"), self.ca.join("ca-key.pem"));
-        let authority = Authority::from_pem(&read(&certificate)?, &read(&key)?)
+        let readable = |path: &Path| {
+            read(path).map_err(|error| Failure::from(error).help("`countersign keys ca` makes an authority"))
+        };
+        let authority = Authority::from_pem(&readable(&certificate)?, &readable(&key)?)
             .map_err(|error| Failure::at(certificate.display(), error))?;
         let spiffe_id = self.spiffe_id.as_deref();
         let svid = authority.issue(&Subject { spiffe_id, hosts: &self.host })?;

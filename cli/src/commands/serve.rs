@@ -187,7 +187,8 @@ fn cluster(text: &str) -> Result<(String, String), String> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path)
+        .map_err(|error| Failure::at(path.display(), format!("expected a readable PEM file: {error}")))
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl Token {
     }
 
     fn mint(&self) -> Result<String, Failure> {
-        let named = read_key(self.key.as_deref().unwrap_or("".as_ref()))?;
+        let named = read_key(self.key.as_deref().unwrap_or("".as_ref()))
+            .map_err(|error| Failure::from(error).help("`countersign keys new` makes one"))?;
         let kid = self.kid.clone().or(named.kid).unwrap_or_else(|| named.key.thumbprint());
         let mut token =
             TokenBuilder::new().header("typ", text_or_null(&self.typ)).header("kid", text_or_null(&kid));

@@ -26,8 +26,9 @@ pub(crate) fn read_key(path: &Path) -> Result<NamedKey, CredentialError> {
 
 /// Reads a text file.
 pub(crate) fn read(path: &Path) -> Result<String, CredentialError> {
-    fs::read_to_string(path)
-        .map_err(|error| CredentialError::File(format!("cannot read {}: {error}", path.display())))
+    fs::read_to_string(path).map_err(|error| {
+        CredentialError::File(format!("{}: expected a readable text file: {error}", path.display()))
+    })
 }
 
 /// Demands that none of these files is there yet, unless `force` replaces them: of several, all are written or none.
@@ -47,7 +48,7 @@ pub(crate) fn expect_free(paths: &[&Path], force: bool) -> Result<(), Credential
 }
 
 fn taken(path: &Path) -> CredentialError {
-    CredentialError::File(format!("{} exists already, use `--force` to replace it", path.display()))
+    CredentialError::File(format!("{}: expected no such file yet, `--force` replaces it", path.display()))
 }
 
 /// Writes a file that only its owner can read. An existing one is an error, unless `force` replaces it.
@@ -63,7 +64,7 @@ pub(crate) fn write_public(path: &Path, text: &str, force: bool) -> Result<(), C
 fn write(path: &Path, text: &str, force: bool, mode: u32) -> Result<(), CredentialError> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => taken(path),
-        _ => CredentialError::File(format!("cannot write {}: {error}", path.display())),
+        _ => CredentialError::File(format!("{}: expected a place to write to: {error}", path.display())),
     };
     expect_free(&[path], force)?;
     if let Some(folder) = path.parent() {
