@@ -16,7 +16,9 @@ use crate::{
     builder::Builder,
     convert,
     error::{CompileError, CompileErrors, Warning, chain, from_diagnostic},
-    lower, nesting,
+    lower,
+    marks::Marks,
+    nesting,
     pack::Pack,
     source::{Source, narrow},
 };
@@ -343,10 +345,13 @@ fn lower_all(
             errors.push(*error);
         }
     }
-    if let (Some((schema, _)), Some(source)) = (schema, &pack.schema)
-        && let Err(error) = lower::schema(&mut builder, schema.as_ref(), source)
-    {
-        errors.push(*error);
+    if let (Some((schema, _)), Some(source)) = (schema, &pack.schema) {
+        if let Err(error) = lower::schema(&mut builder, schema.as_ref(), source) {
+            errors.push(*error);
+        }
+        let sensitive = Marks::read(source)?;
+        builder.tables.schema.sensitive =
+            sensitive.sensitive_paths().map(|path| builder.text(path)).collect();
     }
     let core: &cedar_policy_core::entities::Entities = entities.as_ref();
     let mut sorted: Vec<&ast::Entity> = core.iter().collect();

@@ -29,6 +29,7 @@ mod format;
 mod index;
 pub mod lint;
 mod lower;
+mod marks;
 mod nesting;
 mod pack;
 mod source;

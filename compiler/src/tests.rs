@@ -1,7 +1,8 @@
 //! Errors with their places, identifiers, links, and that the same pack gives the same bytes.
 
 use countersign_core::policy::{
-    Entity, EntityUid, Image, IpNet, Record, Request, Ruling, Value, evaluate, explain, explain::Found,
+    Entity, EntityUid, Image, IpNet, Record, Request, Ruling, SeenValue, Value, evaluate, explain,
+    explain::Found,
 };
 
 use crate::{CompileErrors, CompileOptions, Compiled, Pack, Source, compile};
@@ -287,4 +288,56 @@ fn constants_are_folded_and_errors_are_not() {
         .map(|clause| matches!(tables.nodes.rows[clause.node as usize], Node::Const(_)))
         .collect();
     assert_eq!(constant, [true, true, true, true, false, false, false]);
+}
+
+#[test]
+fn explanations_tell_what_conditions_saw_but_not_what_is_sensitive() {
+    let image = image(&Pack {
+        policies: vec![Source::new(
+            "a.cedar",
+            r#"@id("small") @sensitive("context.amount")
+               permit(principal, action, resource)
+               when { principal.address.zip == "1010" && context.amount < 10 && resource.owner.ssn == "1" }
+               unless { principal has nick && principal.nick == "bob" };
+               @id("near") permit(principal, action, resource)
+               when { principal.address.zip == "1010" && principal.level > 3 };"#,
+        )],
+        schema: Some(Source::new(
+            "a.cedarschema",
+            r#"entity User { level: Long, @sensitive ssn: String, @sensitive address: { zip: String }, nick?: String };
+               entity Doc { owner: User };
+               action read appliesTo { principal: User, resource: Doc, context: { amount: Long } };"#,
+        )),
+        ..Pack::default()
+    });
+    let mut ann = Entity::new(EntityUid::new("User", "ann"));
+    ann.attributes = Record::new()
+        .with("level", 2)
+        .with("ssn", "078-05-1120")
+        .with("address", Record::new().with("zip", "1010"));
+    let mut doc = Entity::new(EntityUid::new("Doc", "1"));
+    doc.attributes = Record::new().with("owner", ann.uid.clone());
+    let asked = |amount: i64| {
+        let context = Record::new().with("amount", amount);
+        let request = Request {
+            principal: &ann.uid,
+            action: &EntityUid::new("Action", "read"),
+            resource: &doc.uid,
+            context: &context,
+            entities: &[&ann, &doc],
+        };
+        let values = |found: &Found| match found {
+            Found::ConditionFalse(condition) => {
+                condition.values.iter().map(|seen| (seen.expression.clone(), seen.value.clone())).collect()
+            }
+            _ => Vec::new(),
+        };
+        explain(&image, &request).findings.iter().map(|finding| values(&finding.result)).collect::<Vec<_>>()
+    };
+    let text = |text: &str| text.to_owned();
+    let found = asked(50);
+    assert_eq!(found[0], [(text("context.amount"), SeenValue::Masked)], "by the policy's annotation");
+    assert_eq!(found[1], [(text("principal.level"), SeenValue::Value(Value::from(2)))]);
+    let found = asked(5);
+    assert_eq!(found[0], [(text("resource.owner.ssn"), SeenValue::Masked)], "through another entity");
 }

@@ -1,5 +1,6 @@
 //! How a decision came about: the question that the policies were asked, and what each had to say.
 
+mod mask;
 mod show;
 mod value;
 
@@ -11,11 +12,12 @@ use crate::decider::Decider;
 use crate::engine::{EngineError, settle};
 use countersign_core::metrics::{Observer, Stage};
 use countersign_core::policy::explain::{Condition, Found};
-use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, explain};
+use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
+use mask::{masked, masked_claims, masked_entity, sensitive_claims};
 use serde_json::{Map, Value, json};
-use value::entity_json;
 pub(crate) use value::record_json;
+use value::{entity_json, value_json};
 
 /// A decision, explained.
 pub(crate) struct Explanation {
@@ -80,7 +82,9 @@ impl Explanation {
         let reason = decision.member("reason");
         Ok(Self {
             record: decision.record(decider.prefix()),
-            token: bearer.and_then(|text| token::decode(text).ok()),
+            token: bearer
+                .and_then(|text| token::decode(text).ok())
+                .map(|(header, claims)| (header, masked_claims(claims, &sensitive_claims(&settings)))),
             verified: decision.member("issuer").is_some(),
             question: listener.asked,
             reason: Reason::ALL.iter().copied().find(|one| Some(one.code()) == reason),
@@ -110,10 +114,10 @@ impl Asked {
             found.map_or_else(|| Entity::new(uid.clone()), |entity| (*entity).clone())
         };
         Self {
-            principal: entity(request.principal),
+            principal: masked_entity(image, entity(request.principal)),
             action: request.action.to_string(),
-            resource: entity(request.resource),
-            context: request.context.clone(),
+            resource: masked_entity(image, entity(request.resource)),
+            context: masked(image, "context", request.context),
             findings: explanation
                 .findings
                 .iter()
@@ -152,6 +156,7 @@ impl Finding {
             "reason": self.note,
             "result": result,
             "condition": condition.map(|condition| condition.text.as_str()),
+            "values": condition.map(|condition| condition.values.iter().map(seen_json).collect::<Vec<_>>()),
             "error": error,
             "relevant": self.relevant,
         })
@@ -169,6 +174,15 @@ impl Finding {
                 ("condition_failed", Some(condition), Some(format!("{kind}: {text}")))
             }
         }
+    }
+}
+
+/// A part of a condition with what it saw: a value, `"masked": true`, or an error.
+fn seen_json(seen: &Seen) -> Value {
+    match &seen.value {
+        SeenValue::Value(value) => json!({ "expression": seen.expression, "value": value_json(value) }),
+        SeenValue::Masked => json!({ "expression": seen.expression, "masked": true }),
+        SeenValue::Fault(kind) => json!({ "expression": seen.expression, "error": kind.to_string() }),
     }
 }
 

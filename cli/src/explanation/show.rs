@@ -4,7 +4,7 @@ use super::value::text;
 use super::{Asked, Explanation, Finding, effect};
 use crate::console::{BAD, DIM, GOOD, HEADING, HINT, count};
 use countersign_core::policy::explain::Found;
-use countersign_core::policy::{Effect, Record};
+use countersign_core::policy::{Effect, Record, SeenValue};
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -130,6 +130,14 @@ fn policy(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let (_, condition, error) = finding.parts();
     if let Some(condition) = condition {
         writeln!(out, "      {style}because{style:#} this is not so: {}", condition.text)?;
+        for seen in &condition.values {
+            let value = match &seen.value {
+                SeenValue::Value(value) => text(value),
+                SeenValue::Masked => format!("{DIM}(masked){DIM:#}"),
+                SeenValue::Fault(kind) => format!("{DIM}{kind}{DIM:#}"),
+            };
+            writeln!(out, "          {} {DIM}was{DIM:#} {value}", seen.expression)?;
+        }
     }
     match error {
         Some(error) => writeln!(out, "      {BAD}error{BAD:#} {error}"),

@@ -25,13 +25,14 @@ pub(super) fn text(value: &Cedar) -> String {
     }
 }
 
-fn json(value: &Cedar) -> Value {
+/// A value as data.
+pub(super) fn value_json(value: &Cedar) -> Value {
     match value {
         Cedar::Bool(value) => (*value).into(),
         Cedar::Long(value) => (*value).into(),
         Cedar::String(text) => Value::from(&**text),
         Cedar::Entity(uid) => uid.to_string().into(),
-        Cedar::Set(set) => set.members().iter().map(json).collect(),
+        Cedar::Set(set) => set.members().iter().map(value_json).collect(),
         Cedar::Record(record) => record_json(record),
         Cedar::Decimal(value) => value.to_string().into(),
         Cedar::Datetime(value) => value.to_string().into(),
@@ -42,7 +43,7 @@ fn json(value: &Cedar) -> Value {
 
 /// A record as data.
 pub(crate) fn record_json(record: &Record) -> Value {
-    Value::Object(record.iter().map(|(name, value)| (name.to_owned(), json(value))).collect())
+    Value::Object(record.iter().map(|(name, value)| (name.to_owned(), value_json(value))).collect())
 }
 
 /// An entity as data.

@@ -9,7 +9,8 @@ use cedar_policy_core::{
     validator::{ValidatorActionId, ValidatorSchema, types::Type},
 };
 
-use super::{Finding, LintOptions, Rule, inputs::Marks, logic::Tree};
+use super::{Finding, LintOptions, Rule, logic::Tree};
+use crate::marks::{Marks, names};
 use crate::{
     compile::Parsed,
     error::{CompileError, CompileErrors},
@@ -219,9 +220,4 @@ impl<'a> Subject<'a> {
             })
             .collect()
     }
-}
-
-/// The names in `@allow("a, b")`.
-pub(super) fn names(text: &str) -> Vec<String> {
-    text.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -72,7 +72,7 @@ fn entities(subjects: &[Subject<'_>], world: &World<'_>, findings: &mut Vec<Find
             || world.ancestors(&uid).any(|ancestor| named.contains(ancestor))
             || asked.contains(&ty)
             || entity.uid().entity_type().is_action();
-        if used || world.marks.allow(&ty, Rule::UnusedEntity) {
+        if used || world.marks.allow(&ty, Rule::UnusedEntity.name()) {
             continue;
         }
         let id: &str = entity.uid().eid().as_ref();
@@ -101,8 +101,8 @@ fn attributes(subjects: &[Subject<'_>], world: &World<'_>, findings: &mut Vec<Fi
         }
     }
     for path in unused {
-        if world.marks.allow(&path, Rule::UnusedAttribute)
-            || world.marks.allow(path.split('.').next().unwrap_or_default(), Rule::UnusedAttribute)
+        if world.marks.allow(&path, Rule::UnusedAttribute.name())
+            || world.marks.allow(path.split('.').next().unwrap_or_default(), Rule::UnusedAttribute.name())
         {
             continue;
         }

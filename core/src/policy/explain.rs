@@ -3,10 +3,10 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    evaluate::{Decision, ErrorKind, Evaluation, Match, Outcome, Ruling, evaluate},
+    evaluate::{Decision, ErrorKind, Evaluation, Match, Outcome, Ruling, Seen, evaluate, seen},
     image::{
         Image, Policy,
-        tables::{Clause, Effect, PolicyIndex, Span},
+        tables::{Clause, Effect, PolicyIndex},
     },
     print,
     value::Request,
@@ -57,6 +57,8 @@ pub struct Condition {
     pub offset: u32,
     /// Its length in bytes.
     pub len: u32,
+    /// What it saw: its parts that come from the request or from entities, with their values.
+    pub values: Vec<Seen>,
 }
 
 /// Explains the answer to `request`.
@@ -66,17 +68,18 @@ pub fn explain<'i>(image: &'i Image, request: &Request<'_>) -> Explanation<'i> {
     let mut findings = Vec::with_capacity(image.policy_count());
     for (index, policy) in (0..).zip(image.policies()) {
         let mut evaluation = Evaluation::new(image, request);
-        let result = describe(image, policy, evaluation.matches(policy.row()));
+        let matched = evaluation.matches(policy.row());
+        let result = describe(&mut evaluation, policy, matched);
         findings.push(Finding { index, policy, result });
     }
     Explanation { outcome, findings }
 }
 
-fn describe(image: &Image, policy: Policy<'_>, matched: Match) -> Found {
-    let clauses = policy.row().clauses.of(&image.tables().policies.clauses);
-    let condition = |at: usize| match clauses.get(at) {
-        Some(clause) => written(image, policy.span(), clause),
-        None => Condition { text: String::new(), offset: 0, len: 0 },
+fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match) -> Found {
+    let clauses = policy.row().clauses.of(&evaluation.image.tables().policies.clauses);
+    let mut condition = |at: usize| match clauses.get(at) {
+        Some(clause) => written(evaluation, policy, clause),
+        None => Condition { text: String::new(), offset: 0, len: 0, values: Vec::new() },
     };
     match matched {
         Match::Satisfied => Found::Satisfied,
@@ -85,16 +88,20 @@ fn describe(image: &Image, policy: Policy<'_>, matched: Match) -> Found {
         Match::OtherResource => Found::OtherResource,
         Match::ClauseFalse(at) => Found::ConditionFalse(condition(at)),
         Match::ClauseFailed(at, fault) => {
-            Found::Failed(condition(at), fault.kind, print::expression(image.tables(), fault.node))
+            let condition = condition(at);
+            Found::Failed(condition, fault.kind, print::expression(evaluation.image.tables(), fault.node))
         }
     }
 }
 
-fn written(image: &Image, span: Span, clause: &Clause) -> Condition {
+fn written(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, clause: &Clause) -> Condition {
+    let masks: Vec<&str> =
+        policy.annotation("sensitive").unwrap_or_default().split(',').map(str::trim).collect();
     Condition {
-        text: print::expression(image.tables(), clause.node),
-        offset: span.offset.saturating_add(clause.offset),
+        text: print::expression(evaluation.image.tables(), clause.node),
+        offset: policy.span().offset.saturating_add(clause.offset),
         len: clause.len,
+        values: seen(evaluation, clause.node, &masks),
     }
 }
 

@@ -45,7 +45,7 @@ mod small;
 mod value;
 pub mod wire;
 
-pub use evaluate::{Decision, ErrorKind, Outcome, PolicyError, Ruling, evaluate};
+pub use evaluate::{Decision, ErrorKind, Outcome, PolicyError, Ruling, Seen, SeenValue, evaluate};
 pub use explain::explain;
 pub use extension::{Datetime, Decimal, Duration, IpNet};
 pub use image::{

@@ -40,6 +40,17 @@ impl<'i> Schema<'i> {
         schema.actions.is_empty() && schema.entities.is_empty()
     }
 
+    /// Whether `path` (`User.address.zip`, `context.card`), or something that holds it, is annotated as sensitive.
+    #[must_use]
+    pub fn is_sensitive(&self, path: &str) -> bool {
+        let tables = self.image.tables();
+        let marked = |path: &str| {
+            tables.schema.sensitive.binary_search_by(|have| tables.strings.get(*have).cmp(path)).is_ok()
+        };
+        let holders = path.match_indices('.').filter_map(|(at, _)| path.get(..at));
+        holders.chain([path]).any(marked)
+    }
+
     /// The declaration of an action.
     #[must_use]
     pub fn action(&self, action: &EntityUid) -> Option<Action<'i>> {

@@ -48,6 +48,11 @@ impl ClaimPath {
         Ok(Self(steps))
     }
 
+    /// The top-level member that it starts from.
+    pub fn member(&self) -> &str {
+        self.0.first().map_or("", |name| name)
+    }
+
     /// The claim's value, where there is one. Pointers go through objects only: an array's order carries no meaning here.
     ///
     /// # Errors

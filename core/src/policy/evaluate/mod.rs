@@ -10,6 +10,7 @@ mod expr;
 mod hierarchy;
 mod memo;
 mod outcome;
+mod seen;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tree;
@@ -19,6 +20,8 @@ pub(crate) use compare::constants_in_order;
 use hierarchy::Ancestry;
 use memo::Memo;
 pub use outcome::{Decision, ErrorKind, ErrorList, Outcome, PolicyError, PolicyList, Ruling};
+pub(crate) use seen::seen;
+pub use seen::{Seen, SeenValue};
 pub(crate) use val::{Ent, RecordRef, SetRef, Val};
 
 use super::{

@@ -456,6 +456,13 @@ fn schema(reader: &mut Reader<'_>, tables: &mut Tables) -> Result<(), ImageError
         reader.ensure(schema.entities.last().is_none_or(|last| last.ty < row.ty), Defect::Order)?;
         schema.entities.push(row);
     }
+    for _ in 0..reader.count()? {
+        let path: Sym = reader.index(strings)?;
+        let text = tables.strings.get(path);
+        let follows = schema.sensitive.last().is_none_or(|last| tables.strings.get(*last) < text);
+        reader.ensure(follows, Defect::Order)?;
+        schema.sensitive.push(path);
+    }
     Ok(())
 }
 

@@ -416,4 +416,8 @@ fn schema(out: &mut Writer, schema: &Schema) {
             out.run(choices, &schema.choices);
         }
     }
+    out.count(&schema.sensitive);
+    for path in &schema.sensitive {
+        out.number(*path);
+    }
 }

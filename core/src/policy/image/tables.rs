@@ -501,6 +501,8 @@ pub struct Schema {
     pub actions: Vec<ActionRow>,
     /// Entity types, sorted.
     pub entities: Vec<EntityTypeRow>,
+    /// What is sensitive, sorted: `User`, `User.ssn`, `context.card`.
+    pub sensitive: Vec<Sym>,
 }
 
 /// Everything in an image.
