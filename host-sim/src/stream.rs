@@ -19,6 +19,14 @@ pub(crate) enum Stage {
     Done,
 }
 
+/// What to offer the filter next.
+pub(crate) enum Step {
+    Wait,
+    Headers { count: u32, end: bool },
+    Body { size: u32, end: bool },
+    Trailers { count: u32 },
+}
+
 /// The request or the response: what arrived, what the filter holds, what it let pass.
 pub(crate) struct Half {
     pub(crate) headers: HeaderMap,
@@ -142,6 +150,57 @@ impl Half {
             std::mem::swap(old, new);
         }
         *self = fresh;
+    }
+
+    /// Takes the next part to offer.
+    pub(crate) fn next(&mut self) -> Step {
+        loop {
+            if self.stopped {
+                return Step::Wait;
+            }
+            let last = self.ended && !self.has_trailers;
+            match self.stage {
+                Stage::Empty | Stage::Done => return Step::Wait,
+                Stage::Headers => {
+                    self.stage = Stage::Body;
+                    self.live_headers = true;
+                    return Step::Headers {
+                        count: self.headers.len() as u32,
+                        end: last && self.waiting.is_empty(),
+                    };
+                }
+                Stage::Body => match self.waiting.pop_front() {
+                    Some(chunk) => {
+                        if self.buffer.is_empty() {
+                            self.buffer = chunk;
+                        } else {
+                            self.buffer.extend_from_slice(&chunk);
+                        }
+                        self.live_body = true;
+                        return Step::Body {
+                            size: self.buffer.len() as u32,
+                            end: last && self.waiting.is_empty(),
+                        };
+                    }
+                    None if !self.ended => return Step::Wait,
+                    None if self.has_trailers => self.stage = Stage::Trailers,
+                    None => self.stage = Stage::Done,
+                },
+                Stage::Trailers => {
+                    self.stage = Stage::Done;
+                    self.live_trailers = true;
+                    return Step::Trailers { count: self.trailers.len() as u32 };
+                }
+            }
+        }
+    }
+
+    /// Lets pass what was held, whatever it was held at.
+    pub(crate) fn resume(&mut self) {
+        self.stopped = false;
+        self.holding = false;
+        self.release();
+        self.flush();
     }
 
     pub(crate) fn message(&self) -> Message {

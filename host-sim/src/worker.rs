@@ -13,7 +13,7 @@ use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
 use crate::rng::Rng;
 use crate::shared::Shared;
 use crate::status::BROKEN_CONNECTION;
-use crate::stream::{End, Half, Stage, Stream};
+use crate::stream::{End, Stage, Step, Stream};
 use crate::vm::{Answer, Plugin, ROOT, Vm};
 
 pub(crate) struct Worker {
@@ -28,14 +28,6 @@ pub(crate) struct Worker {
 enum Side {
     Request,
     Response,
-}
-
-/// What to offer the filter next.
-enum Step {
-    Wait,
-    Headers { count: u32, end: bool },
-    Body { size: u32, end: bool },
-    Trailers { count: u32 },
 }
 
 impl Worker {
@@ -298,7 +290,7 @@ impl Worker {
                 return;
             }
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
-            let step = next(half);
+            let step = half.next();
             if half.buffer.len() > limit && side == Side::Request {
                 half.release();
                 stream.actions.local_reply = Some(too_large());
@@ -407,10 +399,10 @@ impl Worker {
             return;
         }
         if actions.continue_request {
-            resume(&mut stream.request);
+            stream.request.resume();
         }
         if actions.continue_response {
-            resume(&mut stream.response);
+            stream.response.resume();
         }
     }
 
@@ -457,53 +449,4 @@ impl Worker {
             ResponseOutcome::Sent(stream.response.message())
         }
     }
-}
-
-fn next(half: &mut Half) -> Step {
-    loop {
-        if half.stopped {
-            return Step::Wait;
-        }
-        let last = half.ended && !half.has_trailers;
-        match half.stage {
-            Stage::Empty | Stage::Done => return Step::Wait,
-            Stage::Headers => {
-                half.stage = Stage::Body;
-                half.live_headers = true;
-                return Step::Headers {
-                    count: half.headers.len() as u32,
-                    end: last && half.waiting.is_empty(),
-                };
-            }
-            Stage::Body => match half.waiting.pop_front() {
-                Some(chunk) => {
-                    if half.buffer.is_empty() {
-                        half.buffer = chunk;
-                    } else {
-                        half.buffer.extend_from_slice(&chunk);
-                    }
-                    half.live_body = true;
-                    return Step::Body {
-                        size: half.buffer.len() as u32,
-                        end: last && half.waiting.is_empty(),
-                    };
-                }
-                None if !half.ended => return Step::Wait,
-                None if half.has_trailers => half.stage = Stage::Trailers,
-                None => half.stage = Stage::Done,
-            },
-            Stage::Trailers => {
-                half.stage = Stage::Done;
-                half.live_trailers = true;
-                return Step::Trailers { count: half.trailers.len() as u32 };
-            }
-        }
-    }
-}
-
-fn resume(half: &mut Half) {
-    half.stopped = false;
-    half.holding = false;
-    half.release();
-    half.flush();
 }
