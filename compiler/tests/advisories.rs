@@ -514,8 +514,9 @@ fn policies_are_bounded() {
     use countersign_core::policy::Image;
     use countersign_core::policy::encode;
     use countersign_core::policy::image::tables::{Binary, Const, Node};
-    // The permit, then the forbid, which is named as what decides.
-    for (policy, determining) in [(0, json!([])), (1, json!(["vault-is-closed"]))] {
+    // The permit, then the forbid. The steps are the request's: once they are gone, the forbid can't be evaluated either, and is
+    // named as what decides.
+    for policy in [0, 1] {
         let mut tables = Image::decode(&image()).expect("an image").tables().clone();
         let mut push = |node| {
             tables.nodes.rows.push(node);
@@ -533,6 +534,6 @@ fn policies_are_bounded() {
             World::of(&with(&config(), json!({ "policy": { "image": standard_base64(&encode(&tables)) } })));
         let (_, answer) = world.open(&call().bearer(&good_token()));
         assert_eq!(answer.reason(), "policy.limit");
-        assert_eq!(answer.audited()["policies"], determining);
+        assert_eq!(answer.audited()["policies"], json!(["vault-is-closed"]));
     }
 }

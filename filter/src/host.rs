@@ -3,42 +3,16 @@
 //! A status that nobody expected, or bytes that are not UTF-8, are never a reason to panic: in a gateway that is denial of
 //! service.
 
+use crate::abi::{
+    DOWNSTREAM, HTTP_CALL_RESPONSE_BODY, HTTP_CALL_RESPONSE_HEADERS, NOT_FOUND, PLUGIN_CONFIGURATION,
+    REQUEST_HEADERS, REQUEST_STREAM, REQUEST_TRAILERS,
+};
+pub(crate) use crate::abi::{Level, MetricKind};
 use std::time::Duration;
 
 /// A status other than `Ok` (proxy-wasm ABI, `proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Refused(pub u32);
-
-/// Log levels of the ABI that the filter uses.
-#[derive(Clone, Copy)]
-pub(crate) enum Level {
-    /// Audit lines.
-    Info = 2,
-    /// Something to look into.
-    Warn = 3,
-    /// A configuration that is refused.
-    Error = 4,
-    /// A fault of ours.
-    Critical = 5,
-}
-
-/// Kinds of metrics of the ABI.
-#[derive(Clone, Copy)]
-pub(crate) enum MetricKind {
-    /// Only grows.
-    Counter = 0,
-    /// A distribution.
-    Histogram = 2,
-}
-
-const REQUEST_HEADERS: u32 = 0;
-const REQUEST_TRAILERS: u32 = 1;
-const PLUGIN_CONFIGURATION: u32 = 7;
-const HTTP_CALL_RESPONSE_HEADERS: u32 = 6;
-const HTTP_CALL_RESPONSE_BODY: u32 = 4;
-const REQUEST_STREAM: u32 = 0;
-const DOWNSTREAM: u32 = 2;
-const NOT_FOUND: u32 = 1;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {

@@ -9,6 +9,7 @@
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+mod abi;
 #[cfg(not(test))]
 mod callbacks;
 #[cfg(not(test))]

@@ -1,18 +1,10 @@
 //! All contexts of a VM, by the ids that the host gives them.
 
+pub(crate) use crate::abi::Action;
 use crate::root::Root;
 use crate::stream::Stream;
 use countersign_core::exchange::Flow;
 use std::collections::BTreeMap;
-
-/// What the host is to do with a part of a request (proxy-wasm ABI, `proxy_action_t`).
-#[derive(Clone, Copy)]
-pub(crate) enum Action {
-    /// Let it pass.
-    Continue = 0,
-    /// Keep it.
-    Pause = 1,
-}
 
 impl From<Flow> for Action {
     fn from(flow: Flow) -> Self {

@@ -106,8 +106,8 @@ impl<'n> Bench<'n> {
 
         let wanted = |entity: &&cedar_policy::Entity| {
             brought.iter().any(|json| {
-                json["uid"]["id"] == Value::from(entity.uid().id().unescaped())
-                    && json["uid"]["type"] == Value::from(entity.uid().type_name().to_string())
+                json["uid"]["id"] == entity.uid().id().unescaped()
+                    && json["uid"]["type"] == entity.uid().type_name().to_string()
             })
         };
         let (mut asked, mut ours) = (Vec::new(), Vec::new());

@@ -93,7 +93,7 @@ fn rbac(size: usize) -> Set {
              when {{ principal.tenant == resource.tenant }};"
         )
     };
-    let (middle, last) = (size / 2 & !1, (size - 1) & !1);
+    let (middle, last) = ((size / 2) & !1, (size - 1) & !1);
     let role = |at: usize| uid("Role", &format!("r{at}"));
     let entities = vec![
         json!({ "uid": role(middle), "attrs": {}, "parents": [] }),
