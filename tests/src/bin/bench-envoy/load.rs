@@ -20,7 +20,7 @@ local requests = {}
 local at = tonumber(os.getenv("FIRST"))
 function init(args)
   for token in io.lines(os.getenv("TOKENS")) do
-    local headers = { ["authorization"] = "Bearer " .. token, ["host"] = "api.bank.example" }
+    local headers = { ["authorization"] = "Bearer " .. token, ["Host"] = "api.bank.example" }
     requests[#requests + 1] = wrk.format(os.getenv("METHOD"), os.getenv("TARGET"), headers)
   end
 end
