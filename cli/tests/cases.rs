@@ -117,3 +117,32 @@ fn explains_what_each_policy_has_to_say() {
     countersign_with(&["explain", "--cases", "-", "--item", "3"], &case().to_string()).exits(2);
     countersign_with(&["explain", "--cases", "-", "--line", "2"], &case().to_string()).exits(2);
 }
+
+#[test]
+fn explanations_tell_values_but_nothing_sensitive() {
+    let entity = |kind: &str, id: &str| json!({ "type": kind, "id": id });
+    let case = json!({
+        "policy": r#"@sensitive("context.amount") permit(principal, action, resource) when { context.amount < 10 };
+            permit(principal, action, resource) when { principal.level == 7 && principal.ssn == "" };
+            permit(principal, action, resource) when { principal.ssn == "" };"#,
+        "schema": "entity User { level: Long, @sensitive ssn: String }; entity Doc;
+            action read appliesTo { principal: User, resource: Doc, context: { amount: Long } };",
+        "entities": [
+            { "uid": entity("User", "ann"), "attrs": { "level": 2, "ssn": "078-05-1120" }, "parents": [] },
+        ],
+        "requests": [{
+            "principal": entity("User", "ann"), "action": entity("Action", "read"), "resource": entity("Doc", "1"),
+            "context": { "amount": 87_654 },
+        }],
+    })
+    .to_string();
+    for format in ["pretty", "json"] {
+        let run = countersign_with(&["explain", "--cases", "-", "--format", format], &case).exits(0);
+        let told = run.out();
+        for secret in ["078-05-1120", "87654"] {
+            assert!(!told.contains(secret), "{}", told);
+        }
+        assert!(told.contains("principal.level") && told.contains("principal.ssn"), "{}", told);
+        assert!(told.contains("masked"), "{}", told);
+    }
+}

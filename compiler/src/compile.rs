@@ -296,17 +296,21 @@ pub(crate) fn read_entities(
 
 /// Compiles what the official crate has already read, without validating it: for evaluating given cases.
 ///
+/// The official crate's schema has lost its annotations: `annotations` is its source.
+///
 /// # Errors
 ///
 /// Where something can't be lowered.
 pub fn compile_set(
     set: &PolicySet,
     schema: Option<&Schema>,
+    annotations: Option<&Source>,
     entities: &Entities,
 ) -> Result<Compiled, CompileErrors> {
     let mut parsed =
         Parsed { set: set.clone(), policies: Vec::new(), sources: HashMap::new(), unlinked: Vec::new() };
-    let mut pack = Pack { schema: Some(Source::new("schema", "")), ..Pack::default() };
+    let source = annotations.cloned().unwrap_or_else(|| Source::new("schema", ""));
+    let mut pack = Pack { schema: Some(source), ..Pack::default() };
     for policy in set.policies() {
         let ast: &ast::Policy = policy.as_ref();
         let text = ast.loc().map_or_else(|| "".into(), |loc| loc.src.clone());

@@ -278,7 +278,7 @@ fn constants_are_folded_and_errors_are_not() {
     let doubtful = "permit(principal, action, resource)
         when { 9223372036854775807 + 1 == 0 && {a: 5}.b == 4 && (context.b || true) };";
     let policies = format!("{certain}{doubtful}").parse().unwrap();
-    let compiled = crate::compile_set(&policies, None, &cedar_policy::Entities::empty()).unwrap();
+    let compiled = crate::compile_set(&policies, None, None, &cedar_policy::Entities::empty()).unwrap();
     let image = Image::decode(&compiled.image).unwrap();
     let tables = image.tables();
     let constant: Vec<bool> = tables

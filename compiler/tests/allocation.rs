@@ -89,7 +89,7 @@ fn an_allow_among_a_thousand_conditions_allocates_nothing() {
         })
         .collect();
     let set = policies.parse().expect("policies");
-    let compiled = compile_set(&set, None, &Entities::empty()).expect("compiles");
+    let compiled = compile_set(&set, None, None, &Entities::empty()).expect("compiles");
     let image = Image::decode(&compiled.image).expect("usable");
 
     let mut alice = Entity::new(EntityUid::new("User", "alice"));

@@ -8,10 +8,39 @@ use std::collections::BTreeSet;
 /// What stands for a value that the schema calls sensitive.
 const MASK: &str = "(masked)";
 
-/// The entity without what is sensitive in it.
-pub(super) fn masked_entity(image: &Image, mut entity: Entity) -> Entity {
-    entity.attributes = masked(image, entity.uid.ty(), &entity.attributes);
-    entity
+/// The question's parts without what is sensitive: by the schema, or by the annotation of a policy, which names it as
+/// `principal.ssn`, `resource.iban` or `context.card`.
+pub(super) struct Masks<'i> {
+    image: &'i Image,
+    named: BTreeSet<&'i str>,
+}
+
+impl<'i> Masks<'i> {
+    pub(super) fn new(image: &'i Image) -> Self {
+        let lists = image.policies().filter_map(|policy| policy.annotation("sensitive"));
+        Self { image, named: lists.flat_map(|list| list.split(',').map(str::trim)).collect() }
+    }
+
+    /// The entity that `variable` stands for.
+    pub(super) fn entity(&self, variable: &str, mut entity: Entity) -> Entity {
+        entity.attributes = self.record(variable, entity.uid.ty(), &entity.attributes);
+        entity
+    }
+
+    /// The record that policies reach by `variable` and the schema by `path`.
+    pub(super) fn record(&self, variable: &str, path: &str, record: &Record) -> Record {
+        let field = |(name, value): (&str, &Cedar)| {
+            let (variable, path) = (format!("{variable}.{name}"), format!("{path}.{name}"));
+            let value = match value {
+                _ if self.named.contains(&*variable) => Cedar::from(MASK),
+                _ if self.image.schema().is_sensitive(&path) => Cedar::from(MASK),
+                Cedar::Record(inner) => Cedar::Record(self.record(&variable, &path, inner)),
+                other => other.clone(),
+            };
+            (name.to_owned(), value)
+        };
+        record.iter().map(field).collect()
+    }
 }
 
 /// The members of tokens that become sensitive attributes.
@@ -52,18 +81,4 @@ pub(super) fn masked_claims(mut claims: Value, sensitive: &BTreeSet<&str>) -> Va
         }
     }
     claims
-}
-
-/// The record without what is sensitive in it.
-pub(super) fn masked(image: &Image, path: &str, record: &Record) -> Record {
-    let field = |(name, value): (&str, &Cedar)| {
-        let path = format!("{path}.{name}");
-        let value = match value {
-            _ if image.schema().is_sensitive(&path) => Cedar::from(MASK),
-            Cedar::Record(inner) => Cedar::Record(masked(image, &path, inner)),
-            other => other.clone(),
-        };
-        (name.to_owned(), value)
-    };
-    record.iter().map(field).collect()
 }

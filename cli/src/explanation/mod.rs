@@ -14,7 +14,7 @@ use countersign_core::metrics::{Observer, Stage};
 use countersign_core::policy::explain::{Condition, Found};
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
-use mask::{masked, masked_claims, masked_entity, sensitive_claims};
+use mask::{Masks, masked_claims, sensitive_claims};
 use serde_json::{Map, Value, json};
 pub(crate) use value::record_json;
 use value::{entity_json, value_json};
@@ -113,11 +113,12 @@ impl Asked {
             let found = request.entities.iter().find(|entity| entity.uid == *uid);
             found.map_or_else(|| Entity::new(uid.clone()), |entity| (*entity).clone())
         };
+        let masks = Masks::new(image);
         Self {
-            principal: masked_entity(image, entity(request.principal)),
+            principal: masks.entity("principal", entity(request.principal)),
             action: request.action.to_string(),
-            resource: masked_entity(image, entity(request.resource)),
-            context: masked(image, "context", request.context),
+            resource: masks.entity("resource", entity(request.resource)),
+            context: masks.record("context", "context", request.context),
             findings: explanation
                 .findings
                 .iter()

@@ -26,7 +26,7 @@ pub use read::CaseError;
 use cedar_policy::{Entities, PolicySet, Request, Schema};
 use serde_json::Value;
 
-use crate::{CompileErrors, Compiled, compile_set};
+use crate::{CompileErrors, Compiled, Source, compile_set};
 
 /// Policies, schema and entities, as the official crate holds them.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Case {
     pub policies: PolicySet,
     /// The schema, where there is one.
     pub schema: Option<Schema>,
+    /// Its source.
+    pub schema_source: Option<Source>,
     /// The entities, the schema's actions among them.
     pub entities: Entities,
     /// What was read otherwise than the case has it, in words.
@@ -77,7 +79,7 @@ impl Case {
     ///
     /// Where something can't be lowered.
     pub fn compile(&self) -> Result<Compiled, CompileErrors> {
-        compile_set(&self.policies, self.schema.as_ref(), &self.entities)
+        compile_set(&self.policies, self.schema.as_ref(), self.schema_source.as_ref(), &self.entities)
     }
 
     /// The image without the entities.
@@ -86,7 +88,7 @@ impl Case {
     ///
     /// As [`compile`](Self::compile).
     pub fn compile_without_entities(&self) -> Result<Compiled, CompileErrors> {
-        compile_set(&self.policies, self.schema.as_ref(), &Entities::empty())
+        compile_set(&self.policies, self.schema.as_ref(), self.schema_source.as_ref(), &Entities::empty())
     }
 }
 

@@ -12,7 +12,7 @@ use cedar_policy::{
 use serde_json::Value;
 
 use super::{Answer, Case, CaseRequest};
-use crate::{error::chain, nesting};
+use crate::{error::chain, nesting, source::Source};
 
 /// Where a case is wrong, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +59,11 @@ pub(super) fn case(case: &Value) -> Result<Case, CaseError> {
             bare.ok_or_else(|| wrong("entities", chain(&error)))?
         }
     };
-    Ok(Case { policies, schema, entities, notes })
+    let schema_source = case.get("schema").map(|schema| match schema {
+        Value::String(text) => Source::new("schema.cedarschema", text.as_str()),
+        json => Source::new("schema.json", json.to_string()),
+    });
+    Ok(Case { policies, schema, schema_source, entities, notes })
 }
 
 /// `entities` with the schema's actions, those that they lack.

@@ -105,9 +105,9 @@ impl Case {
     /// The image with the entities in it, and one without them.
     pub(crate) fn images(&self) -> Result<[Image; 2], String> {
         let compiled =
-            compile_set(&self.set, self.schema.as_ref(), &self.entities).map_err(|e| e.to_string())?;
-        let bare =
-            compile_set(&self.set, self.schema.as_ref(), &Entities::empty()).map_err(|e| e.to_string())?;
+            compile_set(&self.set, self.schema.as_ref(), None, &self.entities).map_err(|e| e.to_string())?;
+        let bare = compile_set(&self.set, self.schema.as_ref(), None, &Entities::empty())
+            .map_err(|e| e.to_string())?;
         Ok([Image::decode(&compiled.image).expect("usable"), Image::decode(&bare.image).expect("usable")])
     }
 
