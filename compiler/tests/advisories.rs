@@ -5,6 +5,7 @@
 mod gateway;
 
 use countersign_core::exchange::Event;
+use countersign_core::gateway::Notice;
 use countersign_core::time::Span;
 use gateway::{
     ISSUER, NOW, REMOTE_ISSUER, World, call, claims, config, ed25519, es256, get, good_token, image, load,
@@ -241,6 +242,15 @@ fn a_fetch_that_is_never_answered_holds_nobody() {
     assert!(notices > 0);
     let ended = world.tell(&mut held, Event::Timeout);
     assert_eq!(ended.reason(), "system.timeout");
+
+    // A fetch that the host never began: the wait itself is over.
+    let mut world = World::new();
+    let (held, answer) = world.open(&call().bearer(&partner_token("alice")));
+    assert_eq!(answer.reason(), "held");
+    world.now = world.now.plus(Span::from_secs(2));
+    world.gateway.tick(world.now);
+    let over = Notice::TimedOut(held.id);
+    assert!(std::iter::from_fn(|| world.gateway.poll_notice()).any(|notice| notice == over));
 }
 
 /// Envoy's OAuth2 filter accepted any token.
