@@ -146,3 +146,38 @@ fn explanations_tell_values_but_nothing_sensitive() {
         assert!(told.contains("masked"), "{}", told);
     }
 }
+
+#[test]
+fn a_record_does_not_tell_what_is_sensitive_within_it() {
+    let entity = |kind: &str, id: &str| json!({ "type": kind, "id": id });
+    for policy in [
+        // By the schema, the whole record that holds it; by the policy, what its mask holds and what holds its mask.
+        r#"permit(principal, action, resource) when { context.card == {number: "1", kind: "debit"} };"#,
+        r#"permit(principal, action, resource) when { principal.home == {street: "a", zip: "b"} };"#,
+        r#"@sensitive("context.plain") permit(principal, action, resource) when { context.plain.note == "x" };"#,
+        r#"@sensitive("context.plain.note") permit(principal, action, resource) when { context.plain == {note: "x"} };"#,
+    ] {
+        let case = json!({
+            "policy": policy,
+            "schema": "entity User { home: { street: String, @sensitive zip: String } }; entity Doc;
+                action read appliesTo { principal: User, resource: Doc, context: {
+                    card: { @sensitive number: String, kind: String }, plain: { note: String } } };",
+            "entities": [{
+                "uid": entity("User", "ann"),
+                "attrs": { "home": { "street": "main", "zip": "secret-zip" } }, "parents": [],
+            }],
+            "requests": [{
+                "principal": entity("User", "ann"), "action": entity("Action", "read"), "resource": entity("Doc", "1"),
+                "context": { "card": { "number": "secret-number", "kind": "credit" }, "plain": { "note": "secret-note" } },
+            }],
+        })
+        .to_string();
+        let run = countersign_with(&["explain", "--cases", "-", "--format", "json"], &case).exits(0);
+        let told = run.out();
+        let named = policy.starts_with('@');
+        for secret in ["secret-zip", "secret-number"].into_iter().chain(named.then_some("secret-note")) {
+            assert!(!told.contains(secret), "{policy}: {told}");
+        }
+        assert!(told.contains("\"masked\":true"), "{policy}: {told}");
+    }
+}

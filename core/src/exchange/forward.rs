@@ -65,7 +65,8 @@ pub(super) fn edits(
     edits
 }
 
-/// The headers that a client sent under a name of ours, or that the configuration keeps from going upstream. One name once: the host removes every header of it.
+/// The headers that a client sent under a name of ours, or that the configuration keeps from going upstream. One name once:
+/// the host removes every header of it.
 fn ours(head: &RequestHead<'_>, settings: &Settings) -> Vec<alloc::boxed::Box<[u8]>> {
     let mut names: Vec<alloc::boxed::Box<[u8]>> = Vec::new();
     for name in head.names_under(&settings.forward.prefix).chain(head.names_among(&settings.forward.remove)) {

@@ -51,6 +51,14 @@ impl<'i> Schema<'i> {
         holders.chain([path]).any(marked)
     }
 
+    /// Whether `path` is sensitive, or holds something that is: a record with such a member, told whole, would tell it.
+    #[must_use]
+    pub fn tells_sensitive(&self, path: &str) -> bool {
+        let tables = self.image.tables();
+        let below = |have: &u32| is_below(tables.strings.get(*have), path);
+        self.is_sensitive(path) || tables.schema.sensitive.iter().any(below)
+    }
+
     /// The declaration of an action.
     #[must_use]
     pub fn action(&self, action: &EntityUid) -> Option<Action<'i>> {
@@ -181,6 +189,11 @@ impl<'i> Action<'i> {
     pub fn context(&self) -> Shape<'i> {
         shape(self.image, self.row.context)
     }
+}
+
+/// Whether `path` names something within `holder`.
+pub(crate) fn is_below(path: &str, holder: &str) -> bool {
+    path.strip_prefix(holder).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn names(image: &Image, run: Run) -> impl Iterator<Item = &str> {

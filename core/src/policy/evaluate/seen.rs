@@ -16,6 +16,7 @@ use super::{Ent, ErrorKind, Evaluation, SetRef, Val};
 use crate::policy::{
     image::tables::{Binary, Node, NodeId, Var},
     print,
+    schema::is_below,
     value::{EntityUid, Record, Value},
 };
 
@@ -85,13 +86,19 @@ fn one(evaluation: &mut Evaluation<'_>, node: NodeId, masks: &[&str]) -> Option<
     }
     let expression = print::expression(tables, node);
     let told = matches!(row, Node::Has(..) | Node::HasPath(..) | Node::Binary(Binary::HasTag, ..));
-    let masked = !told && (masks.contains(&&*expression) || is_sensitive(evaluation, node));
+    let masked =
+        !told && (masks.iter().any(|mask| covers(mask, &expression)) || is_sensitive(evaluation, node));
     let value = match evaluation.value(node) {
         Err(fault) => SeenValue::Fault(fault.kind),
         Ok(_) if masked => SeenValue::Masked,
         Ok(value) => SeenValue::Value(evaluation.owned(value)),
     };
     Some(Seen { expression, value })
+}
+
+/// Whether a policy's mask is for this expression, for what holds it, or for something that it holds.
+fn covers(mask: &str, expression: &str) -> bool {
+    mask == expression || is_below(mask, expression) || is_below(expression, mask)
 }
 
 /// Whether the value of a chain of attributes is sensitive: something on its way is.
@@ -111,13 +118,14 @@ fn is_sensitive(evaluation: &mut Evaluation<'_>, node: NodeId) -> bool {
                 *object
             }
             Some(Node::Var(Var::Context)) => {
-                return schema.is_sensitive(&path("context", &names));
+                return schema.tells_sensitive(&path("context", &names));
             }
             Some(_) | None => return false,
         };
         if let Ok(Val::Entity(entity)) = evaluation.value(object) {
             let (ty, _) = evaluation.name(entity);
-            if schema.is_sensitive(&path(ty, &names)) {
+            let path = path(ty, &names);
+            if schema.is_sensitive(&path) || !names.is_empty() && schema.tells_sensitive(&path) {
                 return true;
             }
             // From here on the names are those of whatever holds this entity.
