@@ -46,19 +46,25 @@ impl<T: Copy, const N: usize> Inline<T, N> {
         in_place.iter().chain(self.spill.iter()).copied()
     }
 
+    /// Whether the items have outgrown their place.
+    pub(crate) fn spills(&self) -> bool {
+        self.len > N
+    }
+
+    pub(crate) fn contains(&self, item: &T) -> bool
+    where
+        T: PartialEq,
+    {
+        let in_place = self.head.get(..self.len.min(N)).unwrap_or(&self.head);
+        in_place.contains(item) || self.spill.contains(item)
+    }
+
     pub(crate) fn push(&mut self, item: T) {
         match self.head.get_mut(self.len) {
             Some(place) => *place = item,
             None => self.spill.push(item),
         }
         self.len += 1;
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        let last = self.len.checked_sub(1)?;
-        let item = self.get(last);
-        self.truncate(last);
-        item
     }
 
     pub(crate) fn set(&mut self, index: usize, item: T) {

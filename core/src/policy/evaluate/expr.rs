@@ -274,7 +274,7 @@ impl<'a> Evaluation<'a> {
                     _ => false,
                 };
                 if same {
-                    return party.ancestry.iter().any(|ancestor| ancestor == target);
+                    return party.ancestry.contains(&target);
                 }
             }
         }

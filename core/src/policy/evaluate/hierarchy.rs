@@ -16,12 +16,21 @@ use crate::policy::{
 
 /// Entities of the image that something is or lies in.
 pub(super) type Ancestry = Inline<UidId, 24>;
-/// Which of the request's entities were visited, a bit each.
-type Visited = Inline<u64, 4>;
+/// Some of the request's entities, a bit each.
+type Marks = Inline<u64, 4>;
 /// In the place of an entity that the image does not name.
 const FOREIGN: UidId = UidId::MAX;
-/// Entities whose ancestors are still to be found.
-type Pending<'a> = Inline<Ent<'a>, 8>;
+
+/// What to do after an entity on the way up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Climb on through it.
+    On,
+    /// It was climbed through before.
+    Back,
+    /// The search is over.
+    Stop,
+}
 
 impl<'a> Evaluation<'a> {
     pub(crate) fn known_name(&self, uid: UidId) -> (&'a str, &'a str) {
@@ -132,30 +141,25 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// The ancestors of a party, one by one.
-    pub(super) fn ancestor_of(&self, party: usize, place: usize) -> Option<UidId> {
-        let party = [&self.principal, &self.action, &self.resource].get(party).copied()?;
-        party.ancestry.get(place)
+    /// The ancestry of the party at a place that [`Self::party_place`] gave.
+    pub(super) fn ancestry_of(&self, party: usize) -> Option<&Ancestry> {
+        [&self.principal, &self.action, &self.resource].get(party).map(|party| &party.ancestry)
     }
 
     /// The entities of the image that `entity` is or lies in.
     pub(super) fn ancestry(&self, entity: Ent<'a>) -> Ancestry {
         let mut found = Ancestry::new(0);
-        let ancestors = self.ancestors(entity);
-        let brought = self.request.entities.iter().zip(self.brought.iter());
-        if brought.into_iter().any(|(brought, name)| reaches(entity, ancestors, brought, name)) {
-            self.climb(entity, &mut |ancestor| {
-                if let Ent::Known(uid) = ancestor {
-                    found.push(uid);
-                }
-                false
-            });
-            found.sort_dedup_by_key(|uid| *uid);
-            return found;
-        }
-        ancestors.iter().for_each(|uid| found.push(*uid));
-        if let Ent::Known(uid) = entity {
+        self.climb(entity, &mut |ancestor| {
+            let Ent::Known(uid) = ancestor else { return Step::On };
+            // A long list is rid of repeats once, below, rather than at each step.
+            if !found.spills() && found.contains(&uid) {
+                return Step::Back;
+            }
             found.push(uid);
+            Step::On
+        });
+        if found.spills() {
+            found.sort_dedup_by_key(|uid| *uid);
         }
         found
     }
@@ -163,34 +167,59 @@ impl<'a> Evaluation<'a> {
     /// `entity in target`
     pub(super) fn is_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
         let target = self.resolve(target);
-        self.climb(entity, &mut |ancestor| self.same(ancestor, target))
+        self.climb(entity, &mut |ancestor| if self.same(ancestor, target) { Step::Stop } else { Step::On })
     }
 
-    /// Calls `found` for `entity` and its ancestors, until it returns true. Each of the request's entities is
-    /// climbed through once, so that cycles end.
-    fn climb(&self, entity: Ent<'a>, found: &mut impl FnMut(Ent<'a>) -> bool) -> bool {
+    /// Shows `visit` the resolved `entity` and its ancestors, and tells whether it said to stop. Each of the request's
+    /// entities is climbed through once, so that cycles end.
+    fn climb(&self, entity: Ent<'a>, visit: &mut impl FnMut(Ent<'a>) -> Step) -> bool {
         let entities = self.request.entities;
-        let mut visited = Visited::new(0);
-        (0..entities.len().div_ceil(64)).for_each(|_| visited.push(0));
-        let mut pending = Pending::new(entity);
-        pending.push(entity);
-        while let Some(entity) = pending.pop() {
-            let entity = self.resolve(entity);
-            if found(entity) {
-                return true;
+        let words = entities.len().div_ceil(64);
+        let (mut pending, mut done) = (Marks::new(0), Marks::new(0));
+        (0..words).for_each(|_| {
+            pending.push(0);
+            done.push(0);
+        });
+        if self.reach(entity, visit, &mut pending) {
+            return true;
+        }
+        let mut word = 0;
+        while word < words {
+            let before = done.get(word).unwrap_or(u64::MAX);
+            let open = pending.get(word).unwrap_or(0) & !before;
+            if open == 0 {
+                word += 1;
+                continue;
             }
-            let ancestors = self.ancestors(entity);
-            if ancestors.iter().any(|ancestor| found(Ent::Known(*ancestor))) {
-                return true;
-            }
-            for (at, (brought, name)) in entities.iter().zip(self.brought.iter()).enumerate() {
-                let reached = reaches(entity, ancestors, brought, name);
-                let (word, bit) = (at / 64, 1 << (at % 64));
-                let before = visited.get(word).unwrap_or(u64::MAX);
-                if reached && before & bit == 0 {
-                    visited.set(word, before | bit);
-                    brought.parents.iter().for_each(|parent| pending.push(Ent::Named(parent)));
+            let bit = open.trailing_zeros();
+            done.set(word, before | 1 << bit);
+            let Some(brought) = entities.get(word * 64 + bit as usize) else { break };
+            for parent in &brought.parents {
+                if self.reach(self.resolve(Ent::Named(parent)), visit, &mut pending) {
+                    return true;
                 }
+            }
+            // One of its parents may stand further in front.
+            word = 0;
+        }
+        false
+    }
+
+    /// Shows `visit` a resolved entity with what the image says it lies in, and marks what the request brings of them.
+    fn reach(&self, entity: Ent<'a>, visit: &mut impl FnMut(Ent<'a>) -> Step, pending: &mut Marks) -> bool {
+        match visit(entity) {
+            Step::On => {}
+            Step::Back => return false,
+            Step::Stop => return true,
+        }
+        let ancestors = self.ancestors(entity);
+        if ancestors.iter().any(|ancestor| visit(Ent::Known(*ancestor)) == Step::Stop) {
+            return true;
+        }
+        for (at, (brought, name)) in self.request.entities.iter().zip(self.brought.iter()).enumerate() {
+            if reaches(entity, ancestors, brought, name) {
+                let word = at / 64;
+                pending.set(word, pending.get(word).unwrap_or(0) | 1 << (at % 64));
             }
         }
         false

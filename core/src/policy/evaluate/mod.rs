@@ -194,7 +194,7 @@ impl<'a> Evaluation<'a> {
 }
 
 fn within(ancestry: &Ancestry, uid: UidId) -> bool {
-    ancestry.iter().any(|have| have == uid)
+    ancestry.contains(&uid)
 }
 
 /// What was found so far. A policy may come up twice, under two answers.

@@ -2,6 +2,7 @@
 
 use super::{
     Evaluation, Tally,
+    hierarchy::Ancestry,
     val::{Ent, SetRef, Val},
 };
 use crate::policy::{
@@ -142,10 +143,20 @@ impl<'a> Evaluation<'a> {
             ancestry.iter().for_each(|uid| self.follow(at, edges, uid, tally));
             return;
         };
-        let mut place = 0;
-        while let Some(uid) = self.ancestor_of(party, place) {
-            self.follow(at, edges, uid, tally);
-            place += 1;
+        let Some(ancestors) = self.ancestry_of(party).map(Ancestry::len) else { return };
+        if edges.len() * 2 <= ancestors {
+            for edge in edges {
+                let uid = UidId::try_from(edge.key).ok();
+                if uid.is_some_and(|uid| self.ancestry_of(party).is_some_and(|all| all.contains(&uid))) {
+                    self.walk(edge.child, tally);
+                }
+            }
+            return;
+        }
+        for place in 0..ancestors {
+            if let Some(uid) = self.ancestry_of(party).and_then(|all| all.get(place)) {
+                self.follow(at, edges, uid, tally);
+            }
         }
     }
 

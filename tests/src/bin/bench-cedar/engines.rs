@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use cedar_policy::{Authorizer, Decision, Request};
 use countersign_compiler::cases::{Answer, Case, answer};
 use countersign_compiler::{CompileOptions, Pack, Source, compile, convert};
-use countersign_core::policy::{self, Image, wire::OwnedRequest};
+use countersign_core::policy::{self, EntityUid, Image, wire::OwnedRequest};
 use countersign_host_sim::PolicyModule;
 use serde_json::{Value, json};
 
@@ -25,11 +25,19 @@ pub(crate) enum Engine {
     V8Whole,
     Cedar,
     CedarWasm,
+    Cedarling,
 }
 
 impl Engine {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Native, Self::Wasmtime, Self::V8, Self::V8Whole, Self::Cedar, Self::CedarWasm];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Native,
+        Self::Wasmtime,
+        Self::V8,
+        Self::V8Whole,
+        Self::Cedar,
+        Self::CedarWasm,
+        Self::Cedarling,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -39,6 +47,7 @@ impl Engine {
             Self::V8Whole => "V8 whole call",
             Self::Cedar => "cedar-policy",
             Self::CedarWasm => "cedar-wasm",
+            Self::Cedarling => "cedarling",
         }
     }
 }
@@ -51,6 +60,7 @@ pub(crate) struct Bench<'n> {
     ours: Vec<OwnedRequest>,
     module: &'n mut PolicyModule,
     node: &'n mut Node,
+    flat: bool,
     /// How many of the requests are allowed.
     pub(crate) allowed: usize,
     /// What was found on the way.
@@ -117,8 +127,13 @@ impl<'n> Bench<'n> {
             let entities = case.entities.iter().filter(wanted).filter(|entity| {
                 Some(&entity.uid()) == request.principal() || Some(&entity.uid()) == request.resource()
             });
-            let entities = entities.map(|entity| convert::entity(entity.as_ref())).collect::<Option<_>>();
-            let owned = answer::owned(&request, entities.context("an entity with an unknown value")?);
+            let entities =
+                entities.map(|entity| convert::entity(entity.as_ref())).collect::<Option<Vec<_>>>();
+            let mut entities = entities.context("an entity with an unknown value")?;
+            if !set.all_ancestors {
+                entities.iter_mut().for_each(|entity| keep_direct_parents(entity, &brought));
+            }
+            let owned = answer::owned(&request, entities);
             ours.push(owned.context("a request with an unknown value")?);
             asked.push(request);
         }
@@ -157,7 +172,12 @@ impl<'n> Bench<'n> {
         let load_v8 = load_node(set, node, &case, &compiled, &ours, &expected)?;
         let facts =
             Facts { compile, image_bytes: compiled.len(), load_native, load_wasmtime, load_v8, allocations };
-        Ok(Self { case, asked, image, ours, module, node, allowed, facts })
+        Ok(Self { case, asked, image, ours, module, node, flat: set.is_flat(), allowed, facts })
+    }
+
+    /// Whether the engine can answer this set's question: cedarling knows nothing of what an entity lies in.
+    pub(crate) fn can(&self, engine: Engine) -> bool {
+        engine != Engine::Cedarling || self.flat
     }
 
     /// How many requests are asked in turn.
@@ -197,11 +217,20 @@ impl<'n> Bench<'n> {
                 (since.elapsed(), allowed)
             }
             Engine::CedarWasm => self.node.timed("peer", times)?,
+            Engine::Cedarling => self.node.timed("cedarling", times)?,
         };
         let expected = times / self.requests() * self.allowed;
         ensure!(allowed == expected, "{}: {allowed} of {times} allowed, expected {expected}", engine.name());
         Ok(took)
     }
+}
+
+/// The official entities hold all ancestors as parents; a gateway knows those that the credentials name.
+fn keep_direct_parents(entity: &mut policy::Entity, told: &[Value]) {
+    let is = |uid: &EntityUid, json: &Value| json["id"] == uid.id() && json["type"] == uid.ty();
+    let Some(told) = told.iter().find(|json| is(&entity.uid, &json["uid"])) else { return };
+    let direct = told["parents"].as_array();
+    entity.parents.retain(|parent| direct.is_some_and(|direct| direct.iter().any(|json| is(parent, json))));
 }
 
 /// Hands a set to Node; how long our image took to load there.
@@ -233,21 +262,29 @@ fn load_node(
             call
         })
         .collect();
-    let command = json!({
+    let one_by_one = || set.policies.split_inclusive(';').collect::<Vec<_>>();
+    let cedarling = set.is_flat().then(|| json!({ "policies": one_by_one(), "schema": set.schema }));
+    let mut command = json!({
         "command": "load",
+        "cedarling": cedarling,
         "image": write("image", image)?,
         "policies": write("policies.cedar", set.policies.as_bytes())?,
         "request_files": files,
         "asked": asked,
     });
     let mut least = Duration::MAX;
-    for _ in 0..3 {
+    for round in 0..3 {
+        // Cedarling takes seconds to load a large set.
+        if round == 1 {
+            command["cedarling"] = Value::Null;
+        }
         let said = node.ask(&command)?;
-        for name in ["ours", "peer"] {
+        let answering = if command["cedarling"].is_null() { 2 } else { 3 };
+        for name in ["ours", "peer", "cedarling"].iter().take(answering) {
             ensure!(
-                said[name] == json!(expected),
+                said[*name] == json!(expected),
                 "{name} under Node answers {}, expected {expected:?}",
-                said[name]
+                said[*name]
             );
         }
         let nanoseconds = said["load_ns"].as_f64().context("no load time")?;

@@ -10,7 +10,7 @@ mod sets;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use countersign_tests::conformance::policy_module;
 use engines::{Bench, Engine};
 use node::Node;
@@ -34,11 +34,17 @@ fn main() -> Result<()> {
 }
 
 fn run() -> Result<()> {
-    let quick = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [one] if one == "--quick" => true,
-        other => bail!("unknown arguments `{}`, expected nothing or `--quick`", other.join(" ")),
-    };
+    let (mut quick, mut only) = (false, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match (argument.as_str(), &only) {
+            ("--quick", _) => quick = true,
+            ("--only", None) => {
+                only = Some(arguments.next().context("`--only` takes a part of a set's name")?)
+            }
+            _ => bail!("unknown argument `{argument}`, expected `--quick` or `--only NAME`"),
+        }
+    }
     let effort = match quick {
         true => Effort { burst: Duration::from_millis(2), rounds: 3 },
         false => Effort { burst: Duration::from_millis(10), rounds: 11 },
@@ -47,7 +53,15 @@ fn run() -> Result<()> {
     let mut node = Node::start()?;
     let versions = node.ask(&json!({ "command": "version" }))?;
     let mut rows = Vec::new();
-    let sets: Vec<Set> = sets::families(&SIZES).into_iter().flatten().chain(published::sets()?).collect();
+    let mut sets: Vec<Set> = sets::families(&SIZES).into_iter().flatten().chain(published::sets()?).collect();
+    if let Some(only) = &only {
+        sets.retain(|set| set.family.contains(only));
+        ensure!(!sets.is_empty(), "no set has `{only}` in its name");
+    }
+    if let Some(set) = sets.first() {
+        println!("warming up: V8 compiles the peers beside what is measured first");
+        measure(set, Bench::new(set, &mut module, &mut node)?, &effort)?;
+    }
     for (at, set) in sets.iter().enumerate() {
         println!("[{}/{}] {}, {} policies", at + 1, sets.len(), set.family, set.size);
         let bench = Bench::new(set, &mut module, &mut node)?;
@@ -60,16 +74,26 @@ fn run() -> Result<()> {
 fn measure(set: &Set, mut bench: Bench<'_>, effort: &Effort) -> Result<Row> {
     let mut times = Vec::new();
     for engine in Engine::ALL {
-        let mut count = bench.requests();
-        // Until a burst is long enough; what is compiled on the way is warm then.
-        while bench.run(engine, count)? < effort.burst && count < 1 << 24 {
-            count *= 2;
+        let mut count = 0;
+        if !bench.can(engine) {
+            times.push(0);
+            continue;
+        }
+        // Until a burst is long enough, and once more: the first passes pay for what gets warm and compiled on the way.
+        for _ in 0..2 {
+            count = bench.requests();
+            while bench.run(engine, count)? < effort.burst && count < 1 << 24 {
+                count *= 2;
+            }
         }
         times.push(count);
     }
     let mut rounds = vec![Vec::new(); Engine::ALL.len()];
     for _ in 0..effort.rounds {
         for ((engine, count), taken) in Engine::ALL.iter().zip(&times).zip(&mut rounds) {
+            if *count == 0 {
+                continue;
+            }
             taken.push(bench.run(*engine, *count)?.as_secs_f64() * 1e9 / *count as f64);
         }
     }

@@ -21,6 +21,7 @@ fn colour(engine: Engine) -> &'static str {
         Engine::V8Whole => "#b5c99a",
         Engine::Cedar => "#c1121f",
         Engine::CedarWasm => "#f4a261",
+        Engine::Cedarling => "#7b2cbf",
     }
 }
 
@@ -53,7 +54,8 @@ pub(crate) fn svg(rows: &[Row]) -> String {
 fn legend(svg: &mut String) {
     let mut x = LEFT;
     for engine in Engine::ALL {
-        let ours = if matches!(engine, Engine::Cedar | Engine::CedarWasm) { "" } else { "Countersign " };
+        let theirs = matches!(engine, Engine::Cedar | Engine::CedarWasm | Engine::Cedarling);
+        let ours = if theirs { "" } else { "Countersign " };
         let name = format!("{ours}{}", engine.name());
         let _ = writeln!(
             svg,
@@ -106,6 +108,7 @@ fn panel(svg: &mut String, x: f64, family: &str, first: bool) {
 fn line<'r>(svg: &mut String, x: f64, rows: impl Iterator<Item = &'r Row>, engine: Engine) {
     #[expect(clippy::cast_precision_loss, reason = "at most 10,000")]
     let points: Vec<(f64, f64)> = rows
+        .filter(|row| !row.median(engine).is_nan())
         .map(|row| (horizontal(x, (row.size as f64).log10()), vertical(row.median(engine).log10())))
         .collect();
     let written: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();

@@ -25,9 +25,10 @@ pub(crate) fn sets() -> Result<Vec<Set>> {
     let set = |name: &str,
                policies: &str,
                schema: &str,
+               link: fn(&str) -> String,
                (entities, requests): (Vec<Value>, Vec<Value>)|
      -> Result<Set> {
-        let policies = read(policies)?;
+        let policies = link(&read(policies)?);
         Ok(Set {
             family: format!("published {name}"),
             size: policies.parse::<cedar_policy::PolicySet>()?.policies().count(),
@@ -35,20 +36,73 @@ pub(crate) fn sets() -> Result<Vec<Set>> {
             schema: read(schema)?,
             entities,
             brought: &[],
+            all_ancestors: true,
             requests,
             grown: false,
         })
     };
     Ok(vec![
-        set("github", "github/cedar/policies.cedar", "github/cedar/github.cedarschema.json", github())?,
-        set("gdrive", "gdrive/cedar/policies.cedar", "gdrive/cedar/gdrive.cedarschema.json", gdrive())?,
+        set(
+            "github",
+            "github/cedar/policies.cedar",
+            "github/cedar/github.cedarschema.json",
+            whole,
+            github(),
+        )?,
+        set(
+            "github, linked",
+            "github-templates/cedar/policies.cedar",
+            "github-templates/cedar/github-templates.cedarschema.json",
+            |policies| linked(policies, "Team", "Repository"),
+            github_linked(),
+        )?,
+        set(
+            "gdrive",
+            "gdrive/cedar/policies.cedar",
+            "gdrive/cedar/gdrive.cedarschema.json",
+            whole,
+            gdrive(),
+        )?,
+        set(
+            "gdrive, linked",
+            "gdrive-templates/cedar/policies.cedar",
+            "gdrive-templates/cedar/gdrive-templates.cedarschema.json",
+            |policies| linked(policies, "Group", "Folder"),
+            gdrive_linked(),
+        )?,
         set(
             "tinytodo",
             "tinytodo/cedar/tinytodo.cedar",
             "tinytodo/cedar/tinytodo.cedarschema.json",
+            whole,
             tinytodo(),
         )?,
     ])
+}
+
+fn whole(policies: &str) -> String {
+    policies.to_owned()
+}
+
+/// Each template once for every pair of the entities with the same number; what is no template stays.
+fn linked(policies: &str, principal: &str, resource: &str) -> String {
+    let mut linked = String::new();
+    for policy in policies.split_inclusive(';') {
+        if !policy.contains("?principal") {
+            linked.push_str(policy);
+            continue;
+        }
+        for at in 0..COUNT {
+            let policy = policy
+                .replace("?principal", &format!("{principal}::\"{at}\""))
+                .replace("?resource", &format!("{resource}::\"{at}\""));
+            // An identifier can't be told twice.
+            linked.extend(
+                policy.lines().filter(|line| !line.starts_with("@id(")).map(|line| format!("{line}\n")),
+            );
+        }
+    }
+    linked
 }
 
 fn uid(ty: &str, id: impl std::fmt::Display) -> Value {
@@ -96,6 +150,51 @@ fn github() -> (Vec<Value>, Vec<Value>) {
         ask(2, "write", uid("Repository", 7)),
         ask(0, "write", uid("Repository", 7)),
         ask(3, "admin", uid("Repository", 4)),
+    ];
+    (entities, requests)
+}
+
+/// Teams in teams; what they may do stands in policies.
+fn github_linked() -> (Vec<Value>, Vec<Value>) {
+    let organization = json!({
+        "readers": reference("OrgPermission", "readers"), "writers": reference("OrgPermission", "writers"),
+        "admins": reference("OrgPermission", "admins"),
+    });
+    let mut entities = vec![entity(uid("Organization", "o"), organization, vec![])];
+    for at in 0..COUNT {
+        let above: Vec<Value> = (at + 5 < COUNT).then(|| uid("Team", at + 5)).into_iter().collect();
+        entities.push(entity(uid("Team", at), json!({}), above));
+        entities.push(entity(uid("User", at), json!({}), vec![uid("Team", at)]));
+        let owner = json!({ "owner": reference("Organization", "o") });
+        entities.push(entity(uid("Repository", at), owner, vec![]));
+    }
+    let requests = vec![
+        ask(0, "read", uid("Repository", 5)),
+        ask(2, "write", uid("Repository", 7)),
+        ask(0, "write", uid("Repository", 8)),
+        ask(3, "admin", uid("Repository", 4)),
+    ];
+    (entities, requests)
+}
+
+/// Documents in folders, which groups may view by a policy for each.
+fn gdrive_linked() -> (Vec<Value>, Vec<Value>) {
+    let mut entities = Vec::new();
+    for at in 0..COUNT {
+        entities.push(entity(uid("Group", at), json!({}), vec![]));
+        let above: Vec<Value> = (at + 4 < COUNT).then(|| uid("Folder", at + 4)).into_iter().collect();
+        entities.push(entity(uid("Folder", at), json!({}), above));
+        entities.push(entity(uid("Document", at), json!({ "isPublic": at == 0 }), vec![uid("Folder", at)]));
+        let owned = json!({
+            "ownedDocuments": [reference("Document", at)], "ownedFolders": [reference("Folder", at)],
+        });
+        entities.push(entity(uid("User", at), owned, vec![uid("Group", at)]));
+    }
+    let requests = vec![
+        ask(9, "read", uid("Document", 1)),
+        ask(3, "changeOwner", uid("Document", 3)),
+        ask(2, "read", uid("Document", 3)),
+        ask(2, "write", uid("Document", 7)),
     ];
     (entities, requests)
 }

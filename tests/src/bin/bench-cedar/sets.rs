@@ -16,10 +16,19 @@ pub(crate) struct Set {
     pub(crate) entities: Vec<Value>,
     /// Types of entities that come with a request; the others are in the image.
     pub(crate) brought: &'static [&'static str],
+    /// Whether those that come with a request name all their ancestors rather than their parents.
+    pub(crate) all_ancestors: bool,
     /// `{principal, action, resource, context}`
     pub(crate) requests: Vec<Value>,
     /// Whether it is one of the grown sets, which the targets are about.
     pub(crate) grown: bool,
+}
+
+impl Set {
+    /// Whether no entity lies in another.
+    pub(crate) fn is_flat(&self) -> bool {
+        self.entities.iter().all(|entity| entity["parents"].as_array().is_some_and(Vec::is_empty))
+    }
 }
 
 /// The sizes.
@@ -39,7 +48,7 @@ const LEVELS: usize = 16;
 
 /// The families, each with its sets from small to large.
 pub(crate) fn families(sizes: &[usize]) -> Vec<Vec<Set>> {
-    [rbac, abac_equality, abac_ranges, abac_tenants, deep]
+    [rbac, abac_equality, abac_ranges, abac_tenants, deep, deep_all_ancestors]
         .iter()
         .map(|family| sizes.iter().map(|size| family(*size)).collect())
         .collect()
@@ -59,6 +68,7 @@ fn set(
         schema: SCHEMA.to_owned(),
         entities,
         brought: &["User", "Doc"],
+        all_ancestors: false,
         requests,
         grown: true,
     }
@@ -216,4 +226,9 @@ fn deep(size: usize) -> Set {
         ask("none", "deep", 0),
     ];
     set("deep hierarchy", size, policy, entities, requests)
+}
+
+/// The same where whoever asks has found all ancestors already.
+fn deep_all_ancestors(size: usize) -> Set {
+    Set { family: "deep, all ancestors".to_owned(), all_ancestors: true, grown: false, ..deep(size) }
 }
