@@ -70,6 +70,17 @@ impl<'e> Tree<'e> {
         }
     }
 
+    /// The expression and the value that it must have, where this is a leaf that says so.
+    pub(super) fn demanded(&self) -> Option<(String, Value)> {
+        let Self::Leaf(leaf) = self else { return None };
+        match test(*leaf)? {
+            (text, Test::Only(mut values)) if values.len() == 1 => {
+                values.pop_first().map(|value| (text, value))
+            }
+            _ => None,
+        }
+    }
+
     /// Every leaf.
     pub(super) fn leaves(&self) -> Vec<Leaf<'e>> {
         match self {
@@ -220,6 +231,13 @@ impl Facts {
         let about = self.about.entry(text.to_owned()).or_default();
         with(about);
         if about.empty() { Err(format!("no value of `{text}` meets all conditions on it")) } else { Ok(()) }
+    }
+
+    /// The values that expressions are known to be limited to.
+    pub(super) fn limits(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.about
+            .iter()
+            .flat_map(|(text, about)| about.only.iter().flatten().map(move |value| (text.as_str(), value)))
     }
 
     /// Whether these facts make a condition true.

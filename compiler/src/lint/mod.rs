@@ -15,7 +15,7 @@ mod tests;
 mod typing;
 mod unused;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 pub use rule::{Rule, Severity};
 
@@ -24,7 +24,7 @@ use crate::{
     error::{CompileError, CompileErrors},
     pack::Pack,
 };
-use subject::{World, subjects};
+use subject::{Subject, World, subjects};
 
 /// What the linter is told beside the pack.
 #[derive(Clone, Debug, Default)]
@@ -60,18 +60,20 @@ pub fn lint(pack: &Pack, options: &LintOptions) -> Result<Vec<Finding>, CompileE
     let world = World::new(pack, source, schema.as_ref(), entities.as_ref(), options)?;
     let subjects = subjects(pack, &parsed, &world);
 
+    let impossible = never::impossible(&parsed, &schema);
     let mut findings = Vec::new();
     for subject in &subjects {
-        never::lint(subject, &world, &parsed, &schema, &mut findings);
+        never::lint(subject, &world, &impossible, &mut findings);
         optional::lint(subject, &world, &mut findings);
         errors::lint(subject, &world, &mut findings);
         inputs::lint(subject, &world, &mut findings);
         findings.extend(subject.unknown_allowed());
     }
     covered::lint(&subjects, &world, &mut findings);
+    let by_id: HashMap<&str, &Subject<'_>> =
+        subjects.iter().map(|subject| (subject.id.as_str(), subject)).collect();
     findings.retain(|finding: &Finding| {
-        let of_policy = |id: &String| subjects.iter().find(|subject| subject.id == *id);
-        let subject = finding.policy.as_ref().and_then(of_policy);
+        let subject = finding.policy.as_ref().and_then(|id| by_id.get(id.as_str()));
         subject.is_none_or(|subject| !subject.allows(finding.rule))
     });
     unused::lint(&subjects, &world, &mut findings);

@@ -1,6 +1,8 @@
 //! Policies that can never match.
 
-use cedar_policy::{PolicySet, Schema, ValidationMode, ValidationWarning, Validator};
+use std::collections::HashSet;
+
+use cedar_policy::{Schema, ValidationMode, ValidationWarning, Validator};
 
 use super::{
     Finding, Rule,
@@ -12,8 +14,7 @@ use crate::{compile::Parsed, convert::parse_uid};
 pub(super) fn lint(
     subject: &Subject<'_>,
     world: &World<'_>,
-    parsed: &Parsed,
-    schema: &Schema,
+    impossible: &HashSet<String>,
     findings: &mut Vec<Finding>,
 ) {
     let mut facts = known(subject);
@@ -23,7 +24,7 @@ pub(super) fn lint(
     } else if subject.actions.is_empty() {
         let message = String::from("can never match: its scope names no action that applies to anything");
         findings.push(subject.finding(Rule::NeverMatches, None, message));
-    } else if impossible(subject, parsed, schema) {
+    } else if impossible.contains(&subject.id) {
         let message = String::from("can never match: no request that the schema allows has these types");
         findings.push(subject.finding(Rule::NeverMatches, None, message));
     } else if let Some(name) = unknown_choice(subject, world) {
@@ -45,13 +46,14 @@ pub(super) fn known(subject: &Subject<'_>) -> Facts {
     facts
 }
 
-/// Whether the official validator finds the policy false for every request.
-fn impossible(subject: &Subject<'_>, parsed: &Parsed, schema: &Schema) -> bool {
-    let id = cedar_policy::PolicyId::new(&subject.id);
-    let Some(policy) = parsed.set.policy(&id).filter(|policy| policy.is_static()) else { return false };
-    let Ok(alone) = PolicySet::from_policies([policy.clone()]) else { return false };
-    let result = Validator::new(schema.clone()).validate(&alone, ValidationMode::Strict);
-    result.validation_warnings().any(|warning| matches!(warning, ValidationWarning::ImpossiblePolicy(_)))
+/// The policies that the official validator finds false for every request.
+pub(super) fn impossible(parsed: &Parsed, schema: &Schema) -> HashSet<String> {
+    let result = Validator::new(schema.clone()).validate(&parsed.set, ValidationMode::Strict);
+    let warnings = result.validation_warnings().filter_map(|warning| match warning {
+        ValidationWarning::ImpossiblePolicy(warning) => Some(warning.policy_id().to_string()),
+        _ => None,
+    });
+    warnings.collect()
 }
 
 fn unknown_choice(subject: &Subject<'_>, world: &World<'_>) -> Option<String> {
