@@ -265,7 +265,7 @@ impl<'a> Evaluation<'a> {
 
     /// `entity in target`, by the ancestors already found where they are of use.
     fn lies_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
-        let target = self.resolve(target);
+        let (entity, target) = (self.resolve(entity), self.resolve(target));
         if let Ent::Known(target) = target {
             for party in [&self.principal, &self.action, &self.resource] {
                 let same = match (party.entity, entity) {

@@ -149,7 +149,7 @@ impl<'a> Evaluation<'a> {
     /// The entities of the image that `entity` is or lies in.
     pub(super) fn ancestry(&self, entity: Ent<'a>) -> Ancestry {
         let mut found = Ancestry::new(0);
-        self.climb(entity, &mut |ancestor| {
+        self.climb(self.resolve(entity), &mut |ancestor| {
             let Ent::Known(uid) = ancestor else { return Step::On };
             // A long list is rid of repeats once, below, rather than at each step.
             if !found.spills() && found.contains(&uid) {
@@ -167,10 +167,10 @@ impl<'a> Evaluation<'a> {
     /// `entity in target`
     pub(super) fn is_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
         let target = self.resolve(target);
-        self.climb(entity, &mut |ancestor| if self.same(ancestor, target) { Step::Stop } else { Step::On })
+        self.climb(self.resolve(entity), &mut |ancestor| if self.same(ancestor, target) { Step::Stop } else { Step::On })
     }
 
-    /// Shows `visit` the resolved `entity` and its ancestors, and tells whether it said to stop. Each of the request's
+    /// Shows `visit` an entity, which is resolved, and its ancestors, and tells whether it said to stop. Each of the request's
     /// entities is climbed through once, so that cycles end.
     fn climb(&self, entity: Ent<'a>, visit: &mut impl FnMut(Ent<'a>) -> Step) -> bool {
         let entities = self.request.entities;

@@ -165,6 +165,26 @@ fn ancestors_come_from_the_image_and_from_the_request() {
 }
 
 #[test]
+fn an_entity_of_the_context_lies_where_it_lies() {
+    let mut tables = base();
+    let who = attribute(&mut tables, "who");
+    let staff = constant(&mut tables, Const::Entity(STAFF));
+    let within = node(&mut tables, Node::Binary(super::super::image::tables::Binary::In, who, staff));
+    policy(&mut tables, Effect::Permit, "p", &[within]);
+    let image = decode(&tables);
+    let bob = EntityUid::new("User", "bob");
+    let mut entity = Entity::new(bob.clone());
+    let asked = |who: EntityUid, entities: &[&Entity]| {
+        ask(&image, &bob, &Record::new().with("who", Value::Entity(who)), entities).ruling()
+    };
+    assert_eq!(asked(ann(), &[]), Ruling::Permitted);
+    assert_eq!(asked(bob.clone(), &[&entity]), Ruling::NotPermitted);
+    entity.parents.push(EntityUid::new("Role", "staff"));
+    assert_eq!(asked(bob.clone(), &[&entity]), Ruling::Permitted);
+    assert_eq!(asked(EntityUid::new("User", "carol"), &[&entity]), Ruling::NotPermitted);
+}
+
+#[test]
 fn a_long_chain_of_parents_ends() {
     let image = only_staff();
     let uid = |at: usize| EntityUid::new("User", alloc::format!("u{at}"));
