@@ -148,6 +148,60 @@ fn explanations_tell_values_but_nothing_sensitive() {
 }
 
 #[test]
+fn what_is_sensitive_is_masked_wherever_it_comes_from() {
+    let entity = |kind: &str, id: &str| json!({ "type": kind, "id": id });
+    for condition in [
+        "context.card.number == \"x\"",
+        "context.cards.isEmpty()",
+        "principal.pays == []",
+        "principal.getTag(\"t\").pan == \"x\"",
+        "{s: principal.ssn}.s == \"x\"",
+        "(if context.z == 1 then context.pay else context.pay).pan == \"x\"",
+        "{x: context}.x == {a: 1}",
+        "[principal.ssn] == []",
+        "context.who.ssn == \"x\"",
+        "{c: context.named}.c == \"x\"",
+        "context[\"a b\"] == \"x\"",
+    ] {
+        let case = json!({
+            // What the second policy calls sensitive, the first does not tell.
+            "policy": format!(
+                "permit(principal, action, resource) when {{ {condition} }};
+                @sensitive(\"context.named, context[\\\"a b\\\"]\") permit(principal, action, resource) when {{ false }};"
+            ),
+            "schema": "namespace A { type Card = { @sensitive number: String, kind: String }; }
+                type Pay = { @sensitive pan: String, other: Long };
+                entity User { @sensitive ssn: String, pays: Set<Pay> } tags Pay;
+                entity Doc;
+                action read appliesTo { principal: User, resource: Doc, context: {
+                    z: Long, pay: Pay, card: A::Card, cards: Set<A::Card>, who: User, named: String, \"a b\": String } };",
+            "entities": [{
+                "uid": entity("User", "ann"),
+                "attrs": { "ssn": "LEAK", "pays": [{ "pan": "LEAK", "other": 1 }] },
+                "tags": { "t": { "pan": "LEAK", "other": 1 } },
+                "parents": [],
+            }],
+            "requests": [{
+                "principal": entity("User", "ann"), "action": entity("Action", "read"), "resource": entity("Doc", "1"),
+                "context": {
+                    "z": 2, "pay": { "pan": "LEAK", "other": 1 }, "card": { "number": "LEAK", "kind": "k" },
+                    "cards": [{ "number": "LEAK", "kind": "k" }], "who": entity("User", "ann"),
+                    "named": "LEAK", "a b": "LEAK",
+                },
+            }],
+        })
+        .to_string();
+        for format in ["pretty", "json"] {
+            let run =
+                countersign_with(&["explain", "--cases", "-", "--format", format, "--all"], &case).exits(0);
+            let told = run.out();
+            assert!(!told.contains("LEAK"), "{condition}: {told}");
+            assert!(told.contains("mask"), "{condition}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_record_does_not_tell_what_is_sensitive_within_it() {
     let entity = |kind: &str, id: &str| json!({ "type": kind, "id": id });
     for policy in [

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use countersign_core::policy::{
     Entity, EntityUid, Value, encode,
     image::tables::{
-        ActionScope, Const, ConstId, Node, NodeId, PolicyRow, Run, SchemaType, Scope, StaticEntity, Sym,
-        Tables, TypeId, Uid, UidId, Var,
+        ActionScope, Const, ConstId, Node, NodeId, PolicyRow, Run, SchemaType, SchemaTypeId, Scope,
+        StaticEntity, Sym, Tables, TypeId, Uid, UidId, Var,
     },
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Builder {
     patterns: HashMap<Vec<Sym>, u32>,
     nodes: HashMap<NodeKey, NodeId>,
     depths: Vec<u16>,
+    /// The schema's types by their content.
+    pub(crate) schema_types: HashMap<String, SchemaTypeId>,
 }
 
 /// An expression by its content, so that equal ones are kept once.

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::{
     builder::Builder,
     convert,
+    declarations::Declarations,
     error::{CompileError, CompileErrors, Warning, chain, from_diagnostic},
     lower,
     marks::Marks,
@@ -238,12 +239,10 @@ fn link(parsed: &mut Parsed, source: &Source, errors: &mut Vec<CompileError>) ->
 }
 
 pub(crate) fn read_schema(source: &Source) -> Result<(Schema, Vec<Warning>), CompileErrors> {
+    Declarations::read(source)?;
     if source.name.ends_with(".json") {
         let schema = Schema::from_json_str(&source.text);
         return schema.map(|schema| (schema, Vec::new())).map_err(|error| located(source, &error));
-    }
-    if let Err(deep) = nesting::check(&source.text) {
-        return Err(CompileError::at(source, deep.offset, 1, deep.message).into());
     }
     match Schema::from_cedarschema_str(&source.text) {
         Ok((schema, warnings)) => {

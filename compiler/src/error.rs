@@ -69,7 +69,7 @@ impl CompileError {
     #[must_use]
     pub fn end(&self) -> (u32, u32) {
         let Some(text) = self.text.as_ref().filter(|_| self.line > 0) else { return (0, 0) };
-        let source = Source { name: String::new(), text: Arc::clone(text.inner()) };
+        let source = Source::new("", Arc::clone(text.inner()));
         let place = source.place(self.span.offset() + self.span.len());
         (place.line, place.column)
     }

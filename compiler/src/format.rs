@@ -7,6 +7,7 @@ use miette::Diagnostic;
 
 use crate::{
     error::{CompileError, CompileErrors, from_diagnostic},
+    nesting,
     source::Source,
 };
 
@@ -19,6 +20,7 @@ const LINE_WIDTH: usize = 100;
 ///
 /// Where the policies can't be parsed, or the official formatter can't lay them out.
 pub fn format_policies(source: &Source) -> Result<String, CompileErrors> {
+    shallow(source)?;
     let set =
         parse_policyset(&source.text).map_err(|errors| CompileErrors(from_diagnostic(source, &errors)))?;
     let config = Config { line_width: LINE_WIDTH, indent_width: 2 };
@@ -33,6 +35,11 @@ pub fn format_policies(source: &Source) -> Result<String, CompileErrors> {
     }
     kept(source, &formatted, comments)?;
     Ok(formatted)
+}
+
+/// The official parser recurses, and so does the formatter.
+fn shallow(source: &Source) -> Result<(), CompileErrors> {
+    nesting::check(&source.text).map_err(|deep| CompileError::at(source, deep.offset, 1, deep.message).into())
 }
 
 /// The text, cut behind each policy's last line: the official formatter's time grows with the square of its text.
@@ -62,6 +69,7 @@ fn one_by_one<'t>(text: &'t str, set: &ast::PolicySet) -> Vec<&'t str> {
 ///
 /// Where the schema can't be parsed.
 pub fn format_schema(source: &Source) -> Result<Option<String>, CompileErrors> {
+    shallow(source)?;
     let errors = |error: &dyn Diagnostic| CompileErrors(from_diagnostic(source, error));
     let (fragment, _) = SchemaFragment::from_cedarschema_str(&source.text).map_err(|error| errors(&error))?;
     if !comments(&source.text).is_empty() {
@@ -149,6 +157,16 @@ mod tests {
         assert!(errors.to_string().starts_with("a.cedar:1:"), "{errors}");
         let errors = format_schema(&Source::new("a.cedarschema", "entity A\nentity B;")).unwrap_err();
         assert!(errors.to_string().starts_with("a.cedarschema:"), "{errors}");
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_an_error() {
+        let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        let policy = format!("permit(principal, action, resource) when {{ {} }};", deep("(", ")"));
+        let errors = format_policies(&Source::new("a.cedar", policy)).unwrap_err();
+        assert!(errors.to_string().contains("brackets within each other"), "{errors}");
+        let schema = format!("entity A {{ x: {} }};", deep("Set<", ">"));
+        assert!(format_schema(&Source::new("a.cedarschema", schema)).is_err());
     }
 
     #[test]

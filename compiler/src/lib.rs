@@ -24,6 +24,7 @@ mod builder;
 pub mod cases;
 mod compile;
 pub mod convert;
+mod declarations;
 mod error;
 mod format;
 mod index;

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::SchemaFragment;
+use countersign_core::policy::schema::TAGS;
 use serde_json::Value;
 
 use crate::{
-    error::{CompileErrors, from_diagnostic},
+    declarations::{Declarations, Named, full, members},
+    error::CompileErrors,
     source::Source,
 };
 
@@ -19,56 +20,37 @@ pub(crate) struct Marks {
     allowed: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// How deep records of a schema are followed; common types may refer to each other.
-const DEEPEST: usize = 16;
+/// How many declarations of a schema are looked at, and how deep: common types may name each other many times over.
+/// What lies beyond counts as sensitive.
+const MOST: usize = 200_000;
+const DEEPEST: usize = 64;
 
 impl Marks {
     pub(crate) fn read(source: &Source) -> Result<Self, CompileErrors> {
-        let errors = |error: &dyn miette::Diagnostic| CompileErrors(from_diagnostic(source, error));
-        let json = if source.name.ends_with(".json") {
-            serde_json::from_str(&source.text).unwrap_or_default()
-        } else {
-            let (fragment, _) =
-                SchemaFragment::from_cedarschema_str(&source.text).map_err(|error| errors(&error))?;
-            fragment.to_json_value().map_err(|error| errors(&error))?
-        };
+        let declarations = Declarations::read(source)?;
+        let named = declarations.named();
         let mut marks = Self::default();
-        for (namespace, definition) in json.as_object().into_iter().flatten() {
-            let full = |name: &str| {
-                if namespace.is_empty() { name.to_owned() } else { format!("{namespace}::{name}") }
-            };
-            let types = definition.get("commonTypes");
+        let mut left = MOST;
+        for (namespace, definition) in declarations.namespaces() {
+            let mut follow = Follow { marks: &mut marks, named: &named, left: &mut left };
             for (name, entity) in members(definition.get("entityTypes")) {
-                marks.note(&full(name), entity);
+                let path = full(namespace, name);
+                follow.marks.note(&path, entity);
                 if let Some(shape) = entity.get("shape") {
-                    marks.shape(&full(name), shape, types, 0);
+                    follow.shape(&path, shape, namespace, 0);
+                }
+                if let Some(tags) = entity.get("tags") {
+                    follow.marks.note(&format!("{path}.{TAGS}"), tags);
+                    follow.shape(&format!("{path}.{TAGS}"), tags, namespace, 0);
                 }
             }
             for (_, action) in members(definition.get("actions")) {
                 if let Some(context) = action.get("appliesTo").and_then(|applies| applies.get("context")) {
-                    marks.shape("context", context, types, 0);
+                    follow.shape("context", context, namespace, 0);
                 }
             }
         }
         Ok(marks)
-    }
-
-    fn shape(&mut self, path: &str, shape: &Value, types: Option<&Value>, depth: usize) {
-        if depth > DEEPEST {
-            return;
-        }
-        let name = ["type", "name"].map(|member| shape.get(member).and_then(Value::as_str));
-        for name in name.into_iter().flatten() {
-            if let Some(common) = types.and_then(|types| types.get(name)) {
-                self.note(path, common);
-                self.shape(path, common, types, depth + 1);
-            }
-        }
-        for (name, attribute) in members(shape.get("attributes")) {
-            let path = format!("{path}.{name}");
-            self.note(&path, attribute);
-            self.shape(&path, attribute, types, depth + 1);
-        }
     }
 
     fn note(&mut self, path: &str, declaration: &Value) {
@@ -112,8 +94,35 @@ impl Marks {
     }
 }
 
-fn members(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
-    value.and_then(Value::as_object).into_iter().flatten()
+/// The way through the types.
+struct Follow<'m, 'j> {
+    marks: &'m mut Marks,
+    named: &'m Named<'j>,
+    left: &'m mut usize,
+}
+
+impl Follow<'_, '_> {
+    fn shape(&mut self, path: &str, shape: &Value, namespace: &str, depth: usize) {
+        let Some(left) = self.left.checked_sub(1).filter(|_| depth <= DEEPEST) else {
+            self.marks.sensitive.insert(path.to_owned());
+            return;
+        };
+        *self.left = left;
+        for (namespace, part) in self.named.meant(namespace, shape) {
+            self.marks.note(path, part);
+            self.shape(path, part, namespace, depth + 1);
+        }
+        // A set is as sensitive as what it holds.
+        if let Some(element) = shape.get("element") {
+            self.marks.note(path, element);
+            self.shape(path, element, namespace, depth + 1);
+        }
+        for (name, attribute) in members(shape.get("attributes")) {
+            let path = format!("{path}.{name}");
+            self.marks.note(&path, attribute);
+            self.shape(&path, attribute, namespace, depth + 1);
+        }
+    }
 }
 
 /// The names in `@allow("a, b")`.

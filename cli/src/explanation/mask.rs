@@ -1,5 +1,6 @@
 //! What an explanation does not tell: what the schema calls sensitive, in attributes, contexts and tokens.
 
+use countersign_core::policy::schema::TAGS;
 use countersign_core::policy::{Entity, Image, Record, Value as Cedar};
 use countersign_core::settings::{PrincipalSource, Settings, Source};
 use serde_json::Value;
@@ -24,17 +25,22 @@ impl<'i> Masks<'i> {
     /// The entity that `variable` stands for.
     pub(super) fn entity(&self, variable: &str, mut entity: Entity) -> Entity {
         entity.attributes = self.record(variable, entity.uid.ty(), &entity.attributes);
+        if self.image.schema().tells_sensitive(&format!("{}.{TAGS}", entity.uid.ty())) {
+            entity.tags = entity.tags.iter().map(|(name, _)| (name.to_owned(), Cedar::from(MASK))).collect();
+        }
         entity
     }
 
     /// The record that policies reach by `variable` and the schema by `path`.
     pub(super) fn record(&self, variable: &str, path: &str, record: &Record) -> Record {
         let field = |(name, value): (&str, &Cedar)| {
+            let quoted = format!("{variable}[{name:?}]");
             let (variable, path) = (format!("{variable}.{name}"), format!("{path}.{name}"));
             let value = match value {
-                _ if self.named.contains(&*variable) => Cedar::from(MASK),
+                _ if self.named.contains(&*variable) || self.named.contains(&*quoted) => Cedar::from(MASK),
                 _ if self.image.schema().is_sensitive(&path) => Cedar::from(MASK),
                 Cedar::Record(inner) => Cedar::Record(self.record(&variable, &path, inner)),
+                Cedar::Set(_) if self.image.schema().tells_sensitive(&path) => Cedar::from(MASK),
                 other => other.clone(),
             };
             (name.to_owned(), value)
@@ -50,7 +56,7 @@ pub(super) fn sensitive_claims(settings: &Settings) -> BTreeSet<&str> {
     for issuer in &settings.issuers {
         for attribute in &issuer.principal.attributes {
             if let PrincipalSource::Claim(path) = &attribute.source
-                && schema.is_sensitive(&format!("{}.{}", issuer.principal.entity_type, attribute.name))
+                && schema.tells_sensitive(&format!("{}.{}", issuer.principal.entity_type, attribute.name))
             {
                 members.insert(path.member());
             }
@@ -63,7 +69,7 @@ pub(super) fn sensitive_claims(settings: &Settings) -> BTreeSet<&str> {
             for mapping in mappings {
                 if let Source::Claim(slot) = &mapping.source
                     && let Some(claim) = settings.claims.get(*slot)
-                    && schema.is_sensitive(&format!("{base}.{}", mapping.name))
+                    && schema.tells_sensitive(&format!("{base}.{}", mapping.name))
                 {
                     members.insert(claim.path.member());
                 }

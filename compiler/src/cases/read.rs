@@ -12,7 +12,7 @@ use cedar_policy::{
 use serde_json::Value;
 
 use super::{Answer, Case, CaseRequest};
-use crate::{error::chain, nesting, source::Source};
+use crate::{declarations::Declarations, error::chain, nesting, source::Source};
 
 /// Where a case is wrong, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -140,11 +140,25 @@ fn schema(schema: Option<&Value>) -> Result<Option<Schema>, CaseError> {
     Ok(match schema {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => {
-            let text = shallow("schema", text)?;
+            bounded(&Source::new("schema.cedarschema", text.as_str()))?;
             Some(Schema::from_cedarschema_str(text).map_err(refused("schema"))?.0)
         }
-        Some(json) => Some(Schema::from_json_value(json.clone()).map_err(refused("schema"))?),
+        Some(json) => {
+            bounded(&Source::new("schema.json", json.to_string()))?;
+            Some(Schema::from_json_value(json.clone()).map_err(refused("schema"))?)
+        }
     })
+}
+
+/// Whether the official crate can take a schema.
+fn bounded(source: &Source) -> Result<(), CaseError> {
+    match Declarations::read(source) {
+        Ok(_) => Ok(()),
+        Err(errors) => {
+            let first = errors.0.first().map_or_else(String::new, |error| error.message.clone());
+            Err(wrong("schema", first))
+        }
+    }
 }
 
 fn uid(member: &str, value: Option<&Value>) -> Result<EntityUid, CaseError> {

@@ -240,13 +240,31 @@ impl Facts {
             .flat_map(|(text, about)| about.only.iter().flatten().map(move |value| (text.as_str(), value)))
     }
 
+    /// Whether a condition can't fail where these facts hold: all that it asks was asked for them.
+    fn settle(&self, tree: &Tree<'_>) -> bool {
+        match tree {
+            Tree::All(parts) | Tree::Any(parts) => parts.iter().all(|part| self.settle(part)),
+            Tree::Leaf(leaf) => {
+                constant_truth(leaf.expr).is_some()
+                    || self.holds.contains_key(&leaf.expr.to_string())
+                    || test(*leaf).is_some_and(|(text, _)| self.about.contains_key(&text))
+            }
+        }
+    }
+
     /// Whether these facts make a condition true.
     pub(super) fn imply(&self, tree: &Tree<'_>) -> bool {
         match tree {
             Tree::All(parts) => parts.iter().all(|part| self.imply(part)),
             Tree::Any(parts) => {
-                if parts.iter().any(|part| self.imply(part)) {
-                    return true;
+                for part in parts {
+                    if self.imply(part) {
+                        return true;
+                    }
+                    // What stands behind it is not asked where it fails.
+                    if !self.settle(part) {
+                        break;
+                    }
                 }
                 let Some((text, values)) = alternatives(parts) else { return false };
                 let wider = About { only: Some(values), ..About::default() };

@@ -144,6 +144,11 @@ fn covered() {
                 "permit(principal in Role::\"admin\", action, resource);",
             ),
             &pair("forbid(principal, action, resource is Doc);", any),
+            // The other one fails where a sum overflows.
+            &pair(
+                "permit(principal, action, resource) when { principal.level > 5 };",
+                "permit(principal, action, resource) when { principal.level + 1 > 9 || principal.level > 5 };",
+            ),
             &pair(
                 "permit(principal, action, resource) when { principal.level > 3 };",
                 "permit(principal, action, resource) when { principal.level < 3 };",

@@ -76,8 +76,12 @@ fn record(
         let ty = ty(builder, &attribute.attr_type, source)?;
         rows.push(AttributeRow { name: builder.text(name), ty, required: attribute.is_required() });
     }
+    let key = format!("{rows:?}");
+    if let Some(known) = builder.schema_types.get(&key) {
+        return Ok(*known);
+    }
     let run = append(&mut builder.tables.schema.attributes, rows);
-    Ok(add(builder, SchemaType::Record(run)))
+    Ok(add(builder, SchemaType::Record(run), key))
 }
 
 fn ty(builder: &mut Builder, ty: &Type, source: &Source) -> Result<SchemaTypeId, Box<CompileError>> {
@@ -103,15 +107,16 @@ fn ty(builder: &mut Builder, ty: &Type, source: &Source) -> Result<SchemaTypeId,
             return Err(unsupported());
         }
     };
-    Ok(add(builder, row))
+    let key = format!("{row:?}");
+    let known = builder.schema_types.get(&key).copied();
+    Ok(known.unwrap_or_else(|| add(builder, row, key)))
 }
 
-fn add(builder: &mut Builder, row: SchemaType) -> SchemaTypeId {
+/// Each type is kept once, by its content.
+fn add(builder: &mut Builder, row: SchemaType, key: String) -> SchemaTypeId {
     let rows = &mut builder.tables.schema.rows;
-    // Records differ by their place, simple types are kept once.
-    if let Some(at) = rows.iter().position(|have| *have == row) {
-        return narrow(at);
-    }
     rows.push(row);
-    narrow(rows.len() - 1)
+    let id = narrow(rows.len() - 1);
+    builder.schema_types.insert(key, id);
+    id
 }

@@ -95,8 +95,9 @@ fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match)
 }
 
 fn written(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, clause: &Clause) -> Condition {
-    let masks: Vec<&str> =
-        policy.annotation("sensitive").unwrap_or_default().split(',').map(str::trim).collect();
+    // What one policy calls sensitive, no policy tells.
+    let lists = evaluation.image.policies().filter_map(|policy| policy.annotation("sensitive"));
+    let masks: Vec<&str> = lists.flat_map(|list| list.split(',').map(str::trim)).collect();
     Condition {
         text: print::expression(evaluation.image.tables(), clause.node),
         offset: policy.span().offset.saturating_add(clause.offset),

@@ -413,20 +413,43 @@ impl<'i> Type<'i> {
     }
 }
 
+/// What stands for an entity's tags in a path: `User.getTag()`.
+pub const TAGS: &str = "getTag()";
+
+/// How deep types are told, and how many attributes of a record: types may name each other many times over.
+const TOLD: (usize, usize) = (3, 16);
+
 impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tell(f, 0)
+    }
+}
+
+impl Type<'_> {
+    fn tell(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
         match self {
             Self::Bool => f.write_str("Bool"),
             Self::Long => f.write_str("Long"),
             Self::String => f.write_str("String"),
             Self::Entity(ty) => f.write_str(ty),
-            Self::Set(element) => write!(f, "Set<{}>", element.ty()),
+            Self::Set(_) if depth > TOLD.0 => f.write_str("Set<…>"),
+            Self::Set(element) => {
+                f.write_str("Set<")?;
+                element.ty().tell(f, depth + 1)?;
+                f.write_str(">")
+            }
+            Self::Record(_) if depth > TOLD.0 => f.write_str("{…}"),
             Self::Record(shape) => {
                 f.write_str("{")?;
                 for (at, attribute) in shape.attributes().enumerate() {
+                    if at >= TOLD.1 {
+                        f.write_str(", …")?;
+                        break;
+                    }
                     let (comma, optional) =
                         (if at > 0 { ", " } else { "" }, if attribute.required() { "" } else { "?" });
-                    write!(f, "{comma}{}{optional}: {}", attribute.name(), attribute.ty())?;
+                    write!(f, "{comma}{}{optional}: ", attribute.name())?;
+                    attribute.ty().tell(f, depth + 1)?;
                 }
                 f.write_str("}")
             }

@@ -119,6 +119,13 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(crate) fn contains_all(&mut self, set: SetRef<'a>, wanted: SetRef<'a>) -> Result<bool, ErrorKind> {
+        let (len, few) = (self.set_len(set), self.set_len(wanted));
+        if few > len {
+            return Ok(false);
+        }
+        if !is_short(few, len) {
+            return Ok(self.common(set, wanted, few)? == few);
+        }
         for at in 0..self.set_len(wanted) {
             let Some(member) = self.member(wanted, at) else {
                 break;
@@ -132,6 +139,9 @@ impl<'a> Evaluation<'a> {
 
     pub(crate) fn contains_any(&mut self, a: SetRef<'a>, b: SetRef<'a>) -> Result<bool, ErrorKind> {
         let (few, many) = if self.set_len(a) <= self.set_len(b) { (a, b) } else { (b, a) };
+        if !is_short(self.set_len(few), self.set_len(many)) {
+            return Ok(self.common(a, b, 1)? > 0);
+        }
         for at in 0..self.set_len(few) {
             let Some(member) = self.member(few, at) else {
                 break;
@@ -142,6 +152,33 @@ impl<'a> Evaluation<'a> {
         }
         Ok(false)
     }
+
+    /// How many members two sets have in common, counted up to `most`: both are sorted.
+    fn common(&mut self, a: SetRef<'a>, b: SetRef<'a>, most: usize) -> Result<usize, ErrorKind> {
+        let (mut at, mut other, mut found) = (0, 0, 0);
+        while found < most {
+            let (Some(left), Some(right)) = (self.member(a, at), self.member(b, other)) else { break };
+            let order = self.compare(left, right, 0)?;
+            found += usize::from(order.is_eq());
+            at += usize::from(order.is_le());
+            other += usize::from(order.is_ge());
+        }
+        Ok(found)
+    }
+
+    /// The order of two resolved entities, as that of values.
+    pub(super) fn entity_order(&self, a: Ent<'a>, b: Ent<'a>) -> Ordering {
+        match (a, b) {
+            (Ent::Known(a), Ent::Known(b)) => a.cmp(&b),
+            (a, b) => self.name(a).cmp(&self.name(b)),
+        }
+    }
+}
+
+/// Whether looking `few` members up among `many` takes fewer steps than going through both.
+fn is_short(few: usize, many: usize) -> bool {
+    let search = usize::BITS - many.leading_zeros();
+    few.saturating_mul(search as usize) < many
 }
 
 /// Whether the members of every constant set are sorted and distinct, found within a bounded number of steps.

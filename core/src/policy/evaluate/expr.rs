@@ -1,6 +1,7 @@
 //! Expressions.
 
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{
     Evaluation, Fault,
@@ -181,7 +182,7 @@ impl<'a> Evaluation<'a> {
             values.sort_by(|a, b| {
                 self.compare(*a, *b, 0).unwrap_or_else(|kind| {
                     failed = Some(kind);
-                    core::cmp::Ordering::Equal
+                    Ordering::Equal
                 })
             });
             if let Some(kind) = failed {
@@ -236,7 +237,7 @@ impl<'a> Evaluation<'a> {
             Binary::Sub => arithmetic(left, right, i64::checked_sub),
             Binary::Mul => arithmetic(left, right, i64::checked_mul),
             Binary::In => match (left, right) {
-                (Val::Entity(entity), Val::Entity(target)) => Ok(Val::Bool(self.lies_in(entity, target))),
+                (Val::Entity(entity), Val::Entity(target)) => self.lies_in(entity, target).map(Val::Bool),
                 (Val::Entity(entity), Val::Set(targets)) => self.in_any(entity, targets),
                 _ => Err(ErrorKind::Type),
             },
@@ -264,39 +265,54 @@ impl<'a> Evaluation<'a> {
     }
 
     /// `entity in target`, by the ancestors already found where they are of use.
-    fn lies_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
+    fn lies_in(&self, entity: Ent<'a>, target: Ent<'a>) -> Result<bool, ErrorKind> {
         let (entity, target) = (self.resolve(entity), self.resolve(target));
-        if let Ent::Known(target) = target {
-            for party in [&self.principal, &self.action, &self.resource] {
-                let same = match (party.entity, entity) {
-                    (Ent::Known(a), Ent::Known(b)) => a == b,
-                    (Ent::Foreign(a), Ent::Foreign(b)) => core::ptr::eq(a, b),
-                    _ => false,
-                };
-                if same {
-                    return party.ancestry.contains(&target);
-                }
-            }
+        if let Ent::Known(target) = target
+            && let Some(ancestry) = self.party_place(entity).and_then(|party| self.ancestry_of(party))
+        {
+            return Ok(ancestry.contains(&target));
         }
-        self.is_in(entity, target)
+        self.is_in(entity, |ancestor| self.same(ancestor, target))
     }
 
     /// `entity in [a, b, …]`: every member must be an entity, even after one that matches.
-    fn in_any(&mut self, entity: Ent<'a>, targets: SetRef<'a>) -> Found<'a> {
-        let mut found = false;
-        for at in 0..self.set_len(targets) {
-            match self.member(targets, at) {
-                Some(Val::Entity(_)) => {}
-                _ => return Err(ErrorKind::Type),
-            }
+    fn in_any(&self, entity: Ent<'a>, targets: SetRef<'a>) -> Found<'a> {
+        let len = self.set_len(targets);
+        self.steps(len)?;
+        let target = |at: usize| match self.member(targets, at) {
+            Some(Val::Entity(target)) => Some(self.resolve(target)),
+            _ => None,
+        };
+        if (0..len).any(|at| target(at).is_none()) {
+            return Err(ErrorKind::Type);
         }
-        for at in 0..self.set_len(targets) {
-            self.step()?;
-            if let Some(Val::Entity(target)) = self.member(targets, at) {
-                found = found || self.lies_in(entity, target);
-            }
+        let entity = self.resolve(entity);
+        let ancestry = self.party_place(entity).and_then(|party| self.ancestry_of(party));
+        let known = |target: Option<Ent<'a>>| match (target, ancestry) {
+            (Some(Ent::Known(target)), Some(ancestry)) => Some(ancestry.contains(&target)),
+            _ => None,
+        };
+        if (0..len).any(|at| known(target(at)) == Some(true)) {
+            return Ok(Val::Bool(true));
         }
-        Ok(Val::Bool(found))
+        if (0..len).all(|at| known(target(at)).is_some()) {
+            return Ok(Val::Bool(false));
+        }
+        // The members are sorted.
+        let among = |ancestor: Ent<'a>| {
+            let (mut low, mut high) = (0, len);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                match target(middle).map(|target| self.entity_order(target, ancestor)) {
+                    Some(Ordering::Less) => low = middle + 1,
+                    Some(Ordering::Greater) => high = middle,
+                    Some(Ordering::Equal) => return true,
+                    None => return false,
+                }
+            }
+            false
+        };
+        self.is_in(entity, among).map(Val::Bool)
     }
 
     fn member_named(&self, object: Val<'a>, name: &str) -> Found<'a> {

@@ -164,10 +164,19 @@ impl<'a> Evaluation<'a> {
         found
     }
 
-    /// `entity in target`
-    pub(super) fn is_in(&self, entity: Ent<'a>, target: Ent<'a>) -> bool {
-        let target = self.resolve(target);
-        self.climb(self.resolve(entity), &mut |ancestor| if self.same(ancestor, target) { Step::Stop } else { Step::On })
+    /// Whether `entity` is, or lies in, what `is` tells of resolved entities.
+    pub(super) fn is_in(&self, entity: Ent<'a>, is: impl Fn(Ent<'a>) -> bool) -> Result<bool, ErrorKind> {
+        // Each entity that is reached is held against all that the request brings.
+        let cost = 1 + self.request.entities.len() / 8;
+        let mut failed = None;
+        let found = self.climb(self.resolve(entity), &mut |ancestor| {
+            failed = self.steps(cost).err();
+            if failed.is_some() || is(ancestor) { Step::Stop } else { Step::On }
+        });
+        match failed {
+            Some(kind) => Err(kind),
+            None => Ok(found),
+        }
     }
 
     /// Shows `visit` an entity, which is resolved, and its ancestors, and tells whether it said to stop. Each of the request's

@@ -16,6 +16,8 @@ pub(crate) mod tests;
 mod tree;
 mod val;
 
+use core::cell::Cell;
+
 pub(crate) use compare::constants_in_order;
 use hierarchy::Ancestry;
 use memo::Memo;
@@ -86,7 +88,7 @@ pub(crate) struct Evaluation<'a> {
     /// Sets and records that the policy at hand has built.
     scratch: Inline<Val<'a>, 16>,
     memo: Memo<'a>,
-    steps: usize,
+    steps: Cell<usize>,
 }
 
 impl<'a> Evaluation<'a> {
@@ -102,7 +104,7 @@ impl<'a> Evaluation<'a> {
             resource: nobody(),
             scratch: Inline::new(Val::Bool(false)),
             memo: Memo::new(),
-            steps: MAX_STEPS,
+            steps: Cell::new(MAX_STEPS),
         };
         evaluation.resolve_brought();
         evaluation.principal = evaluation.party(request.principal);
@@ -117,13 +119,18 @@ impl<'a> Evaluation<'a> {
     }
 
     pub(crate) fn allow_steps(&mut self, steps: usize) {
-        self.steps = steps;
+        self.steps.set(steps);
     }
 
-    fn step(&mut self) -> Result<(), ErrorKind> {
-        match self.steps.checked_sub(1) {
+    fn step(&self) -> Result<(), ErrorKind> {
+        self.steps(1)
+    }
+
+    /// Takes as many steps at once.
+    fn steps(&self, count: usize) -> Result<(), ErrorKind> {
+        match self.steps.get().checked_sub(count) {
             Some(left) => {
-                self.steps = left;
+                self.steps.set(left);
                 Ok(())
             }
             None => Err(ErrorKind::Limit),

@@ -12,16 +12,18 @@ use alloc::{
     vec::Vec,
 };
 
-use super::{Ent, ErrorKind, Evaluation, SetRef, Val};
+use super::{Ent, ErrorKind, Evaluation, Val};
 use crate::policy::{
     image::tables::{Binary, Node, NodeId, Var},
     print,
-    schema::is_below,
+    schema::{TAGS, is_below},
     value::{EntityUid, Record, Value},
 };
 
 /// The most values that one condition tells.
 const MOST: usize = 32;
+/// The most members that one value may have, in all its depth: constants may share theirs many times over.
+const LARGEST: usize = 10_000;
 
 /// A part of a condition, and what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,14 +88,38 @@ fn one(evaluation: &mut Evaluation<'_>, node: NodeId, masks: &[&str]) -> Option<
     }
     let expression = print::expression(tables, node);
     let told = matches!(row, Node::Has(..) | Node::HasPath(..) | Node::Binary(Binary::HasTag, ..));
-    let masked =
-        !told && (masks.iter().any(|mask| covers(mask, &expression)) || is_sensitive(evaluation, node));
+    let masked = !told && (is_masked(evaluation, node, masks) || is_sensitive(evaluation, node));
     let value = match evaluation.value(node) {
         Err(fault) => SeenValue::Fault(fault.kind),
         Ok(_) if masked => SeenValue::Masked,
-        Ok(value) => SeenValue::Value(evaluation.owned(value)),
+        Ok(value) => match evaluation.owned(value, &mut { LARGEST }) {
+            Some(value) => SeenValue::Value(value),
+            None => SeenValue::Fault(ErrorKind::Limit),
+        },
     };
     Some(Seen { expression, value })
+}
+
+/// Whether a policy's mask is for this part, or for something that it is made of.
+fn is_masked(evaluation: &Evaluation<'_>, node: NodeId, masks: &[&str]) -> bool {
+    if masks.is_empty() {
+        return false;
+    }
+    let tables = evaluation.image.tables();
+    let expression = print::expression(tables, node);
+    if masks.iter().any(|mask| covers(mask, &expression)) {
+        return true;
+    }
+    match tables.nodes.rows.get(node as usize) {
+        Some(Node::Attr(object, _) | Node::Binary(Binary::GetTag, object, _)) => {
+            // A chain of attributes is covered as a whole.
+            let chain =
+                matches!(tables.nodes.rows.get(*object as usize), Some(Node::Attr(..) | Node::Var(_)));
+            !chain && is_masked(evaluation, *object, masks)
+        }
+        _ => operands(evaluation, node)
+            .is_some_and(|parts| parts.iter().any(|part| is_masked(evaluation, *part, masks))),
+    }
 }
 
 /// Whether a policy's mask is for this expression, for what holds it, or for something that it holds.
@@ -113,14 +139,18 @@ fn is_sensitive(evaluation: &mut Evaluation<'_>, node: NodeId) -> bool {
                 *object
             }
             Some(Node::Binary(Binary::GetTag, object, _)) => {
-                // Tags have no declaration of their own: they are as sensitive as their entity type.
-                names.clear();
+                names.push(TAGS);
                 *object
             }
             Some(Node::Var(Var::Context)) => {
                 return schema.tells_sensitive(&path("context", &names));
             }
-            Some(_) | None => return false,
+            // What is made of something sensitive may tell it.
+            Some(_) => {
+                return operands(evaluation, node)
+                    .is_some_and(|parts| parts.into_iter().any(|part| is_sensitive(evaluation, part)));
+            }
+            None => return false,
         };
         if let Ok(Val::Entity(entity)) = evaluation.value(object) {
             let (ty, _) = evaluation.name(entity);
@@ -141,36 +171,32 @@ fn path(base: &str, names: &[&str]) -> String {
 }
 
 impl<'a> Evaluation<'a> {
-    /// A copy of a value that stands for itself.
-    fn owned(&self, value: Val<'a>) -> Value {
-        match value {
+    /// A copy of a value that stands for itself, if no more than what is `left` is in it.
+    fn owned(&self, value: Val<'a>, left: &mut usize) -> Option<Value> {
+        *left = left.checked_sub(1)?;
+        Some(match value {
             Val::Bool(value) => Value::Bool(value),
             Val::Long(value) => Value::Long(value),
             Val::String(text) => Value::String(text.into()),
             Val::Entity(entity) => Value::Entity(self.owned_name(entity)),
-            Val::Set(set) => Value::set(self.members(set)),
+            Val::Set(set) => {
+                let members = (0..self.set_len(set)).filter_map(|at| self.member(set, at));
+                Value::set(members.map(|member| self.owned(member, left)).collect::<Option<Vec<_>>>()?)
+            }
             Val::Record(record) => {
                 let fields = (0..self.record_len(record)).filter_map(|at| self.field_at(record, at));
-                Value::Record(
-                    fields.map(|(name, value)| (Box::from(name), self.owned(value))).collect::<Record>(),
-                )
+                let fields = fields.map(|(name, value)| Some((Box::from(name), self.owned(value, left)?)));
+                Value::Record(fields.collect::<Option<Record>>()?)
             }
             Val::Decimal(value) => Value::Decimal(value),
             Val::Datetime(value) => Value::Datetime(value),
             Val::Duration(value) => Value::Duration(value),
             Val::Ip(value) => Value::Ip(value),
-        }
+        })
     }
 
     fn owned_name(&self, entity: Ent<'a>) -> EntityUid {
         let (ty, id) = self.name(entity);
         EntityUid::new(ty, id)
-    }
-
-    fn members(&self, set: SetRef<'a>) -> Vec<Value> {
-        (0..self.set_len(set))
-            .filter_map(|at| self.member(set, at))
-            .map(|member| self.owned(member))
-            .collect()
     }
 }

@@ -185,6 +185,49 @@ fn an_entity_of_the_context_lies_where_it_lies() {
 }
 
 #[test]
+fn large_sets_are_held_against_each_other_in_one_pass() {
+    let mut tables = base();
+    let (a, b) = (attribute(&mut tables, "a"), attribute(&mut tables, "b"));
+    let all = node(&mut tables, Node::Binary(super::super::image::tables::Binary::ContainsAll, a, b));
+    policy(&mut tables, Effect::Permit, "p", &[all]);
+    let image = decode(&tables);
+    let numbers = |range: core::ops::Range<i64>| Value::set(range.map(Value::Long));
+    for (range, ruling) in [(0..300_000, Ruling::Permitted), (1..300_001, Ruling::NotPermitted)] {
+        let context = Record::new().with("a", numbers(0..300_000)).with("b", numbers(range));
+        let outcome = ask(&image, &ann(), &context, &[]);
+        assert_eq!((outcome.ruling(), outcome.errors().len()), (ruling, 0));
+    }
+}
+
+#[test]
+fn one_of_many_entities_is_looked_for_in_one_climb() {
+    let mut tables = base();
+    let (who, groups) = (attribute(&mut tables, "who"), attribute(&mut tables, "groups"));
+    let within = node(&mut tables, Node::Binary(super::super::image::tables::Binary::In, who, groups));
+    policy(&mut tables, Effect::Permit, "p", &[within]);
+    let image = decode(&tables);
+    let group = |at: usize| EntityUid::new("Group", alloc::format!("g{at:04}"));
+    let mut chain: Vec<Entity> = (0..200).map(|at| Entity::new(group(at))).collect();
+    for (at, entity) in chain.iter_mut().enumerate() {
+        entity.parents.push(if at == 199 { EntityUid::new("Role", "staff") } else { group(at + 1) });
+    }
+    let entities: Vec<&Entity> = chain.iter().collect();
+    let asked = |groups: Vec<EntityUid>| {
+        let context = Record::new()
+            .with("who", Value::Entity(group(0)))
+            .with("groups", Value::set(groups.into_iter().map(Value::Entity)));
+        let outcome = ask(&image, &ann(), &context, &entities);
+        assert_eq!(outcome.errors().len(), 0);
+        outcome.ruling()
+    };
+    let strangers = || (1_000..6_000).map(group);
+    assert_eq!(asked(strangers().collect()), Ruling::NotPermitted);
+    assert_eq!(asked(strangers().chain([group(150)]).collect()), Ruling::Permitted);
+    assert_eq!(asked(strangers().chain([EntityUid::new("Role", "staff")]).collect()), Ruling::Permitted);
+    assert_eq!(asked(Vec::new()), Ruling::NotPermitted);
+}
+
+#[test]
 fn a_long_chain_of_parents_ends() {
     let image = only_staff();
     let uid = |at: usize| EntityUid::new("User", alloc::format!("u{at}"));
