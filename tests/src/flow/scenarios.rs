@@ -103,8 +103,7 @@ pub fn all() -> Vec<Scenario> {
             Ok(Request::get(DECISION).bearer(&world.token("ben")?))
         }),
         allowed("the orchestrator invokes the model", ORCHESTRATOR, |world| {
-            let request = Request::new("POST", "/internal/models/fraud-v7/invocations")
-                .header("x-purpose", "fraud-scoring");
+            let request = Request::new("POST", "/internal/models/fraud-v7/invocations");
             Ok(request.bearer(&world.token("alice")?))
         }),
         allowed("the model reads features", MODEL, |world| {
@@ -115,18 +114,17 @@ pub fn all() -> Vec<Scenario> {
         Scenario {
             by_day: Some(Expected { status: 403, reason: "policy.forbidden" }),
             ..allowed("the retraining job reads history at night", RETRAINING, |_| {
-                Ok(Request::get("/internal/datasets/transfers-2025").header("x-purpose", "retraining"))
+                Ok(Request::get("/internal/datasets/transfers-2025"))
             })
         },
         refused("restricted data of another region", RETRAINING, 403, "policy.forbidden", |_| {
-            Ok(Request::get("/internal/datasets/disputes-us-2025").header("x-purpose", "retraining"))
+            Ok(Request::get("/internal/datasets/disputes-us-2025"))
         }),
         refused("the edge reads training data", EDGE, 403, "policy.not_permitted", |_| {
-            Ok(Request::get("/internal/datasets/transfers-2025").header("x-purpose", "retraining"))
+            Ok(Request::get("/internal/datasets/transfers-2025"))
         }),
         refused("the edge invokes the model itself", EDGE, 403, "policy.not_permitted", |world| {
-            let request = Request::new("POST", "/internal/models/fraud-v7/invocations")
-                .header("x-purpose", "fraud-scoring");
+            let request = Request::new("POST", "/internal/models/fraud-v7/invocations");
             Ok(request.bearer(&world.token("alice")?))
         }),
         refused("the model reads features for marketing", MODEL, 403, "policy.not_permitted", |world| {

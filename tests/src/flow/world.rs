@@ -171,7 +171,8 @@ impl World {
         self.source = None;
     }
 
-    /// The filter's configuration: that of `examples/envoy`, for this issuer, and with a second one that is down.
+    /// The filter's configuration: that of `examples/envoy`, for this issuer, with a second one that is down, and with
+    /// one route whose policy decides on a header, which is given twice and in bad bytes here.
     pub fn configuration(&self) -> Result<Value> {
         let folder = crate::root().join("examples/envoy");
         let text = fs::read_to_string(folder.join("countersign.yaml"))?;
@@ -187,6 +188,10 @@ impl World {
         if let Some(issuers) = config["issuers"].as_array_mut() {
             issuers.push(silent);
         }
+        let routes = config["routes"].as_array_mut().context("no `routes`")?;
+        let features = routes.iter_mut().find(|route| route["name"] == "read-features");
+        let features = features.context("no route `read-features`")?;
+        features["context"]["purpose"] = json!({ "header": "x-purpose" });
         let pack = config["policy"]["pack"].as_str().context("no `policy.pack`")?.to_owned();
         let image = crate::policies::folder_image(&folder.join(pack))?;
         config["policy"] = json!({ "image": BASE64_STANDARD.encode(image) });
