@@ -120,7 +120,7 @@ reasons! {
     TokenTooLarge "token.too_large" Token 401 InvalidToken "the token is larger than the gateway accepts"
         "Ask the issuer for a smaller token, or raise `limits.token_bytes`.";
     TokenAlgorithm "token.algorithm" Token 401 InvalidToken "the token's signature algorithm is not accepted"
-        "Sign with ES256, EdDSA or RS256, as the issuer's `algorithms` lists; `none` and HMAC are refused by design.";
+        "Sign with an algorithm that the issuer's `algorithms` lists; `none` and HMAC are refused by design.";
     TokenType "token.type" Token 401 InvalidToken "the token's `typ` is not accepted"
         "List the type in the issuer's `token_types`, or ask the issuer for an access token.";
     TokenCritical "token.critical" Token 401 InvalidToken "the token demands an extension that is not supported"

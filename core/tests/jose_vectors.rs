@@ -47,7 +47,7 @@ fn as_set(value: &Value) -> Value {
     }
 }
 
-/// Whether the algorithm is one of those built so far.
+/// Whether the algorithm is one that is verified at all: HMAC is not.
 fn is_accepted_algorithm(name: &str) -> bool {
     Algorithm::from_name(name).is_some()
 }
@@ -62,11 +62,13 @@ fn wycheproof_jws() {
         let key = public.unwrap_or(&group["private"]);
         let built = public.is_some() && key["alg"].as_str().is_none_or(is_accepted_algorithm);
         for test in group["tests"].as_array().unwrap() {
-            let accept = built && test["result"] == "valid";
+            // The header says PS384 and the key PS256: a key has one algorithm.
+            let misnamed = matches!(test["tcId"].as_u64(), Some(346 | 350));
+            let accept = built && !misnamed && test["result"] == "valid";
             tally.case(&test["tcId"], accept, &verify(test["jws"].as_str().unwrap_or(""), &as_set(key)));
         }
     }
-    tally.finish(10, 391);
+    tally.finish(30, 369);
 }
 
 #[test]
@@ -112,7 +114,7 @@ fn jose_cookbook() {
         let accept = example["input"]["alg"].as_str().is_some_and(is_accepted_algorithm);
         tally.case(name, accept, &verify(token, &as_set(&key)));
     }
-    tally.finish(2, 3);
+    tally.finish(4, 2);
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn rfc_vectors() {
         let name = case["name"].as_str().unwrap();
         match case["kind"].as_str().unwrap() {
             "jws" | "header" => {
-                let accept = case["expected"] == "valid" && !name.contains("ES512");
+                let accept = case["expected"] == "valid";
                 tally.case(name, accept, &verify(case["token"].as_str().unwrap(), &as_set(&case["jwk"])));
             }
             "jwk_thumbprint" => {
@@ -142,21 +144,19 @@ fn rfc_vectors() {
             _ => {}
         }
     }
-    tally.finish(6, 3);
+    tally.finish(7, 2);
 }
 
 /// Google's library is one opinion. We may be stricter, for the reasons listed; we are never laxer.
 #[test]
 fn jwt_verify_lib_jwks() {
     const STRICTER: &[(&str, &str)] = &[
-        ("JwksParseTest.JwksECMatchAlgES384CrvP384", "P-384 is not supported yet"),
-        ("JwksParseTest.JwksECMatchAlgES512CrvP521", "P-521 is not supported yet"),
+        ("JwksParseTest.JwksECMatchAlgES512CrvP521", "`y` lacks its leading zeros (RFC 7518 §6.2.1.3)"),
         ("JwksParseTest.JwksECMissingBothAlgCrvES256", "`crv` is required (RFC 7518 §6.2.1)"),
         ("JwksParseTest.JwkECMissingCrv", "`crv` is required (RFC 7518 §6.2.1)"),
         ("JwksParseTest.JwksECUnspecifiedCrv", "`crv` is required (RFC 7518 §6.2.1)"),
         ("JwksParseTest.GoodOKP", "its only key is not a point on the curve"),
         ("JwksParseTest.JwksIgnoreUnsupportedKey", "its only supported key is not a point on the curve"),
-        ("JwksParseTest.JwkECMissingAlg", "P-521 is not supported yet"),
         ("JwksParseTest.JwksGoodX509", "certificates by key id are not a key set"),
         ("JwksParseTest.RealJwksX509", "certificates by key id are not a key set"),
         ("VerifyJwkHmacTest.OkSymmetricKeyNotAlg", "symmetric keys are refused"),

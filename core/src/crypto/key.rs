@@ -1,16 +1,16 @@
 //! Public keys, checked when they are made.
 
-use super::{Algorithm, KeyError, KeyType, der};
+use super::{Algorithm, KeyError, KeyType, SignatureError, der};
 use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
-use p256::{NistP256, elliptic_curve::sec1::Sec1Point};
-use rsa::{BoxedUint, RsaPublicKey, pkcs1v15, traits::PublicKeyParts as _};
-use sha2::Sha256;
+use p256::elliptic_curve::sec1::Sec1Point;
+use rsa::{BoxedUint, RsaPublicKey};
 
 /// A public key that passed every check its type has. Cloning is cheap enough for configuration, not for requests.
 #[derive(Clone)]
 pub struct PublicKey {
     pub(super) material: Material,
+    spki: Box<[u8]>,
 }
 
 /// Parsed, so that a request pays for nothing but the verification.
@@ -18,19 +18,26 @@ pub struct PublicKey {
 pub(super) enum Material {
     Ed25519(Box<ed25519_dalek::VerifyingKey>),
     P256(Box<p256::ecdsa::VerifyingKey>),
+    P384(Box<p384::ecdsa::VerifyingKey>),
+    P521(Box<p521::ecdsa::VerifyingKey>),
     Rsa(Box<RsaKey>),
 }
 
+#[derive(Clone)]
 pub(super) struct RsaKey {
-    pub(super) size: usize,
-    pub(super) pkcs1_sha256: pkcs1v15::VerifyingKey<Sha256>,
+    pub(super) key: RsaPublicKey,
+    /// Big-endian, without leading zeros.
+    modulus: Box<[u8]>,
 }
 
-impl Clone for RsaKey {
-    fn clone(&self) -> Self {
-        Self {
-            size: self.size,
-            pkcs1_sha256: pkcs1v15::VerifyingKey::new(self.pkcs1_sha256.as_ref().clone()),
+impl RsaKey {
+    /// Whether a signature can be one of this key's: of the modulus' length, and below it (RFC 8017 §5.2.2 step 1, §8.2.2 step 1).
+    pub(super) fn check(&self, signature: &[u8]) -> Result<(), SignatureError> {
+        // Of equal length, so the order of the bytes is that of the numbers.
+        if signature.len() == self.modulus.len() && *signature < *self.modulus {
+            Ok(())
+        } else {
+            Err(SignatureError::Malformed)
         }
     }
 }
@@ -41,9 +48,23 @@ impl PublicKey {
 
     /// A P-256 key from its affine coordinates (RFC 7518 §6.2.1). The point at infinity has none.
     pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, KeyError> {
-        let point = Sec1Point::<NistP256>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
+        let point = Sec1Point::<p256::NistP256>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
         let key = p256::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
-        Ok(Self { material: Material::P256(Box::new(key)) })
+        Ok(Self::new(Material::P256(Box::new(key)), der::p256_spki(point.as_bytes())))
+    }
+
+    /// A P-384 key from its affine coordinates (RFC 7518 §6.2.1).
+    pub fn p384(x: &[u8; 48], y: &[u8; 48]) -> Result<Self, KeyError> {
+        let point = Sec1Point::<p384::NistP384>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
+        let key = p384::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
+        Ok(Self::new(Material::P384(Box::new(key)), der::p384_spki(point.as_bytes())))
+    }
+
+    /// A P-521 key from its affine coordinates (RFC 7518 §6.2.1).
+    pub fn p521(x: &[u8; 66], y: &[u8; 66]) -> Result<Self, KeyError> {
+        let point = Sec1Point::<p521::NistP521>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
+        let key = p521::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
+        Ok(Self::new(Material::P521(Box::new(key)), der::p521_spki(point.as_bytes())))
     }
 
     /// An Ed25519 key from its encoded point (RFC 8032 §5.1.5), which must be canonical and not of low order.
@@ -56,7 +77,7 @@ impl PublicKey {
         if key.is_weak() {
             return Err(KeyError::LowOrder);
         }
-        Ok(Self { material: Material::Ed25519(Box::new(key)) })
+        Ok(Self::new(Material::Ed25519(Box::new(key)), der::ed25519_spki(point)))
     }
 
     /// An RSA key from its big-endian modulus and exponent (RFC 7518 §6.3.1), both without leading zeros.
@@ -91,13 +112,12 @@ impl PublicKey {
             Self::RSA_BITS,
         )
         .map_err(|_| KeyError::ModulusTooSmall)?;
-        let size = key.size();
-        Ok(Self {
-            material: Material::Rsa(Box::new(RsaKey {
-                size,
-                pkcs1_sha256: pkcs1v15::VerifyingKey::new(key),
-            })),
-        })
+        let key = RsaKey { key, modulus: modulus.into() };
+        Ok(Self::new(Material::Rsa(Box::new(key)), der::rsa_spki(modulus, exponent)))
+    }
+
+    fn new(material: Material, spki: Vec<u8>) -> Self {
+        Self { material, spki: spki.into() }
     }
 
     /// The kind of key.
@@ -105,6 +125,8 @@ impl PublicKey {
         match &self.material {
             Material::Ed25519(_) => KeyType::Ed25519,
             Material::P256(_) => KeyType::P256,
+            Material::P384(_) => KeyType::P384,
+            Material::P521(_) => KeyType::P521,
             Material::Rsa(_) => KeyType::Rsa,
         }
     }
@@ -115,15 +137,8 @@ impl PublicKey {
     }
 
     /// The key as DER `SubjectPublicKeyInfo` (RFC 5280 §4.1), the form in which hosts take keys.
-    pub fn to_spki_der(&self) -> Vec<u8> {
-        match &self.material {
-            Material::Ed25519(key) => der::ed25519_spki(key.as_bytes()),
-            Material::P256(key) => der::p256_spki(key.to_sec1_point(false).as_bytes()),
-            Material::Rsa(key) => {
-                let key = key.pkcs1_sha256.as_ref();
-                der::rsa_spki(&key.n().to_be_bytes_trimmed_vartime(), &key.e().to_be_bytes_trimmed_vartime())
-            }
-        }
+    pub fn spki_der(&self) -> &[u8] {
+        &self.spki
     }
 }
 

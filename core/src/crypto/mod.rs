@@ -9,6 +9,8 @@ pub mod der;
 pub mod digest;
 mod error;
 mod key;
+#[cfg(test)]
+mod known_answers;
 mod provider;
 
 #[cfg(test)]

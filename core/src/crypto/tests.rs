@@ -1,4 +1,6 @@
+use super::known_answers::{MESSAGE, known_answer};
 use super::*;
+use crate::base64url;
 use alloc::vec::Vec;
 
 /// The generator of P-256.
@@ -27,8 +29,14 @@ fn names() {
     for algorithm in Algorithm::ALL {
         assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
     }
-    assert_eq!(Algorithm::from_name("none"), None);
-    assert_eq!(Algorithm::from_name("HS256"), None);
+    for name in ["none", "HS256", "HS384", "HS512", "ES256K", "ES521", "es256", "RS1", ""] {
+        assert_eq!(Algorithm::from_name(name), None, "{name}");
+    }
+    assert!(Algorithm::names().starts_with("`ES256`, `ES384`"));
+    assert!(Algorithm::names().ends_with("`RS384` or `RS512`"));
+    for (index, algorithm) in Algorithm::ALL.into_iter().enumerate() {
+        assert_eq!(algorithm.index(), index);
+    }
 }
 
 /// CVE-2022-21449: r and s are held within [1, n-1] before anything is computed with them.
@@ -60,6 +68,111 @@ fn ecdsa_ranges() {
     }
     for (r, s) in [(&one, &one), (&below_n, &below_n)] {
         assert_eq!(verify(r, s), Err(SignatureError::Mismatch));
+    }
+}
+
+/// The orders of P-384 and P-521: of the two, P-521's has spare bits at the top, which must be zero.
+#[test]
+fn ecdsa_ranges_of_larger_curves() {
+    const N384: &str =
+        "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+    const N521: &str = "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409";
+    let bytes = |text: &str| -> Vec<u8> {
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    };
+    for (algorithm, order) in [(Algorithm::Es384, bytes(N384)), (Algorithm::Es512, bytes(N521))] {
+        let known = known_answer(algorithm).unwrap().unwrap();
+        let size = order.len();
+        let number = |last: u8| [alloc::vec![0; size - 1], alloc::vec![last]].concat();
+        let mut below = order.clone();
+        below[size - 1] -= 1;
+        let high = alloc::vec![0xff; size];
+        let verify = |r: &[u8], s: &[u8]| Software.verify(&known.key, algorithm, MESSAGE, &[r, s].concat());
+        for bad in [&number(0), &order, &high] {
+            assert_eq!(verify(bad, &number(1)), Err(SignatureError::Malformed), "{algorithm} {bad:?}");
+            assert_eq!(verify(&number(1), bad), Err(SignatureError::Malformed), "{algorithm} {bad:?}");
+        }
+        assert_eq!(verify(&number(1), &number(1)), Err(SignatureError::Mismatch));
+        assert_eq!(verify(&below, &below), Err(SignatureError::Mismatch));
+        // A byte less or more on either side is another length, though the number be the same.
+        let (r, s) = known.signature.split_at(size);
+        assert_eq!(verify(r, s), Ok(()));
+        assert_eq!(verify(&[&[0], r].concat(), &[&[0], s].concat()), Err(SignatureError::Malformed));
+        assert_eq!(verify(&r[1..], &s[1..]), Err(SignatureError::Malformed));
+    }
+}
+
+#[test]
+fn known_answers() {
+    for algorithm in Algorithm::ALL {
+        let Some(known) = known_answer(algorithm).unwrap() else { continue };
+        let verify =
+            |key, message: &[u8], signature: &[u8]| Software.verify(key, algorithm, message, signature);
+        assert_eq!(verify(&known.key, MESSAGE, &known.signature), Ok(()), "{algorithm}");
+        assert_eq!(
+            verify(&known.other, MESSAGE, &known.signature),
+            Err(SignatureError::Mismatch),
+            "{algorithm}"
+        );
+        assert_eq!(
+            verify(&known.key, b"test", &known.signature),
+            Err(SignatureError::Mismatch),
+            "{algorithm}"
+        );
+        for at in (0..known.signature.len()).step_by(5) {
+            let mut signature = known.signature.clone();
+            signature[at] ^= 1 << (at % 8);
+            assert!(verify(&known.key, MESSAGE, &signature).is_err(), "{algorithm} {at}");
+        }
+        for others in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+            assert!(Software.verify(&known.key, others, MESSAGE, &known.signature).is_err(), "{others}");
+        }
+    }
+}
+
+/// RFC 7518 §3.5: the salt is as long as the digest, and MGF1's hash is the same.
+#[test]
+fn pss() {
+    const PS256: &str = "IiPojX_1WUz-eZFCSuojGlWW_3c_TCCBGi6XsbgC6WjjWQL27kL5EKhWEIIbuEI3uiO9oNJZX_FB80xHbLEYVwlm4Y02HY1vxrYTg_fiWn6Y1QDINtWcYiFGO2HdSxRwSzsCPeRI0uK-m84rM9BfTVSacVy11RZmt0B7GKPsFCCptwczjnZk-c3StnHUME7D7jji5PqIzuvBFEFFFfMfVQSr2xHQnVLmKKDg67xKLWmAv9J5GuNNGW_B_wStRweEpmjmGTZuHiTz8ZCK6zsIY82bM_LBZltUWmXhbsNoQWNUbXSd4cCbHSemUP2Qno2X6N7WDNwgKmQzy5DITuCRUg";
+    const PS384: &str = "dA2CgcLSyXJ19TIN8y9HzlbAVHzxnapGJHBQXeJ-SLM7_49abP5W_r2NQGxV6UdfooHQ7nnuSNQ__gtXS9c30HsG4XMoWqe-lZPrcAo7B4RTsVKRIEQkDNS0s0bCGNeW9BR9SHfrfyiIxYh8iNdC4pL5wMl763ZduUKGr3lUoL48tig2XhVa0R3eoa7v2lz8idYoubIVpAfQ5eaST06zOWCxATxMMS-4O5LeqYc3mYkk0RJW3Y8MULZTJLmMcNrvaSJDHbNZtpn_WFge64GCQV3rxp0EgaQZolr47WLigAVSta9vS1L3DhyDfRHEVyFhNg9K7Sy5RuzyXrBaqd9lqA";
+    const PS512: &str = "iioDjqBIMYexbGA_cdw1_yRAMAlOxnhAMMfjBdgBDrFbHirdn2xbg2-V8isnByjfygGfxoRzY_rraz6oEdol7vFvACxmzZxKAccg0lX9lSzWjLq9dD613JgtshCMHGujtr08lSZWkd6HaJsveLowG1zm-7sf5T4aZY2j-iBv9B2-v5orQiasQUltZTSvBLXrduUYM3MVr6H0RMV_k-7d9q8EMzkb8dWNZsx-q_5LgNppgQ-BnV2s_rxTXSJDp9_lTwNI5ypccUw-hD02NXOwgdbtrXt2cgG_Av5HoL-vUjxrZdTlfg9lI8PVopIe1xl4KHWBTwn-Mvs80xVrAIrveg";
+    const PS256_SALT0: &str = "WBYYebAHFhSGNrEIn5x86j3HlKBYTRq5gB2Hvhtf1CFri-ZzO64DHAgLOHIRkoYCIQcP2WHU0wwHdMcZL9vCMqmcNLhcvdvZdq00el-pXw3caqaIrdwEqfznC1y-SOqvF6rMV7aKA5ZgoJwW8eqDcDoRTtndCo0cCm7CQsteXWO15PMIsSpYaM660apZo36A5dfZ4mTqVIOCO4xgpuqJ33IWh3F0kg7c7VZYxTtlOb1ZlfRZ9c9y3PjKVpVg4iwXwTjDP8sNXCnfZPqXW3geUAONREUeSCUDfrKLKfxMvswBJGZANtMp3lcqbHHbNxFQFBrjnKfhvbwexnzi8K4JaQ";
+    const PS256_MGF512: &str = "Mm2ilh4b-x51neDMoZh8fTfFmMInaCOdixMlncRCb4sBIrq5GlrqP6E_oqwi2XYO2Mqy0AcpP6_cS_bEhA7l5pK8jBz63rLxrbDVtit0baz6hFiPxQUs1m1SpRx2vO3Pe4XqExkeiMPSHrZd8wbZApiG9DbtHcGbA6sx5jbqOLzRivewvVrLqHEy7F2pmvCr-wBbOl4zEMDsX-y7HbK6XHQRNa_d40BXrUb1wEfkoPQLLd8_xCifG3WLvhg0Wy5RbpSEHH6RhnWlnNKpFx4wROxlF15CFVYJPK55PmllRJAAPt6EaXST0BwfK_lPUie1wFwbbeWC4IPfsCNL4NcRTg";
+    let key = known_answer(Algorithm::Rs256).unwrap().unwrap().key;
+    let verify = |algorithm, text: &str| {
+        Software.verify(&key, algorithm, MESSAGE, &base64url::decode(text.as_bytes()).unwrap())
+    };
+    for (algorithm, good) in [(Algorithm::Ps256, PS256), (Algorithm::Ps384, PS384), (Algorithm::Ps512, PS512)]
+    {
+        assert_eq!(verify(algorithm, good), Ok(()), "{algorithm}");
+        for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+            assert!(verify(other, good).is_err(), "{other} for {algorithm}");
+        }
+    }
+    assert_eq!(verify(Algorithm::Ps256, PS256_SALT0), Err(SignatureError::Mismatch));
+    assert_eq!(verify(Algorithm::Ps256, PS256_MGF512), Err(SignatureError::Mismatch));
+}
+
+/// A signature is a number below the modulus: the same plus the modulus verifies by the equation, and is refused.
+#[test]
+fn rsa_representatives() {
+    let known = known_answer(Algorithm::Rs256).unwrap().unwrap();
+    let spki = known.key.spki_der();
+    let modulus = &spki[spki.len() - 5 - 256..spki.len() - 5];
+    for algorithm in
+        [Algorithm::Rs256, Algorithm::Rs384, Algorithm::Rs512, Algorithm::Ps256, Algorithm::Ps512]
+    {
+        let verify = |signature: &[u8]| Software.verify(&known.key, algorithm, MESSAGE, signature);
+        for bad in [modulus, &[0xff; 256], &[], &known.signature[1..], &[&[0], &known.signature[..]].concat()]
+        {
+            assert_eq!(verify(bad), Err(SignatureError::Malformed), "{algorithm} {}", bad.len());
+        }
+        for bad in [&[0; 256][..], &[&[0; 255][..], &[1]].concat()] {
+            assert_eq!(verify(bad), Err(SignatureError::Mismatch), "{algorithm}");
+        }
     }
 }
 
@@ -160,17 +273,21 @@ fn rsa_sizes() {
 
 #[test]
 fn der_forms() {
-    let spki = PublicKey::p256(&GX, &GY).unwrap().to_spki_der();
+    let spki = PublicKey::p256(&GX, &GY).unwrap().spki_der().to_vec();
     assert_eq!(spki.len(), 91);
     assert_eq!(spki[..2], [0x30, 89]);
     assert_eq!(spki[23..27], [0x03, 66, 0, 4]);
     assert_eq!(spki[27..59], GX);
+    for (algorithm, length) in [(Algorithm::Es384, 120), (Algorithm::Es512, 158), (Algorithm::Rs256, 294)] {
+        let key = known_answer(algorithm).unwrap().unwrap().key;
+        assert_eq!(key.spki_der().len(), length);
+    }
 
     // Lengths grow, numbers stay positive.
     let mut n = alloc::vec![0u8; 256];
     n[0] = 0x80;
     n[255] = 1;
-    let spki = PublicKey::rsa(&n, &[1, 0, 1]).unwrap().to_spki_der();
+    let spki = PublicKey::rsa(&n, &[1, 0, 1]).unwrap().spki_der().to_vec();
     assert_eq!(spki.len(), 294);
     assert_eq!(spki[..4], [0x30, 0x82, 0x01, 0x22]);
     assert_eq!(spki[289..], [0x02, 3, 1, 0, 1]);
@@ -180,6 +297,9 @@ fn der_forms() {
     assert_eq!(der[..8], [0x30, 38, 0x02, 1, 0, 0x02, 33, 0]);
     assert_eq!(der::ecdsa_signature(&[]), None);
     assert_eq!(der::ecdsa_signature(&[1; 63]), None);
+    // P-521's are long enough for a length of two bytes.
+    let der = der::ecdsa_signature(&[0x7f; 132]).unwrap();
+    assert_eq!(der[..5], [0x30, 0x81, 136, 0x02, 66]);
 }
 
 #[test]

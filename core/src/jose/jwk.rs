@@ -59,6 +59,8 @@ impl Jwk {
         let key_type = match text(object, "kty")?.ok_or(JwkError::KeyTypeUnsupported)? {
             "EC" => match text(object, "crv")? {
                 Some("P-256") => KeyType::P256,
+                Some("P-384") => KeyType::P384,
+                Some("P-521") => KeyType::P521,
                 _ => return Err(JwkError::CurveUnsupported),
             },
             "OKP" => match text(object, "crv")? {
@@ -85,6 +87,8 @@ impl Jwk {
         let key = match key_type {
             KeyType::Ed25519 => PublicKey::ed25519(&coordinate(object, "x")?),
             KeyType::P256 => PublicKey::p256(&coordinate(object, "x")?, &coordinate(object, "y")?),
+            KeyType::P384 => PublicKey::p384(&coordinate(object, "x")?, &coordinate(object, "y")?),
+            KeyType::P521 => PublicKey::p521(&coordinate(object, "x")?, &coordinate(object, "y")?),
             KeyType::Rsa => PublicKey::rsa(&number(object, "n", 512)?, &number(object, "e", 8)?),
         }
         .map_err(JwkError::Key)?;
@@ -142,7 +146,8 @@ fn text<'v>(object: &'v Object<'_>, name: &str) -> Result<Option<&'v str>, JwkEr
     }
 }
 
-fn coordinate(object: &Object<'_>, name: &str) -> Result<[u8; 32], JwkError> {
+/// A number of exactly so many bytes, leading zeros included (RFC 7518 §6.2.1.2).
+fn coordinate<const N: usize>(object: &Object<'_>, name: &str) -> Result<[u8; N], JwkError> {
     let encoded = text(object, name)?.ok_or(JwkError::Malformed)?;
     base64url::decode_array(encoded.as_bytes()).map_err(|_| JwkError::Encoding)
 }
@@ -165,9 +170,12 @@ fn thumbprint(object: &Object<'_>, key_type: KeyType) -> Result<[u8; 32], JwkErr
     let member = |name| text(object, name)?.ok_or(JwkError::Malformed);
     let json = match key_type {
         KeyType::Ed25519 => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, member("x")?),
-        KeyType::P256 => {
-            format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, member("x")?, member("y")?)
-        }
+        KeyType::P256 | KeyType::P384 | KeyType::P521 => format!(
+            r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
+            member("crv")?,
+            member("x")?,
+            member("y")?
+        ),
         KeyType::Rsa => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, member("e")?, member("n")?),
     };
     Ok(digest::sha256(json.as_bytes()))

@@ -23,6 +23,22 @@ fn ec(extra: &str) -> String {
     format!(r#"{{"kty":"EC","crv":"P-256","x":"{EC_X}","y":"{EC_Y}"{extra}}}"#)
 }
 
+// RFC 6979 appendix A.2.6 and A.2.7.
+const P384_X: &str = "7DpOQVtOGaRWhhgCn0J_pdqai8SukuAuBqrlKGswDGTe-PDqkFWGYGSiVFFUgLwT";
+const P384_Y: &str = "gBXZty19VyROqO-awMYhiWcIpZNn-d-59UyoSz8cnbEoiyMcOuDU_nNE_SUzJkcg";
+const P521_X: &str =
+    "AYlFUNB4WTLgDqojtpTyE_jDEh-G3JegTlpxZ9tOW803ESPUbkXba11TcKfyD7YzFV04_6FtK9dh3KxHS5ovUCOk";
+const P521_Y: &str =
+    "AEkxAclizU0v3feCKF5kWEE5wvkbR_h_-CNU1mMPdGoooNsldBtbNKgoAIsirMI_kk-q-9TTP4HqZpVt_qor_fz1";
+
+fn p384(extra: &str) -> String {
+    format!(r#"{{"kty":"EC","crv":"P-384","x":"{P384_X}","y":"{P384_Y}"{extra}}}"#)
+}
+
+fn p521(extra: &str) -> String {
+    format!(r#"{{"kty":"EC","crv":"P-521","x":"{P521_X}","y":"{P521_Y}"{extra}}}"#)
+}
+
 fn rsa(extra: &str) -> String {
     format!(r#"{{"kty":"RSA","n":"{RSA_N}","e":"AQAB"{extra}}}"#)
 }
@@ -78,7 +94,13 @@ fn rfc_examples_verify() {
 
 #[test]
 fn algorithms_are_bound_to_key_types() {
-    let keys = [(KeyType::P256, ec("")), (KeyType::Rsa, rsa("")), (KeyType::Ed25519, ed(""))];
+    let keys = [
+        (KeyType::P256, ec("")),
+        (KeyType::P384, p384("")),
+        (KeyType::P521, p521("")),
+        (KeyType::Rsa, rsa("")),
+        (KeyType::Ed25519, ed("")),
+    ];
     for (key_type, text) in keys {
         let key = jwk(&text).unwrap();
         assert_eq!(key.key().key_type(), key_type);
@@ -196,7 +218,16 @@ fn jwk_controls() {
     for text in [
         ec(""),
         ec(r#","use":"sig","alg":"ES256","kid":"a","key_ops":["verify"],"x5t":"ignored","other":{}"#),
+        p384(""),
+        p384(r#","alg":"ES384""#),
+        p521(""),
+        p521(r#","alg":"ES512","use":"sig""#),
         rsa(r#","alg":"RS256""#),
+        rsa(r#","alg":"RS384""#),
+        rsa(r#","alg":"RS512""#),
+        rsa(r#","alg":"PS256""#),
+        rsa(r#","alg":"PS384""#),
+        rsa(r#","alg":"PS512""#),
         rsa(r#","key_ops":["encrypt","verify"]"#),
         ed(r#","alg":"EdDSA","use":"sig""#),
     ] {
@@ -220,6 +251,16 @@ fn jwk_refusals() {
         (ec(r#","alg":null"#), JwkError::Malformed),
         (ec(r#","alg":"RS256""#), JwkError::AlgorithmMismatch),
         (rsa(r#","alg":"ES256""#), JwkError::AlgorithmMismatch),
+        (rsa(r#","alg":"EdDSA""#), JwkError::AlgorithmMismatch),
+        (ed(r#","alg":"PS256""#), JwkError::AlgorithmMismatch),
+        // Each curve has one algorithm (RFC 7518 §3.4).
+        (ec(r#","alg":"ES384""#), JwkError::AlgorithmMismatch),
+        (ec(r#","alg":"ES512""#), JwkError::AlgorithmMismatch),
+        (p384(r#","alg":"ES256""#), JwkError::AlgorithmMismatch),
+        (p384(r#","alg":"ES512""#), JwkError::AlgorithmMismatch),
+        (p521(r#","alg":"ES256""#), JwkError::AlgorithmMismatch),
+        (p521(r#","alg":"ES384""#), JwkError::AlgorithmMismatch),
+        (p521(r#","alg":"RS512""#), JwkError::AlgorithmMismatch),
         (ec(r#","alg":"ES521""#), JwkError::AlgorithmUnsupported),
         (rsa(r#","alg":"HS256""#), JwkError::AlgorithmUnsupported),
         (ec(r#","d":"AA""#), JwkError::Private),
@@ -229,7 +270,22 @@ fn jwk_refusals() {
         (r#"{"k":"AA"}"#.to_string(), JwkError::KeyTypeUnsupported),
         (r#"{"kty":7}"#.to_string(), JwkError::Malformed),
         ("[]".to_string(), JwkError::NotObject),
-        (ec("").replace("\"P-256\"", "\"P-384\""), JwkError::CurveUnsupported),
+        // Coordinates have exactly the length of their curve, whichever they would be otherwise.
+        (ec("").replace("\"P-256\"", "\"P-384\""), JwkError::Encoding),
+        (ec("").replace("\"P-256\"", "\"P-521\""), JwkError::Encoding),
+        (p384("").replace("\"P-384\"", "\"P-256\""), JwkError::Encoding),
+        (p384("").replace("\"P-384\"", "\"P-521\""), JwkError::Encoding),
+        (p521("").replace("\"P-521\"", "\"P-384\""), JwkError::Encoding),
+        (p384("").replace(P384_X, &P384_X[4..]), JwkError::Encoding),
+        (p521("").replace(P521_X, &P521_X[4..]), JwkError::Encoding),
+        (p384("").replace(P384_Y, &format!("AAAA{P384_Y}")), JwkError::Encoding),
+        (p521("").replace(P521_Y, &format!("AAAA{P521_Y}")), JwkError::Encoding),
+        (ec("").replace("\"P-256\"", "\"P-521 \""), JwkError::CurveUnsupported),
+        (ec("").replace("\"P-256\"", "\"secp256k1\""), JwkError::CurveUnsupported),
+        (p384("").replace(P384_Y, P384_X), JwkError::Key(KeyError::NotOnCurve)),
+        (p521("").replace(P521_Y, P521_X), JwkError::Key(KeyError::NotOnCurve)),
+        // Above the field's prime: bits that no coordinate has.
+        (p521("").replace(P521_X, &format!("_{}", &P521_X[1..])), JwkError::Key(KeyError::NotOnCurve)),
         (ed("").replace("\"Ed25519\"", "\"X25519\""), JwkError::CurveUnsupported),
         (cut(&ec(""), "crv"), JwkError::CurveUnsupported),
         (cut(&ec(""), "y"), JwkError::Malformed),

@@ -58,13 +58,16 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
             Algorithm::from_name(name).ok_or_else(|| {
                 ConfigError::at(
                     format!("algorithms[{index}]"),
-                    format!("expected `ES256`, `EdDSA` or `RS256`, found `{name}`"),
+                    format!("expected {}, found `{name}`", Algorithm::names()),
                 )
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
     if algorithms.is_empty() {
-        return Err(ConfigError::at("algorithms", "expected at least one of `ES256`, `EdDSA` and `RS256`"));
+        return Err(ConfigError::at(
+            "algorithms",
+            format!("expected at least one of {}", Algorithm::names()),
+        ));
     }
     if issuer.token_types.is_empty() && !issuer.allow_missing_type {
         return Err(ConfigError::at(
