@@ -97,7 +97,7 @@ pub struct Gateway {
     wakes: VecDeque<Notice>,
     /// How many of them may still be told before the shell must come again.
     wakes_left: usize,
-    provider: &'static dyn SignatureProvider,
+    provider: Rc<dyn SignatureProvider>,
     audit: bool,
 }
 
@@ -139,7 +139,7 @@ impl Gateway {
             notices: VecDeque::new(),
             wakes: VecDeque::new(),
             wakes_left: WAKES_AT_ONCE,
-            provider: &Software,
+            provider: Rc::new(Software),
             audit: true,
             settings,
         }
@@ -153,6 +153,11 @@ impl Gateway {
     /// The largest answer to a fetch that is looked at, in bytes.
     pub fn max_fetch_bytes(&self) -> usize {
         JwksLimits::default().max_bytes
+    }
+
+    /// Who verifies signatures, in the place of [`Software`].
+    pub fn set_provider(&mut self, provider: Rc<dyn SignatureProvider>) {
+        self.provider = provider;
     }
 
     /// Whether audit lines are made; a shell turns them off where its log would drop them.
@@ -182,7 +187,7 @@ impl Gateway {
             settings: &self.settings,
             keys: &mut self.keys,
             cache: &mut self.cache,
-            provider: self.provider,
+            provider: &*self.provider,
             count,
         };
         token::verify(token, waited, &mut state, now)

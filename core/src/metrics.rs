@@ -1,6 +1,7 @@
 //! The names of what is counted and timed, in one place. A shell defines them all at start and adds up
 //! what the core tells it to count.
 
+use crate::crypto::Algorithm;
 use crate::policy;
 use crate::reason::Reason;
 use alloc::string::String;
@@ -72,13 +73,15 @@ pub enum Counter {
     KeyFetchFailed,
     /// Requests that had to wait for issuer keys.
     Held,
+    /// Signatures that the host verifies, and gave no verdict on.
+    HostVerificationFailed,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 8] = [
+    const PLAIN: [Self; 9] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -87,6 +90,7 @@ impl Counter {
         Self::KeyFetch,
         Self::KeyFetchFailed,
         Self::Held,
+        Self::HostVerificationFailed,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -105,6 +109,7 @@ impl Counter {
             Self::KeyFetch => 5,
             Self::KeyFetchFailed => 6,
             Self::Held => 7,
+            Self::HostVerificationFailed => 8,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -121,6 +126,7 @@ impl Counter {
             Self::KeyFetch => String::from("countersign.keys.fetch"),
             Self::KeyFetchFailed => String::from("countersign.keys.fetch_failed"),
             Self::Held => String::from("countersign.held"),
+            Self::HostVerificationFailed => String::from("countersign.signatures.host_failed"),
         }
     }
 
@@ -136,8 +142,16 @@ impl Counter {
             Self::KeyFetch => "fetches of issuer keys begun",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
             Self::Held => "requests that had to wait for issuer keys",
+            Self::HostVerificationFailed => {
+                "signatures that the gateway's own verification gave no verdict on; the module's did"
+            }
         }
     }
+}
+
+/// The name of the gauge that says who verifies signatures of an algorithm: 1 the host, 0 the module.
+pub fn by_host_name(algorithm: Algorithm) -> String {
+    alloc::format!("countersign.signatures.by_host.{}", algorithm.name().to_ascii_lowercase())
 }
 
 /// The name of a stage's histogram; its unit is nanoseconds. The filter times one request in eight.

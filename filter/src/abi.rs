@@ -18,6 +18,8 @@ pub(crate) enum Level {
 pub(crate) enum MetricKind {
     /// Only grows.
     Counter = 0,
+    /// Goes up and down.
+    Gauge = 1,
     /// A distribution.
     Histogram = 2,
 }
@@ -61,6 +63,7 @@ mod tests {
             (Level::Error as u32, types::LogLevel::Error as u32),
             (Level::Critical as u32, types::LogLevel::Critical as u32),
             (MetricKind::Counter as u32, types::MetricType::Counter as u32),
+            (MetricKind::Gauge as u32, types::MetricType::Gauge as u32),
             (MetricKind::Histogram as u32, types::MetricType::Histogram as u32),
             (REQUEST_HEADERS, types::MapType::HttpRequestHeaders as u32),
             (REQUEST_TRAILERS, types::MapType::HttpRequestTrailers as u32),

@@ -69,6 +69,14 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        size: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -283,6 +291,23 @@ pub(crate) fn send_local_response(
     })
 }
 
+/// Calls a function that the gateway lends by name.
+pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>, Refused> {
+    let (mut data, mut length) = (std::ptr::null_mut(), 0);
+    // SAFETY: `name`, `argument` and both out-pointers live through the call.
+    let status = unsafe {
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            &raw mut data,
+            &raw mut length,
+        )
+    };
+    owned(status, data, length)
+}
+
 /// Defines a metric.
 pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Refused> {
     let mut id = 0;
@@ -296,7 +321,7 @@ pub(crate) fn increment(id: u32, by: i64) {
     let _ = unsafe { proxy_increment_metric(id, by) };
 }
 
-/// Records a value in a histogram.
+/// Records a value in a histogram, or sets a gauge.
 pub(crate) fn record(id: u32, value: u64) {
     // SAFETY: no memory is passed.
     let _ = unsafe { proxy_record_metric(id, value) };

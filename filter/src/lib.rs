@@ -16,9 +16,12 @@ mod callbacks;
 mod drive;
 #[cfg(not(test))]
 mod host;
+mod lent;
 mod pairs;
 #[cfg(not(test))]
 mod root;
+#[cfg(not(test))]
+mod signatures;
 #[cfg(not(test))]
 mod stream;
 #[cfg(not(test))]

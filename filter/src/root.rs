@@ -1,6 +1,7 @@
 //! A worker's root context: configuration, issuer keys, and requests that wait for them.
 
 use crate::host::{self, Level};
+use crate::signatures::Signatures;
 use crate::telemetry::Telemetry;
 use crate::vm::Streams;
 use countersign_core::exchange::{Event, Flow};
@@ -17,6 +18,8 @@ pub(crate) struct Root {
     pub gateway: Option<Gateway>,
     /// Our metrics.
     pub telemetry: Telemetry,
+    /// Who verifies signatures; nothing until a configuration was accepted.
+    signatures: Option<Signatures>,
     /// Fetches under way, by the host's token for the call.
     calls: BTreeMap<u32, FetchId>,
     /// How many events were handled.
@@ -29,7 +32,7 @@ impl Root {
     /// A worker that is not configured yet.
     pub(crate) fn new(id: u32) -> Self {
         let (telemetry, calls) = (Telemetry::default(), BTreeMap::new());
-        Self { id, gateway: None, telemetry, calls, driven: 0, tick: None }
+        Self { id, gateway: None, telemetry, signatures: None, calls, driven: 0, tick: None }
     }
 
     /// What requests are judged by.
@@ -49,11 +52,14 @@ impl Root {
         // Who waits, waits for keys of the old configuration, and answers to its calls are nobody's.
         self.end_held(streams);
         self.calls.clear();
-        self.telemetry.flush();
+        self.report();
         let mut gateway = Gateway::new(settings, entropy);
         gateway.set_audit(host::logs(Level::Info));
-        self.gateway = Some(gateway);
         self.telemetry = Telemetry::define();
+        let signatures = Signatures::examine(gateway.settings(), &self.telemetry);
+        gateway.set_provider(signatures.provider.clone());
+        self.signatures = Some(signatures);
+        self.gateway = Some(gateway);
         // Calls out are not allowed while configuring; the first tick makes them.
         self.schedule(timestamp(host::now()));
         true
@@ -105,9 +111,17 @@ impl Root {
                 Notice::TimedOut(context) => self.wake(streams, context, Event::Timeout, now),
             }
         }
-        self.telemetry.flush();
+        self.report();
         let _ = host::set_effective_context(self.id);
         self.schedule(time);
+    }
+
+    /// Tells the host what was counted since the last time.
+    fn report(&mut self) {
+        if let Some(signatures) = &mut self.signatures {
+            signatures.report(&mut self.telemetry);
+        }
+        self.telemetry.flush();
     }
 
     /// Refuses whoever waits.

@@ -1,12 +1,15 @@
-//! Counters and stage histograms, defined once when the worker is configured.
+//! Counters, gauges and stage histograms, defined once when the worker is configured.
 
 use crate::host::{self, MetricKind};
+use countersign_core::crypto::Algorithm;
 use countersign_core::metrics::{self, Counter, Stage};
 
 /// The host's ids of our metrics. A metric that the host refuses is not kept and not counted.
 #[derive(Default)]
 pub(crate) struct Telemetry {
     counters: Vec<Tally>,
+    /// By [`Algorithm::index`].
+    by_host: [Option<u32>; Algorithm::ALL.len()],
     stages: [Option<u32>; Stage::ALL.len()],
 }
 
@@ -21,6 +24,9 @@ impl Telemetry {
                     pending: 0,
                 })
                 .collect(),
+            by_host: Algorithm::ALL.map(|algorithm| {
+                host::define_metric(MetricKind::Gauge, &metrics::by_host_name(algorithm)).ok()
+            }),
             stages: Stage::ALL
                 .map(|stage| host::define_metric(MetricKind::Histogram, &metrics::stage_name(stage)).ok()),
         }
@@ -31,6 +37,13 @@ impl Telemetry {
     pub(crate) fn count(&mut self, counter: Counter) {
         if let Some(tally) = self.counters.get_mut(counter.index()) {
             tally.pending = tally.pending.saturating_add(1);
+        }
+    }
+
+    /// Says whether the host verifies signatures of an algorithm.
+    pub(crate) fn set_by_host(&self, algorithm: Algorithm, by_host: bool) {
+        if let Some(Some(id)) = self.by_host.get(algorithm.index()) {
+            host::record(*id, by_host.into());
         }
     }
 

@@ -7,7 +7,7 @@ use crate::abi::HostCall;
 use crate::clock::Clock;
 use crate::error::StartError;
 use crate::fault::Faults;
-use crate::foreign;
+use crate::foreign::{self, Lending};
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::log::LogLevel;
@@ -32,6 +32,7 @@ pub struct HostBuilder {
     pub(crate) upstreams: BTreeMap<Vec<u8>, Upstream>,
     pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
+    pub(crate) lending: Lending,
     pub(crate) profile: Profile,
     pub(crate) headers_stop_alone: bool,
     pub(crate) faults: Faults,
@@ -55,6 +56,7 @@ impl HostBuilder {
             upstreams: BTreeMap::new(),
             properties: Properties::new(),
             foreign: BTreeMap::new(),
+            lending: Lending::default(),
             profile: Profile::default(),
             headers_stop_alone: false,
             faults: Faults::default(),
@@ -138,6 +140,12 @@ impl HostBuilder {
         self
     }
 
+    /// How the gateway lends its verification of signatures; as the profile's does unless set.
+    pub fn lending(mut self, lending: Lending) -> Self {
+        self.lending = lending;
+        self
+    }
+
     /// Which gateway to copy where they differ.
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -194,7 +202,10 @@ impl HostBuilder {
             log_level: self.log_level,
             clusters: self.upstreams.keys().cloned().collect(),
             properties: self.properties.clone(),
-            foreign: foreign::lent(self.profile).into_iter().chain(self.foreign.clone()).collect(),
+            foreign: foreign::lent(self.profile, self.lending)
+                .into_iter()
+                .chain(self.foreign.clone())
+                .collect(),
             profile: self.profile,
             headers_stop_alone: self.headers_stop_alone,
             faults: self.faults.clone(),

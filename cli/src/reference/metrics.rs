@@ -1,7 +1,8 @@
-//! Every counter and histogram.
+//! Every counter, gauge and histogram.
 
 use super::cell;
-use countersign_core::metrics::{Counter, Stage, stage_name};
+use countersign_core::crypto::Algorithm;
+use countersign_core::metrics::{Counter, Stage, by_host_name, stage_name};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -15,6 +16,12 @@ pub(crate) fn markdown() -> String {
     );
     for counter in Counter::all() {
         _ = writeln!(page, "| `{}` | {} |", counter.name(), cell(&counts(counter)));
+    }
+    page.push_str(
+        "\n## Gauges\n\nEach worker sets them when it is configured, and when it changes its mind.\n\n| Name | Says |\n| --- | --- |\n",
+    );
+    for algorithm in Algorithm::ALL {
+        _ = writeln!(page, "| `{}` | {} |", by_host_name(algorithm), says(algorithm));
     }
     page.push_str("\n## Histograms\n\n| Name | Unit | Measures |\n| --- | --- | --- |\n");
     for stage in Stage::ALL {
@@ -33,7 +40,15 @@ pub(crate) fn data() -> Value {
         .into_iter()
         .map(|stage| json!({ "name": stage_name(stage), "unit": "ns", "help": measures(stage) }))
         .collect();
-    json!({ "counters": counters, "histograms": histograms })
+    let gauges: Vec<Value> = Algorithm::ALL
+        .into_iter()
+        .map(|algorithm| json!({ "name": by_host_name(algorithm), "help": says(algorithm) }))
+        .collect();
+    json!({ "counters": counters, "gauges": gauges, "histograms": histograms })
+}
+
+fn says(algorithm: Algorithm) -> String {
+    format!("1: the gateway's own code verifies {algorithm}; 0: the module does, or no issuer uses it")
 }
 
 fn counts(counter: Counter) -> String {

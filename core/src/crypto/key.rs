@@ -6,6 +6,8 @@ use core::fmt;
 use p256::elliptic_curve::sec1::Sec1Point;
 use rsa::{BoxedUint, RsaPublicKey};
 
+// Constructors are kept out of line: each is called in several places, none of them hot, and they are large.
+
 /// A public key that passed every check its type has. Cloning is cheap enough for configuration, not for requests.
 #[derive(Clone)]
 pub struct PublicKey {
@@ -47,6 +49,7 @@ impl PublicKey {
     pub const RSA_BITS: core::ops::RangeInclusive<usize> = 2048..=4096;
 
     /// A P-256 key from its affine coordinates (RFC 7518 §6.2.1). The point at infinity has none.
+    #[inline(never)]
     pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, KeyError> {
         let point = Sec1Point::<p256::NistP256>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
         let key = p256::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
@@ -54,6 +57,7 @@ impl PublicKey {
     }
 
     /// A P-384 key from its affine coordinates (RFC 7518 §6.2.1).
+    #[inline(never)]
     pub fn p384(x: &[u8; 48], y: &[u8; 48]) -> Result<Self, KeyError> {
         let point = Sec1Point::<p384::NistP384>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
         let key = p384::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
@@ -61,6 +65,7 @@ impl PublicKey {
     }
 
     /// A P-521 key from its affine coordinates (RFC 7518 §6.2.1).
+    #[inline(never)]
     pub fn p521(x: &[u8; 66], y: &[u8; 66]) -> Result<Self, KeyError> {
         let point = Sec1Point::<p521::NistP521>::from_affine_coordinates(&(*x).into(), &(*y).into(), false);
         let key = p521::ecdsa::VerifyingKey::from_sec1_point(&point).map_err(|_| KeyError::NotOnCurve)?;
@@ -68,6 +73,7 @@ impl PublicKey {
     }
 
     /// An Ed25519 key from its encoded point (RFC 8032 §5.1.5), which must be canonical and not of low order.
+    #[inline(never)]
     pub fn ed25519(point: &[u8; 32]) -> Result<Self, KeyError> {
         let key = ed25519_dalek::VerifyingKey::from_bytes(point).map_err(|_| KeyError::NotOnCurve)?;
         // Decoding accepts y ≥ p, which would give one key two names.
@@ -83,6 +89,7 @@ impl PublicKey {
     /// An RSA key from its big-endian modulus and exponent (RFC 7518 §6.3.1), both without leading zeros.
     ///
     /// The modulus is odd and has 2048 to 4096 bits; the exponent is odd, from 3 to 2³³ − 1, and almost always 65537.
+    #[inline(never)]
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
         let bits = match (modulus.first(), exponent.first()) {
             (Some(0), _) | (_, Some(0)) => return Err(KeyError::NotCanonical),

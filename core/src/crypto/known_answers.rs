@@ -19,6 +19,7 @@ pub(super) struct KnownAnswer {
 }
 
 /// The known answer of an algorithm; `None` for those that no host verifies.
+#[cold]
 pub(super) fn known_answer(algorithm: Algorithm) -> Result<Option<KnownAnswer>, KeyError> {
     let answer = |key, other, signature: &[&[u8]]| KnownAnswer { key, other, signature: signature.concat() };
     let rsa = |signature: &[u8]| -> Result<KnownAnswer, KeyError> {

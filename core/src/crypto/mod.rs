@@ -9,8 +9,8 @@ pub mod der;
 pub mod digest;
 mod error;
 mod key;
-#[cfg(test)]
 mod known_answers;
+pub mod lent;
 mod provider;
 
 #[cfg(test)]

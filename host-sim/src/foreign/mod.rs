@@ -7,14 +7,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::profile::Profile;
+use crate::status::Status;
 use crate::vm::ForeignFunction;
 
+/// How a gateway lends its verification of signatures, `verify_signature`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lending {
+    /// As the profile's gateway does.
+    #[default]
+    AsProfile,
+    /// Not at all.
+    Absent,
+    /// As one that calls every signature good.
+    AcceptsAll,
+    /// As one that calls every signature bad.
+    RefusesAll,
+    /// As one that is broken.
+    Fails,
+    /// As one whose answers cannot be read.
+    Garbles,
+}
+
 /// The functions that a gateway of this profile lends.
-pub(crate) fn lent(profile: Profile) -> BTreeMap<Vec<u8>, ForeignFunction> {
+pub(crate) fn lent(profile: Profile, lending: Lending) -> BTreeMap<Vec<u8>, ForeignFunction> {
     let mut functions: BTreeMap<Vec<u8>, ForeignFunction> = BTreeMap::new();
+    let verify: Option<ForeignFunction> = match (lending, profile) {
+        (Lending::AsProfile, Profile::Envoy) => Some(Arc::new(verify_signature::verify_signature)),
+        (Lending::AsProfile, Profile::Spec) | (Lending::Absent, _) => None,
+        (Lending::AcceptsAll, _) => Some(Arc::new(|_| Ok(verify_signature::result(Ok(()))))),
+        (Lending::RefusesAll, _) => Some(Arc::new(|_| Ok(verify_signature::refusal()))),
+        (Lending::Fails, _) => Some(Arc::new(|_| Err(Status::InternalFailure))),
+        (Lending::Garbles, _) => Some(Arc::new(|_| Ok(b"\xff\xff".to_vec()))),
+    };
+    functions.extend(verify.map(|verify| (b"verify_signature".to_vec(), verify)));
     match profile {
         Profile::Envoy => {
-            functions.insert(b"verify_signature".to_vec(), Arc::new(verify_signature::verify_signature));
             // Routes are not simulated, so there is no cache to clear.
             functions.insert(b"clear_route_cache".to_vec(), Arc::new(|_| Ok(Vec::new())));
         }

@@ -27,11 +27,20 @@ pub(super) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     if let Some(decoded) = &from_pem {
         key = decoded;
     }
-    let verdict = verify(hash, key, signature, text);
+    Ok(result(verify(hash, key, signature, text)))
+}
+
+/// A verdict, as it is written.
+pub(super) fn result(verdict: Result<(), String>) -> Vec<u8> {
     let mut out = Vec::new();
     put_bool(&mut out, 1, verdict.is_ok());
     put_bytes(&mut out, 2, verdict.err().unwrap_or_default().as_bytes());
-    Ok(out)
+    out
+}
+
+/// What is said of a bad signature.
+pub(super) fn refusal() -> Vec<u8> {
+    result(Err(BAD.to_owned()))
 }
 
 fn verify(hash: &[u8], key: &[u8], signature: &[u8], text: &[u8]) -> Result<(), String> {
