@@ -256,7 +256,7 @@ fn a_bad_table_is_refused_by_line_and_case() {
         ("{ level: 1 }", "{ levels: 1 }", "the schema has no such attribute"),
         ("[1, staff, ann, allow, read-own]", "[1, staff]", "expected 5 values as there are columns, found 2"),
         ("[1, staff, ann, allow, read-own]", "[one, staff, ann, allow, read-own]", "expected Long"),
-        ("columns: [level", "columns: [lvl", "may lack `level`"),
+        ("columns: [level", "columns: [lvl", "`table.columns[0]`: `lvl`: expected a member of a case"),
         ("name: ann reads", "name: ''", "`name`: expected a text"),
         ("action: read", "action: read\n    verb: x", "`verb`: unknown field"),
         ("ann, allow", "ann, maybe", "`decision`: expected `allow` or `deny`"),
@@ -276,6 +276,58 @@ fn a_bad_table_is_refused_by_line_and_case() {
     countersign(&["test", text(&folder)]).exits(1);
     fs::write(&file, "what: is this").unwrap();
     countersign(&["test", text(&file)]).exits(2);
+}
+
+#[test]
+fn a_name_that_nothing_uses_is_refused() {
+    let folder = pack("table-typos");
+    let file = folder.join("t.yaml");
+    let matrix =
+        TABLE.split("    table:").next().unwrap().replace("${level}", "1").replace("${team}", "staff");
+    let matrix = format!(
+        "{}    matrix:\n      down: owner\n      across: what\n      columns: [{{ action: read }}]\n      rows:\n        - [ann, [{{ decision: allow }}]]\n",
+        matrix.replace("level: \"1\"", "level: 1")
+    );
+    let each = matrix.split("    matrix:").next().unwrap().to_owned()
+        + "    decision: allow\n    each: [{ owner: ann }]\n";
+    for (good, from, to, said) in [
+        (
+            TABLE,
+            "decision, reasons]",
+            "decision, reson]",
+            "`table.columns[4]`: `reson`: expected a member of a case, or `${reson}` somewhere in it",
+        ),
+        (TABLE, "[level, team", "[level, taem", "`taem`"),
+        (TABLE, "name: ann reads", "name: ann ${raeds}", "`raeds`"),
+        (&matrix, "down: owner", "down: owner, donw: x", "`matrix`: unknown field `donw`"),
+        (&matrix, "{ action: read }", "{ actoin: read }", "`matrix.columns[0]`: `actoin`: expected a member"),
+        (
+            &matrix,
+            "{ decision: allow }",
+            "{ decison: allow }",
+            "`matrix.rows[0][1][0]`: `decison`: expected a member",
+        ),
+        (
+            &each,
+            "{ owner: ann }",
+            "{ owner: ann, principle: x }",
+            "`each[0]`: `principle`: expected `${principle}` somewhere",
+        ),
+        (
+            &each.replace("${owner}", "ann").replace("    each: [{ owner: ann }]\n", ""),
+            "ann reads",
+            "ann ${reads}",
+            "`name`: `${reads}`: expected a column, or a member of `each`, of that name",
+        ),
+    ] {
+        fs::write(&file, good).unwrap();
+        countersign(&["test", text(&file)]).exits(0);
+        let bad = good.replacen(from, to, 1).replace("down: owner, donw: x", "down: owner\n      donw: x");
+        assert_ne!(good, bad);
+        fs::write(&file, bad).unwrap();
+        let err = countersign(&["test", text(&file)]).exits(2).err();
+        assert!(err.starts_with(&format!("error: {}:", text(&file))) && err.contains(said), "{to}: {err}");
+    }
 }
 
 #[test]

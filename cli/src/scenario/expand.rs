@@ -1,6 +1,7 @@
 //! Parametrised cases: one for each entry of `each`, with `${name}` replaced by the entry's member of that name.
 
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The cases that `case` stands for.
 pub(crate) fn expand(case: Value) -> Result<Vec<Value>, String> {
@@ -12,13 +13,35 @@ pub(crate) fn expand(case: Value) -> Result<Vec<Value>, String> {
     if entries.is_empty() {
         return Err(String::from("`each`: expected at least one entry"));
     }
+    let used = case.values().flat_map(used_names).collect::<BTreeSet<_>>();
+    let entries = entries.into_iter().enumerate();
     entries
-        .into_iter()
-        .map(|entry| match entry {
-            Value::Object(entry) => replace(&Value::Object(case.clone()), &entry),
+        .map(|(index, entry)| match entry {
+            Value::Object(entry) => {
+                let replaced = replace(&Value::Object(case.clone()), &entry)?;
+                match entry.keys().find(|name| !used.contains(*name)) {
+                    Some(name) => Err(format!(
+                        "`each[{index}]`: `{name}`: expected `${{{name}}}` somewhere in the case"
+                    )),
+                    None => Ok(replaced),
+                }
+            }
             other => Err(format!("`each`: expected a list of objects, found {other}")),
         })
         .collect()
+}
+
+/// The names that stand in `${name}` anywhere in `value`.
+pub(crate) fn used_names(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::String(text) => {
+            let parts = text.split("${").skip(1);
+            parts.filter_map(|part| part.split_once('}')).map(|(name, _)| name.to_owned()).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(used_names).collect(),
+        Value::Object(members) => members.values().flat_map(used_names).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
+    }
 }
 
 /// `value`, with every `${name}` replaced.

@@ -12,5 +12,5 @@ mod tests;
 mod token;
 mod world;
 
-pub(crate) use expand::{expand, replace};
+pub(crate) use expand::{expand, replace, used_names};
 pub(crate) use run::Plan;

@@ -1,6 +1,6 @@
 //! The format of tables, and the cases that one stands for.
 
-use crate::scenario::{expand, replace};
+use crate::scenario::{expand, replace, used_names};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -25,8 +25,18 @@ pub(super) struct File {
 }
 
 /// Members of a case that a column may set.
-const MEMBERS: [&str; 9] =
-    ["name", "principal", "action", "resource", "context", "entities", "decision", "reasons", "errors"];
+const MEMBERS: [&str; 10] = [
+    "name",
+    "principal",
+    "action",
+    "resource",
+    "context",
+    "entities",
+    "decision",
+    "reasons",
+    "reason",
+    "errors",
+];
 
 /// A table: rows that each make a case, by naming the columns.
 #[derive(Deserialize)]
@@ -50,17 +60,40 @@ struct Matrix {
     rows: Vec<(Value, Vec<Value>)>,
 }
 
+/// What a row, or a cell, gives to a case.
+#[derive(Clone)]
+struct Setting {
+    /// Where its name stands, within the entry.
+    place: String,
+    /// Where its value stands.
+    inside: String,
+    /// The member, or what `${name}` stands for.
+    name: String,
+    value: Value,
+}
+
 /// The cases that one entry of a file stands for.
 pub(super) fn cases(entry: &Value) -> Result<Vec<Map<String, Value>>, String> {
     let Value::Object(base) = entry else { return Err(format!("expected an object, found {entry}")) };
     let mut base = base.clone();
     let (table, matrix) = (base.remove("table"), base.remove("matrix"));
-    let sets: Vec<Vec<(String, Value)>> = match (table, matrix) {
+    let sets: Vec<Vec<Setting>> = match (table, matrix) {
         (None, None) => vec![Vec::new()],
         (Some(table), None) => rows(table)?,
         (None, Some(table)) => cells(table)?,
         (Some(_), Some(_)) => return Err(String::from("expected either `table` or `matrix`, found both")),
     };
+    let sets: Vec<Vec<Setting>> = sets.into_iter().map(spread).collect();
+    let mut used = used_names(entry);
+    used.extend(sets.iter().flatten().flat_map(|setting| used_names(&setting.value)));
+    for setting in sets.iter().flatten() {
+        let Setting { place, name, .. } = setting;
+        if !is_member(name) && !used.contains(name) {
+            return Err(format!(
+                "`{place}`: `{name}`: expected a member of a case, or `${{{name}}}` somewhere in it"
+            ));
+        }
+    }
     let mut cases = Vec::new();
     for case in expand(Value::Object(base))? {
         let Value::Object(case) = case else { continue };
@@ -75,26 +108,31 @@ pub(super) fn cases(entry: &Value) -> Result<Vec<Map<String, Value>>, String> {
     Ok(cases)
 }
 
-fn rows(table: Value) -> Result<Vec<Vec<(String, Value)>>, String> {
+fn rows(table: Value) -> Result<Vec<Vec<Setting>>, String> {
     let Rows { columns, rows } =
         serde_json::from_value(table).map_err(|error| format!("`table`: {error}"))?;
     if rows.is_empty() {
         return Err(String::from("`table.rows`: expected at least one row"));
     }
     let row = |(index, row): (usize, Vec<Value>)| {
-        if row.len() == columns.len() {
-            Ok(columns.iter().cloned().zip(row).collect())
-        } else {
+        if row.len() != columns.len() {
             let (expected, found) = (columns.len(), row.len());
-            Err(format!(
+            return Err(format!(
                 "`table.rows[{index}]`: expected {expected} values as there are columns, found {found}"
-            ))
+            ));
         }
+        let setting = |(at, (name, value)): (usize, (&String, Value))| Setting {
+            place: format!("table.columns[{at}]"),
+            inside: format!("table.rows[{index}][{at}]"),
+            name: name.clone(),
+            value,
+        };
+        Ok(columns.iter().zip(row).enumerate().map(setting).collect())
     };
     rows.into_iter().enumerate().map(row).collect()
 }
 
-fn cells(table: Value) -> Result<Vec<Vec<(String, Value)>>, String> {
+fn cells(table: Value) -> Result<Vec<Vec<Setting>>, String> {
     let Matrix { down, across, columns, rows } =
         serde_json::from_value(table).map_err(|error| format!("`matrix`: {error}"))?;
     if rows.is_empty() || columns.is_empty() {
@@ -108,11 +146,25 @@ fn cells(table: Value) -> Result<Vec<Vec<(String, Value)>>, String> {
                 "`matrix.rows[{index}]`: expected {expected} cells as there are columns, found {found}"
             ));
         }
-        for (column, cell) in columns.iter().zip(cells) {
-            let mut set = vec![(down.clone(), value.clone()), (across.clone(), column.clone())];
-            match cell {
-                Value::Object(members) => set.extend(members),
-                decision => set.push(("decision".to_owned(), decision)),
+        for (at, (column, cell)) in columns.iter().zip(cells).enumerate() {
+            let setting = |place: &str, inside: String, name: &str, value: &Value| Setting {
+                place: place.to_owned(),
+                inside,
+                name: name.to_owned(),
+                value: value.clone(),
+            };
+            let mut set = vec![
+                setting("matrix.down", format!("matrix.rows[{index}][0]"), &down, &value),
+                setting("matrix.across", format!("matrix.columns[{at}]"), &across, column),
+            ];
+            let place = format!("matrix.rows[{index}][1][{at}]");
+            match &cell {
+                Value::Object(members) => {
+                    set.extend(
+                        members.iter().map(|(name, value)| setting(&place, place.clone(), name, value)),
+                    );
+                }
+                decision => set.push(setting(&place, place.clone(), "decision", decision)),
             }
             sets.push(set);
         }
@@ -121,16 +173,16 @@ fn cells(table: Value) -> Result<Vec<Vec<(String, Value)>>, String> {
 }
 
 /// A case with a row's values: those of its own members in their place, all of them where `${column}` stands.
-fn applied(case: &Map<String, Value>, set: &[(String, Value)]) -> Result<Map<String, Value>, String> {
+fn applied(case: &Map<String, Value>, set: &[Setting]) -> Result<Map<String, Value>, String> {
     if set.is_empty() {
         return Ok(case.clone());
     }
-    let set = &spread(set);
-    let values: Map<String, Value> = set.iter().cloned().collect();
+    let values: Map<String, Value> =
+        set.iter().map(|setting| (setting.name.clone(), setting.value.clone())).collect();
     let Value::Object(mut case) = replace(&Value::Object(case.clone()), &values)? else {
         return Ok(Map::new());
     };
-    for (path, value) in set {
+    for Setting { name: path, value, .. } in set {
         let mut steps = path.split('.');
         let first = steps.next().unwrap_or_default();
         if is_member(path) {
@@ -143,14 +195,17 @@ fn applied(case: &Map<String, Value>, set: &[(String, Value)]) -> Result<Map<Str
 }
 
 /// An object under a name of its own stands for its members.
-fn spread(set: &[(String, Value)]) -> Vec<(String, Value)> {
+fn spread(set: Vec<Setting>) -> Vec<Setting> {
     let mut all = Vec::new();
-    for (column, value) in set {
-        match value {
-            Value::Object(members) if !is_member(column) => {
-                all.extend(members.iter().map(|(name, value)| (name.clone(), value.clone())));
+    for setting in set {
+        match setting.value {
+            Value::Object(members) if !is_member(&setting.name) => {
+                all.extend(members.into_iter().map(|(name, value)| {
+                    let inside = setting.inside.clone();
+                    Setting { place: inside.clone(), inside, name, value }
+                }));
             }
-            _ => all.push((column.clone(), value.clone())),
+            _ => all.push(setting),
         }
     }
     all
@@ -174,7 +229,7 @@ fn place(members: &mut Map<String, Value>, name: &str, rest: &[&str], value: Val
 }
 
 /// Gives cases of the same name the values that tell them apart.
-fn distinct(cases: &mut [Map<String, Value>], sets: &[Vec<(String, Value)>]) {
+fn distinct(cases: &mut [Map<String, Value>], sets: &[Vec<Setting>]) {
     let name = |case: &Map<String, Value>| case.get("name").cloned();
     let repeated: Vec<bool> = {
         let mut counts = std::collections::HashMap::new();
@@ -184,11 +239,11 @@ fn distinct(cases: &mut [Map<String, Value>], sets: &[Vec<(String, Value)>]) {
         cases.iter().map(|case| counts.get(&name(case).map(|name| name.to_string())) > Some(&1)).collect()
     };
     for (at, case) in cases.iter_mut().enumerate().filter(|(at, _)| repeated.get(*at) == Some(&true)) {
-        let set = spread(sets.get(at % sets.len().max(1)).map(Vec::as_slice).unwrap_or_default());
+        let set = sets.get(at % sets.len().max(1)).map(Vec::as_slice).unwrap_or_default();
         let shown: Vec<String> = set
             .iter()
-            .filter(|(column, _)| !["decision", "reasons", "errors"].contains(&column.as_str()))
-            .map(|(column, value)| {
+            .filter(|setting| !["decision", "reason", "reasons", "errors"].contains(&setting.name.as_str()))
+            .map(|Setting { name: column, value, .. }| {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 format!("{column}: {text}")
             })
@@ -204,12 +259,18 @@ fn distinct(cases: &mut [Map<String, Value>], sets: &[Vec<(String, Value)>]) {
 
 /// Whether everything in a case is known; its name comes back.
 pub(super) fn check(case: &Map<String, Value>) -> Result<String, String> {
-    let known = |name: &str| MEMBERS.contains(&name) || name == "reason";
-    if let Some(name) = case.keys().find(|name| !known(name)) {
+    if let Some(name) = case.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
         return Err(format!(
             "`{name}`: unknown field, expected one of `{}`, `each`, `table`, `matrix`",
             MEMBERS.join("`, `")
         ));
+    }
+    for (member, value) in case {
+        if let Some(name) = used_names(value).pop_first() {
+            return Err(format!(
+                "`{member}`: `${{{name}}}`: expected a column, or a member of `each`, of that name"
+            ));
+        }
     }
     match case.get("name") {
         Some(Value::String(name)) if !name.is_empty() => Ok(name.clone()),
