@@ -72,6 +72,35 @@ fn an_answer_that_is_not_expected_is_a_failure() {
 }
 
 #[test]
+fn what_nobody_would_read_is_refused() {
+    let input = |change: &dyn Fn(&mut Value)| {
+        let mut case = case();
+        change(&mut case);
+        case.to_string()
+    };
+    let rename = |object: &mut Value, from: &str, to: &str| {
+        let value = object.as_object_mut().unwrap().remove(from).unwrap();
+        object[to] = value;
+    };
+    for (input, said) in [
+        (
+            input(&|case| rename(&mut case["requests"][0], "decision", "decison")),
+            "`decison`: unknown member, expected one of",
+        ),
+        (input(&|case| rename(case, "schema", "shcema")), "`shcema`: unknown member"),
+        (input(&|case| case["requests"] = json!([])), "`requests`: expected at least one request"),
+    ] {
+        let run = countersign_with(&["eval", "--cases", "-"], &input).exits(2);
+        assert!(run.err().contains("error: <stdin>:1") && run.err().contains(said), "{}", run.err());
+    }
+    // The name that answers have does as well.
+    let good = input(&|case| rename(&mut case["requests"][0], "reason", "reasons"));
+    countersign_with(&["eval", "--cases", "-"], &good).exits(0);
+    let bad = good.replace("[\"policy0\"]", "[\"policy1\"]");
+    countersign_with(&["eval", "--cases", "-"], &bad).exits(1);
+}
+
+#[test]
 fn a_bad_line_is_named_and_the_rest_goes_on() {
     let deep =
         json!({"policy": format!("permit (principal, action, resource) when {{ {} }};", "(".repeat(5000))});

@@ -5,18 +5,16 @@ use std::{
     path::Path,
 };
 
-use cedar_policy::{
-    Entities, EntityUid, Policy, PolicyId, PolicySet, Schema, SlotId, Template, ValidationMode, Validator,
-};
+use cedar_policy::{Entities, Policy, PolicyId, PolicySet, Schema, Template, ValidationMode, Validator};
 use cedar_policy_core::ast;
 use countersign_core::policy::Image;
-use serde::Deserialize;
 
 use crate::{
     builder::Builder,
     convert,
     declarations::Declarations,
     error::{CompileError, CompileErrors, Warning, chain, from_diagnostic},
+    link::Link,
     lower,
     marks::Marks,
     nesting,
@@ -181,49 +179,26 @@ fn in_order(set: &PolicySet) -> Vec<Item> {
     items.into_iter().map(|(_, item)| item).collect()
 }
 
-/// One entry of `links.json`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Link {
-    template_id: String,
-    link_id: String,
-    args: HashMap<String, String>,
-}
-
 /// Links templates and returns which ones.
 fn link(parsed: &mut Parsed, source: &Source, errors: &mut Vec<CompileError>) -> HashSet<PolicyId> {
     let mut linked = HashSet::new();
-    let links: Vec<Link> = match serde_json::from_str(&source.text) {
+    let links: Vec<serde_json::Value> = match serde_json::from_str(&source.text) {
         Ok(links) => links,
         Err(error) => {
-            errors.push(CompileError::whole(source, error.to_string()));
+            let expected = "expected a list of links in JSON";
+            errors.push(CompileError::json(source, expected, &error));
             return linked;
         }
     };
-    for Link { template_id, link_id, args } in links {
-        let (template, id) = (PolicyId::new(template_id), PolicyId::new(link_id));
-        let mut values = HashMap::new();
-        for (slot, text) in args {
-            let slot_id = match slot.as_str() {
-                "?principal" => SlotId::principal(),
-                "?resource" => SlotId::resource(),
-                _ => {
-                    let message =
-                        format!("the slot `{slot}` of `{id}`: expected `?principal` or `?resource`");
-                    errors.push(CompileError::whole(source, message));
-                    continue;
-                }
-            };
-            match text.parse::<EntityUid>() {
-                Ok(uid) => {
-                    values.insert(slot_id, uid);
-                }
-                Err(error) => {
-                    let message = format!("`{text}` in `{id}` is not an entity: {}", chain(&error));
-                    errors.push(CompileError::whole(source, message));
-                }
+    for (at, link) in links.iter().enumerate() {
+        let Link { template, id, values } = match Link::read(link) {
+            Ok(link) => link,
+            Err(message) => {
+                errors.push(CompileError::whole(source, format!("`[{at}]`: {message}")));
+                continue;
             }
-        }
+        };
+        let (template, id) = (PolicyId::new(template), PolicyId::new(id));
         match parsed.set.link(template.clone(), id.clone(), values) {
             Ok(()) => {
                 let number = parsed.sources.get(&template).copied().unwrap_or(0);
@@ -289,6 +264,9 @@ pub(crate) fn read_entities(
 ) -> Result<Entities, CompileErrors> {
     let none = Source::new("", "[]");
     let source = source.unwrap_or(&none);
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&source.text) {
+        return Err(CompileError::json(source, "expected a list of entities in JSON", &error).into());
+    }
     Entities::from_json_str(&source.text, schema)
         .map_err(|error| CompileError::whole(source, chain(&error)).into())
 }

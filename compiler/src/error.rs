@@ -52,6 +52,17 @@ impl CompileError {
         }
     }
 
+    /// JSON in `source` that can't be read: `expected`, and why not.
+    pub(crate) fn json(source: &Source, expected: &str, error: &serde_json::Error) -> Self {
+        let why = error.to_string();
+        // The place stands in front.
+        let why = why.split(" at line ").next().unwrap_or_default();
+        let before = source.text.lines().take(error.line().saturating_sub(1)).map(|line| line.len() + 1);
+        let offset = (before.sum::<usize>() + error.column().saturating_sub(1)).min(source.text.len());
+        let offset = (0..=offset).rev().find(|at| source.text.is_char_boundary(*at)).unwrap_or(0);
+        Self::at(source, offset, 0, format!("{expected}: {why}"))
+    }
+
     /// An error that belongs to no source.
     pub(crate) fn general(message: impl Into<String>) -> Self {
         Self {

@@ -28,6 +28,7 @@ mod declarations;
 mod error;
 mod format;
 mod index;
+mod link;
 pub mod lint;
 mod lower;
 mod marks;

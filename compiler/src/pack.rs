@@ -18,7 +18,8 @@ pub struct Pack {
     pub schema: Option<Source>,
     /// Static entities, in Cedar's JSON.
     pub entities: Option<Source>,
-    /// Links of templates: `[{"template_id": …, "link_id": …, "args": {"?principal": "User::\"a\""}}]`.
+    /// Links of templates: `[{"template_id": …, "link_id": …, "args": {"?principal": "User::\"a\""}}]`, or with
+    /// `templateId`, `newId` and `values`.
     pub links: Option<Source>,
 }
 

@@ -139,6 +139,24 @@ fn templates_are_linked_or_warned_about() {
     assert_eq!(ask(&EntityUid::new("Doc", "1")), Ruling::Permitted);
     assert_eq!(ask(&EntityUid::new("Doc", "2")), Ruling::NotPermitted);
 
+    // Cedar's own form of a link says the same.
+    let mut other = pack(template);
+    let links =
+        links.replace("template_id", "templateId").replace("link_id", "newId").replace("args", "values");
+    let links = links.replace(r#""Doc::\"1\"""#, r#"{"__entity": {"type": "Doc", "id": "1"}}"#);
+    assert!(links.contains("__entity"));
+    other.links = Some(Source::new("links.json", links.as_str()));
+    assert_eq!(good(&other).image, good(&linked).image);
+
+    linked.links = Some(Source::new("links.json", links.replace("newId", "new_id")));
+    assert!(bad(&linked).to_string().contains("unknown member `new_id`"));
+    linked.links = Some(Source::new("links.json", "[\n  {"));
+    assert!(bad(&linked).to_string().starts_with("links.json:2:"));
+    linked.links = None;
+    linked.entities = Some(Source::new("entities.json", "[\n  {"));
+    assert!(bad(&linked).to_string().starts_with("entities.json:2:"), "{}", bad(&linked));
+    linked.entities = None;
+
     linked.links = Some(Source::new("links.json", links.replace("?resource", "?other")));
     assert!(bad(&linked).to_string().contains("expected `?principal` or `?resource`"));
 }

@@ -106,6 +106,9 @@ impl<W: Write> Run<W> {
         for note in &loaded.case.notes {
             self.remark(place, note)?;
         }
+        if requests(json).is_empty() {
+            return self.bad(place, name, "`requests`: expected at least one request, found none");
+        }
         self.tally.cases += 1;
         for (at, request) in requests(json).iter().enumerate() {
             self.request(&format!("{place}: request {at}"), &loaded, name.clone(), at, request)?;

@@ -7,12 +7,13 @@
 //! | `id` | any text |
 //! | `policy` | Cedar text, or a policy set in Cedar's JSON form; identifiers are `policy0` onwards |
 //! | `policy_parts` | in its place: `{"static": [[id, text]], "templates": [[id, text]]}` |
-//! | `links` | of templates: `[{"templateId", "newId", "values": {"?principal": entity}}]` |
+//! | `links` | of templates: `[{"templateId", "newId", "values": {"?principal": entity}}]`, or as in a pack's `links.json` |
 //! | `schema` | Cedar schema text, or its JSON form |
 //! | `entities` | a list in Cedar's JSON form |
 //! | `requests` | `[{principal, action, resource, context, decision, reason, errors}]` |
 //!
-//! `decision`, `reason` and `errors` of a request are what is expected of it; an object `oracle` may hold them instead.
+//! `decision`, `reason` (or `reasons`) and `errors` of a request are what is expected of it; an object `oracle` may hold them
+//! instead. Other members are refused, but for those that the corpora have beside these.
 //! Entities are `{"type", "id"}`, the same under `__entity`, or text such as `User::"alice"`.
 
 pub mod answer;

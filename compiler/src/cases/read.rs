@@ -1,18 +1,12 @@
 //! Reading the JSON of a case.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    str::FromStr,
-};
+use std::{collections::BTreeSet, str::FromStr};
 
-use cedar_policy::{
-    Context, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Request, Schema,
-    SlotId, Template,
-};
+use cedar_policy::{Context, Entities, EntityUid, Policy, PolicyId, PolicySet, Request, Schema, Template};
 use serde_json::Value;
 
 use super::{Answer, Case, CaseRequest};
-use crate::{declarations::Declarations, error::chain, nesting, source::Source};
+use crate::{declarations::Declarations, error::chain, link::Link, nesting, source::Source};
 
 /// Where a case is wrong, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,10 +34,59 @@ fn refused<E: std::error::Error>(member: &str) -> impl Fn(E) -> CaseError + '_ {
     move |error| wrong(member, chain(&error))
 }
 
+/// Members of a case; those of the second line are read by other tools.
+const CASE: [&str; 10] = [
+    "id",
+    "links",
+    "entities",
+    "policies",
+    "policy",
+    "policy_parts",
+    "requests",
+    "schema", //
+    "class",
+    "shouldValidate",
+];
+
+/// Members of a request, likewise.
+const REQUEST: [&str; 10] = [
+    "action",
+    "context",
+    "decision",
+    "errors",
+    "oracle",
+    "principal",
+    "reason",
+    "reasons",
+    "resource", //
+    "description",
+];
+
+/// Members that published corpora have beside these, and that say nothing of what must be answered here.
+const PUBLISHED: [&str; 3] = ["cli_expected", "oracle_bad", "validateRequest"];
+
+/// Refuses members that nobody reads: misspelt, they would ask or demand nothing.
+fn known(json: &Value, within: &str, members: &[&str]) -> Result<(), CaseError> {
+    let Some(object) = json.as_object() else { return Ok(()) };
+    let strange = object.keys().find(|name| {
+        let name = name.as_str();
+        !members.contains(&name) && !PUBLISHED.contains(&name)
+    });
+    match strange {
+        None => Ok(()),
+        Some(name) => {
+            let dot = if within.is_empty() { "" } else { "." };
+            let expected = format!("unknown member, expected one of `{}`", members.join("`, `"));
+            Err(wrong(&format!("{within}{dot}{name}"), expected))
+        }
+    }
+}
+
 pub(super) fn case(case: &Value) -> Result<Case, CaseError> {
     if !case.is_object() {
         return Err(wrong("", "expected a JSON object"));
     }
+    known(case, "", &CASE)?;
     let mut notes = Vec::new();
     let policies = policies(case)?;
     let schema = schema(case.get("schema"))?;
@@ -89,6 +132,10 @@ fn policies(case: &Value) -> Result<PolicySet, CaseError> {
 
 fn assemble(parts: &Value, links: Option<&Value>) -> Result<PolicySet, CaseError> {
     let member = "policy_parts";
+    if !parts.is_object() {
+        return Err(wrong(member, "expected an object with `static` and `templates`"));
+    }
+    known(parts, member, &["static", "templates"])?;
     let named = |part: &Value| {
         let text = |at: usize| part.get(at).and_then(Value::as_str);
         match (text(0), text(1)) {
@@ -112,26 +159,12 @@ fn assemble(parts: &Value, links: Option<&Value>) -> Result<PolicySet, CaseError
 }
 
 fn link(mut set: PolicySet, links: Option<&Value>) -> Result<PolicySet, CaseError> {
-    for link in links.and_then(Value::as_array).into_iter().flatten() {
-        let id = |name: &str| match link.get(name).and_then(Value::as_str) {
-            Some(id) => Ok(PolicyId::new(id)),
-            None => Err(wrong("links", format!("expected `{name}` in `{link}`"))),
-        };
-        let mut values = HashMap::new();
-        for (slot, value) in link.get("values").and_then(Value::as_object).into_iter().flatten() {
-            let slot = match slot.as_str() {
-                "?principal" => SlotId::principal(),
-                "?resource" => SlotId::resource(),
-                _ => {
-                    return Err(wrong(
-                        "links",
-                        format!("expected `?principal` or `?resource`, found `{slot}`"),
-                    ));
-                }
-            };
-            values.insert(slot, uid("links", Some(value))?);
-        }
-        set.link(id("templateId")?, id("newId")?, values).map_err(refused("links"))?;
+    let Some(links) = links.filter(|links| !links.is_null()) else { return Ok(set) };
+    let links = links.as_array().ok_or_else(|| wrong("links", "expected a list"))?;
+    for (at, link) in links.iter().enumerate() {
+        let Link { template, id, values } =
+            Link::read(link).map_err(|message| wrong(&format!("links[{at}]"), message))?;
+        set.link(PolicyId::new(template), PolicyId::new(id), values).map_err(refused("links"))?;
     }
     Ok(set)
 }
@@ -163,19 +196,11 @@ fn bounded(source: &Source) -> Result<(), CaseError> {
 
 fn uid(member: &str, value: Option<&Value>) -> Result<EntityUid, CaseError> {
     let value = value.ok_or_else(|| wrong(member, "expected an entity, found none"))?;
-    if let Value::String(text) = value {
-        return text.parse().map_err(refused(member));
-    }
-    let inner = value.get("__entity").unwrap_or(value);
-    let part = |name: &str| inner.get(name).and_then(Value::as_str);
-    let (Some(ty), Some(id)) = (part("type"), part("id")) else {
-        return Err(wrong(member, format!("expected `{{\"type\", \"id\"}}`, found `{value}`")));
-    };
-    let ty = EntityTypeName::from_str(ty).map_err(refused(member))?;
-    Ok(EntityUid::from_type_name_and_id(ty, EntityId::new(id)))
+    crate::link::uid(value).map_err(|message| wrong(member, message))
 }
 
 pub(super) fn request(case: &Case, json: &Value) -> Result<CaseRequest, CaseError> {
+    known(json, "", &REQUEST)?;
     let entity = |member: &str| uid(member, json.get(member));
     let (principal, action, resource) = (entity("principal")?, entity("action")?, entity("resource")?);
     let mut notes = Vec::new();
@@ -192,23 +217,42 @@ pub(super) fn request(case: &Case, json: &Value) -> Result<CaseRequest, CaseErro
 }
 
 fn expected(json: &Value) -> Result<Option<Answer>, CaseError> {
-    let from = json.get("oracle").filter(|oracle| oracle.is_object()).unwrap_or(json);
-    let allow = match from.get("decision").map(|decision| (decision, decision.as_str())) {
-        None => return Ok(None),
-        Some((_, Some(text))) if text.eq_ignore_ascii_case("allow") => true,
-        Some((_, Some(text))) if text.eq_ignore_ascii_case("deny") => false,
-        Some((other, _)) => {
-            return Err(wrong("decision", format!("expected `allow` or `deny`, found `{other}`")));
+    let from = match json.get("oracle").filter(|oracle| oracle.is_object()) {
+        Some(oracle) => {
+            known(oracle, "oracle", &["decision", "errors", "reason", "reasons"])?;
+            oracle
         }
+        None => json,
     };
-    let names = |name: &str| -> Result<BTreeSet<String>, CaseError> {
-        let names = from.get(name).and_then(Value::as_array).into_iter().flatten();
-        names
-            .map(|id| match id.as_str() {
-                Some(id) => Ok(id.to_owned()),
-                None => Err(wrong(name, format!("expected policy identifiers, found `{id}`"))),
-            })
-            .collect()
+    let names = |name: &str| -> Result<Option<BTreeSet<String>>, CaseError> {
+        let Some(ids) = from.get(name).filter(|ids| !ids.is_null()) else { return Ok(None) };
+        let expected = || wrong(name, format!("expected a list of policy identifiers, found `{ids}`"));
+        let ids = ids.as_array().ok_or_else(expected)?;
+        ids.iter()
+            .map(|id| id.as_str().map(str::to_owned).ok_or_else(expected))
+            .collect::<Result<_, _>>()
+            .map(Some)
     };
-    Ok(Some(Answer { allow, reasons: names("reason")?, errors: names("errors")? }))
+    let reasons = match (names("reason")?, names("reasons")?) {
+        (Some(_), Some(_)) => {
+            return Err(wrong("reasons", "expected either `reason` or `reasons`, found both"));
+        }
+        (one, other) => one.or(other),
+    };
+    let errors = names("errors")?;
+    let allow = match from.get("decision").filter(|decision| !decision.is_null()) {
+        None if reasons.is_some() || errors.is_some() => {
+            return Err(wrong(
+                "decision",
+                "expected `allow` or `deny` beside reasons and errors, found none",
+            ));
+        }
+        None => return Ok(None),
+        Some(decision) => match decision.as_str() {
+            Some(text) if text.eq_ignore_ascii_case("allow") => true,
+            Some(text) if text.eq_ignore_ascii_case("deny") => false,
+            _ => return Err(wrong("decision", format!("expected `allow` or `deny`, found `{decision}`"))),
+        },
+    };
+    Ok(Some(Answer { allow, reasons: reasons.unwrap_or_default(), errors: errors.unwrap_or_default() }))
 }

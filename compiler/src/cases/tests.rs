@@ -28,7 +28,8 @@ fn a_case_brings_everything_along() {
             "static": [["no", "forbid (principal == User::\"c\", action, resource);"]],
             "templates": [["t", "permit (principal == ?principal, action, resource);"]],
         },
-        "links": [{"templateId": "t", "newId": "a may", "values": {"?principal": {"type": "User", "id": "a"}}}],
+        "links": [{"template_id": "t", "link_id": "b may not", "args": {"?principal": "User::\"nobody\""}},
+            {"templateId": "t", "newId": "a may", "values": {"?principal": {"type": "User", "id": "a"}}}],
         "requests": [request("a"), request("b"), request("c")],
     });
     let decided: Vec<_> = answers(&case)
@@ -63,7 +64,9 @@ fn names_the_member_that_is_wrong() {
     assert_eq!(wrong(json!({"policy": "", "schema": "entity"})), "schema");
     assert_eq!(wrong(json!({"policy": "", "entities": [1]})), "entities");
     assert_eq!(wrong(json!({"policy_parts": {"static": [1]}})), "policy_parts");
-    assert_eq!(wrong(json!({"policy": "", "links": [{"templateId": "x", "newId": "y"}]})), "links");
+    assert_eq!(wrong(json!({"policy": "", "links": [{"templateId": "x", "newId": "y"}]})), "links[0]");
+    assert_eq!(wrong(json!({"policy": "", "shcema": ""})), "shcema");
+    assert_eq!(wrong(json!({"policy_parts": {"sttic": []}})), "policy_parts.sttic");
     let case = Case::read(&json!({"policy": ""})).expect("a case");
     let wrong = |change: Value| {
         let mut request = request("a");
@@ -74,4 +77,8 @@ fn names_the_member_that_is_wrong() {
     assert_eq!(wrong(json!({"context": []})), "context");
     assert_eq!(wrong(json!({"decision": "perhaps"})), "decision");
     assert_eq!(wrong(json!({"decision": "allow", "errors": [1]})), "errors");
+    assert_eq!(wrong(json!({"decison": "allow"})), "decison");
+    assert_eq!(wrong(json!({"oracle": {"decison": "allow"}})), "oracle.decison");
+    assert_eq!(wrong(json!({"reason": []})), "decision");
+    assert_eq!(wrong(json!({"decision": "allow", "reason": [], "reasons": []})), "reasons");
 }
