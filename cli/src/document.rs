@@ -48,7 +48,9 @@ impl Document {
                 let message = UserMessageFormatter.format_message(bare);
                 let first = message.lines().next().unwrap_or_default();
                 let failure = Failure::at(place, format!("expected YAML or JSON: {first}"));
-                Err(failure.details(error.render_with_formatter(&UserMessageFormatter)))
+                let frame = error.render_with_formatter(&UserMessageFormatter);
+                let lines: Vec<&str> = frame.lines().skip(1).collect();
+                Err(failure.details(lines.join("\n").replace("<input>", &name)))
             }
         }
     }

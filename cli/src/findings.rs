@@ -1,12 +1,13 @@
 //! What is found about policies and configurations, by the compiler or the linter, shown with the lines it is about.
 
-use crate::console::{BAD, HINT};
-use crate::failure::Failure;
+use crate::console::{self, BAD, HINT};
+use crate::failure::{Exit, Failure};
 use crate::output::{Annotation, Case, Format, Suite, annotate, junit};
 use countersign_compiler::{CompileError, CompileErrors, lint};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +71,7 @@ impl Finding {
         Self {
             severity,
             rule: None,
-            policy: None,
+            policy: found.policy.clone(),
             source: found.source.clone(),
             start: (found.line, found.column),
             end: found.end(),
@@ -94,6 +95,16 @@ impl Finding {
             help: help.map(str::to_owned),
             report: None,
         }
+    }
+
+    /// It as something worth knowing, and no more.
+    pub(crate) fn as_note(self) -> Self {
+        Self { severity: Severity::Note, ..self }
+    }
+
+    /// What it says.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// `a.cedar:12:5: message`
@@ -127,7 +138,8 @@ impl Finding {
         let style = if self.severity == Severity::Error { BAD } else { HINT };
         writeln!(out, "{style}{}{style:#}: {}", self.severity.name(), self.line())?;
         match (&self.report, &self.help) {
-            (Some(report), _) => writeln!(out, "\n{}", report.trim_end()),
+            (Some(report), _) if report.is_empty() => Ok(()),
+            (Some(report), _) => writeln!(out, "{}", report.trim_end()),
             (None, Some(help)) => writeln!(out, "  {HINT}help{HINT:#}: {help}"),
             (None, None) => Ok(()),
         }
@@ -163,6 +175,8 @@ pub(crate) struct Checked {
     pub(crate) path: String,
     /// What was found.
     pub(crate) findings: Vec<Finding>,
+    /// The rules that were tried: each is a case of JUnit's, whether anything was found or not.
+    pub(crate) rules: Vec<&'static str>,
 }
 
 impl Checked {
@@ -172,8 +186,13 @@ impl Checked {
     }
 }
 
-/// Writes what was found, in any form but that for people.
-pub(crate) fn write_data(out: &mut dyn Write, format: Format, all: &[Checked]) -> io::Result<()> {
+/// Writes what was found, in any form but that for people. What is as grave as `least` counts as failed.
+pub(crate) fn write_data(
+    out: &mut dyn Write,
+    format: Format,
+    all: &[Checked],
+    least: Severity,
+) -> io::Result<()> {
     match format {
         Format::Text | Format::Json => all.iter().try_for_each(|checked| {
             let findings: Vec<Value> = checked.findings.iter().map(Finding::data).collect();
@@ -184,27 +203,64 @@ pub(crate) fn write_data(out: &mut dyn Write, format: Format, all: &[Checked]) -
             findings.try_for_each(|finding| writeln!(out, "{}", finding.annotation()))
         }
         Format::Junit => {
-            let suites: Vec<Suite> = all.iter().map(suite).collect();
+            let suites: Vec<Suite> = all.iter().map(|checked| suite(checked, least)).collect();
             out.write_all(junit(&suites).as_bytes())
         }
     }
 }
 
-/// One case for each finding; a path without any is a case that passes.
-fn suite(checked: &Checked) -> Suite {
-    let case = |finding: &Finding| {
-        let help = finding.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
-        let text = format!("{}: {}{help}", finding.severity.name(), finding.line());
-        Case { name: finding.line(), failure: Some((finding.message.clone(), text)) }
-    };
-    let mut cases: Vec<Case> = checked.findings.iter().map(case).collect();
+/// One case for each rule, and for each finding of none; a path without either is a case that passes. Names tell no lines, so that
+/// they stay the same while a file grows.
+fn suite(checked: &Checked, least: Severity) -> Suite {
+    let mut cases = Vec::new();
+    for rule in &checked.rules {
+        let of: Vec<&Finding> =
+            checked.findings.iter().filter(|finding| finding.rule == Some(rule)).collect();
+        cases.push(case((*rule).to_owned(), &of, least));
+    }
+    for finding in checked.findings.iter().filter(|finding| finding.rule.is_none()) {
+        let before = cases.iter().filter(|case| case.name.starts_with(&finding.message)).count();
+        let again = if before > 0 { format!(" ({})", before + 1) } else { String::new() };
+        cases.push(case(format!("{}{again}", finding.message), &[finding], least));
+    }
     if cases.is_empty() {
-        cases.push(Case { name: checked.path.clone(), failure: None });
+        cases.push(Case::new(checked.path.clone(), None));
     }
     Suite { name: checked.path.clone(), cases }
 }
 
-/// All errors of a pack as one failure: the first in short, then each with its source.
+fn case(name: String, findings: &[&Finding], least: Severity) -> Case {
+    let told = |finding: &&Finding| {
+        let help = finding.help.as_ref().map_or_else(String::new, |help| format!("\nhelp: {help}"));
+        format!("{}: {}{help}", finding.severity.name(), finding.line())
+    };
+    let (failed, rest): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.severity >= least);
+    let text = |findings: &[&Finding]| findings.iter().map(told).collect::<Vec<_>>().join("\n");
+    let short = match failed.as_slice() {
+        [] => None,
+        [one] => Some(one.message.clone()),
+        more => Some(format!("{} findings", more.len())),
+    };
+    Case { name, failure: short.map(|short| (short, text(&failed))), output: text(&rest) }
+}
+
+/// Has a failure told in the form that is wanted, as what was found about `path`.
+pub(crate) fn told(format: Format, path: &Path, result: Result<Exit, Failure>) -> Result<Exit, Failure> {
+    match result {
+        Err(failure) if format != Format::Text => {
+            let checked =
+                Checked { path: path.display().to_string(), findings: failure.found(), rules: Vec::new() };
+            let mut out = console::stdout();
+            write_data(&mut out, format, &[checked], Severity::Error)?;
+            out.flush()?;
+            Ok(failure.exit())
+        }
+        result => result,
+    }
+}
+
+/// All errors of a pack as one failure: each in a line, with its source.
 pub(crate) fn failure(errors: &CompileErrors) -> Failure {
     let first = errors.0.first().map(ToString::to_string).unwrap_or_default();
     let more = match errors.0.len() {
@@ -212,18 +268,29 @@ pub(crate) fn failure(errors: &CompileErrors) -> Failure {
         2 => String::from(" (and one more error)"),
         count => format!(" (and {} more errors)", count - 1),
     };
-    let details: Vec<String> = errors.0.iter().map(report).collect();
+    let mut details = errors.0.first().map(report).unwrap_or_default();
+    for error in errors.0.iter().skip(1) {
+        details.push_str(&format!("\n{BAD}error{BAD:#}: {error}\n{}", report(error)));
+    }
     Failure::usage(format!("{first}{more}"))
-        .details(details.join("\n"))
+        .details(details)
         .findings(errors.0.iter().map(|error| Finding::new(Severity::Error, error)).collect())
 }
 
-/// A finding with the lines it is about.
+/// The lines that a finding is about, and what to do about it.
 pub(crate) fn report(finding: &CompileError) -> String {
     let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode()).with_width(100);
     match handler.render_report(&mut text, finding as &dyn Diagnostic) {
-        Ok(()) => text,
-        Err(_) => finding.to_string(),
+        // What is wrong stands in front already.
+        Ok(()) => text.lines().skip_while(|line| !line.contains('╭') && !line.contains("help:")).fold(
+            String::new(),
+            |mut text, line| {
+                text.push_str(line);
+                text.push('\n');
+                text
+            },
+        ),
+        Err(_) => String::new(),
     }
 }

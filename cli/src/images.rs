@@ -2,6 +2,7 @@
 
 use crate::configuration::compile_pack;
 use crate::failure::Failure;
+use crate::paths;
 use countersign_core::policy::Image;
 use std::io::Read;
 use std::path::Path;
@@ -16,6 +17,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         let failure = Failure::at(path.display(), "expected a policy image, found a folder");
         return Err(failure.help("compile the pack: `countersign compile PACK -o pack.image`"));
     }
+    paths::expect(path, "a policy image")?;
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -34,6 +36,7 @@ pub(crate) fn open(path: &Path) -> Result<Image, Failure> {
     if path.is_dir() {
         return decode(path, &compile_pack(path)?.image);
     }
+    paths::expect(path, "a pack (folder) or a policy image")?;
     decode(path, &read(path)?)
 }
 

@@ -18,6 +18,7 @@ mod images;
 mod lines;
 mod literal;
 mod output;
+mod paths;
 mod reference;
 mod report;
 mod request_args;

@@ -7,7 +7,7 @@ use crate::output::{self, Annotation, Format, Suite, annotate};
 use crate::table::Coverage;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How a case ended.
 pub(crate) struct CaseResult {
@@ -37,12 +37,40 @@ pub(crate) struct Report {
     pub(crate) coverage: Vec<Coverage>,
     /// Whether every policy's coverage is shown, or only what is missing.
     pub(crate) whole_coverage: bool,
+    /// The share of every pack that must be covered, in percent.
+    pub(crate) least: Option<u8>,
 }
 
+/// What is demanded of a run as a whole.
+const AT_LEAST_ONE: &str = "expected at least one test, found none";
+
 impl Report {
+    /// Of the cases of one file.
+    pub(crate) fn of(path: &Path, cases: Vec<CaseResult>) -> Self {
+        let files = vec![FileResult { path: path.to_owned(), cases }];
+        Self { files, coverage: Vec::new(), whole_coverage: false, least: None }
+    }
+
     /// All cases.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &CaseResult> {
         self.files.iter().flat_map(|file| &file.cases)
+    }
+
+    /// What is wrong with the run as a whole: no test at all, or too little covered.
+    pub(crate) fn shortfalls(&self) -> Vec<String> {
+        if self.cases().next().is_none() {
+            return vec![AT_LEAST_ONE.to_owned()];
+        }
+        self.short()
+            .map(|(coverage, least)| format!("expected at least {least} %: {}", coverage.summary()))
+            .collect()
+    }
+
+    /// Packs of which too little is covered, with the share that is demanded.
+    fn short(&self) -> impl Iterator<Item = (&Coverage, u8)> {
+        let least = self.least.into_iter();
+        let pairs = least.flat_map(|least| self.coverage.iter().map(move |coverage| (coverage, least)));
+        pairs.filter(|(coverage, least)| coverage.percent() < usize::from(*least))
     }
 
     /// How many passed and failed.
@@ -57,7 +85,8 @@ impl Report {
             Format::Text => self.text(out),
             Format::Json => writeln!(out, "{}", self.data()),
             Format::Junit => {
-                let suites: Vec<Suite> = self.files.iter().map(suite).collect();
+                let mut suites: Vec<Suite> = self.files.iter().map(suite).collect();
+                suites.extend(self.whole());
                 out.write_all(output::junit(&suites).as_bytes())
             }
             Format::Github => self.github(out),
@@ -99,7 +128,37 @@ impl Report {
             })
             .collect();
         let coverage: Vec<Value> = self.coverage.iter().map(Coverage::data).collect();
-        json!({ "passed": passed, "failed": failed, "cases": cases, "coverage": coverage })
+        json!({
+            "ok": failed == 0 && self.shortfalls().is_empty(),
+            "passed": passed,
+            "failed": failed,
+            "shortfalls": self.shortfalls(),
+            "coverage_min": self.least,
+            "cases": cases,
+            "coverage": coverage,
+        })
+    }
+
+    /// What is demanded of the run as a whole, as suites of their own.
+    fn whole(&self) -> Vec<Suite> {
+        if self.cases().next().is_none() {
+            let failure = Some((AT_LEAST_ONE.to_owned(), AT_LEAST_ONE.to_owned()));
+            let cases = vec![output::Case::new("at least one test", failure)];
+            return vec![Suite { name: String::from("countersign test"), cases }];
+        }
+        let demanded =
+            self.least.into_iter().flat_map(|least| self.coverage.iter().map(move |one| (one, least)));
+        demanded
+            .map(|(coverage, least)| {
+                let failure = (coverage.percent() < usize::from(least)).then(|| {
+                    let short = format!("expected at least {least} %: {}", coverage.summary());
+                    let gaps: Vec<String> = coverage.gaps().iter().map(ToString::to_string).collect();
+                    (short, gaps.join("\n"))
+                });
+                let name = coverage.pack().display().to_string();
+                Suite { name, cases: vec![output::Case::new("coverage", failure)] }
+            })
+            .collect()
     }
 
     fn github(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -113,6 +172,24 @@ impl Report {
             let annotation =
                 Annotation { level: "error", file, start, end: start, title: &case.name, message: &message };
             writeln!(out, "{}", annotate(&annotation))?;
+        }
+        for message in self.shortfalls() {
+            let annotation = Annotation { level: "error", message: &message, ..Annotation::default() };
+            writeln!(out, "{}", annotate(&annotation))?;
+        }
+        for (coverage, _) in self.short() {
+            for gap in coverage.gaps() {
+                let file = coverage.file(&gap);
+                let annotation = Annotation {
+                    level: "warning",
+                    file: &file,
+                    start: (gap.line, 0),
+                    title: "coverage",
+                    message: &gap.what,
+                    ..Annotation::default()
+                };
+                writeln!(out, "{}", annotate(&annotation))?;
+            }
         }
         let (passed, failed) = self.counts();
         let covered = self.coverage.iter().map(|coverage| format!("; {}", coverage.summary()));
@@ -149,7 +226,7 @@ fn suite(file: &FileResult) -> Suite {
         let records: Vec<String> = case.records.iter().map(in_order).collect();
         let text = format!("{}\n{}\n{}", case.place, case.failures.join("\n"), records.join("\n"));
         let failure = case.failures.first().map(|first| (first.clone(), text));
-        output::Case { name: case.name.clone(), failure }
+        output::Case::new(case.name.clone(), failure)
     };
     Suite { name: file.path.display().to_string(), cases: file.cases.iter().map(case).collect() }
 }

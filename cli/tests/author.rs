@@ -138,6 +138,10 @@ fn files_are_laid_out_and_comments_stay() {
     let run = countersign(&["fmt", "--check", text(&folder)]).exits(2);
     assert!(run.err().contains("a.cedar:1:"), "{}", run.err());
     assert!(run.out().contains("would change"), "{}", run.out());
+    for (format, part) in [("json", "\"ok\":false"), ("junit", "<failure "), ("github", "::error file=")] {
+        let out = countersign(&["fmt", "--check", "--format", format, text(&policy)]).exits(1).out();
+        assert!(out.contains(part) && out.contains("expected the official layout"), "{out}");
+    }
     countersign(&["fmt", "README.md"]).exits(2);
 }
 
@@ -276,6 +280,119 @@ fn a_bad_table_is_refused_by_line_and_case() {
     countersign(&["test", text(&folder)]).exits(1);
     fs::write(&file, "what: is this").unwrap();
     countersign(&["test", text(&file)]).exits(2);
+}
+
+#[test]
+fn what_a_run_as_a_whole_lacks_is_told_in_every_form() {
+    let folder = pack("whole");
+    fs::create_dir(folder.join("tests")).unwrap();
+    fs::write(folder.join("tests/t.yaml"), TABLE).unwrap();
+    let run = |format: &str, more: &[&str], code| {
+        countersign(&[&["test", "--format", format, text(&folder)], more].concat()).exits(code)
+    };
+    // Every case passes, but too little is covered.
+    let short = ["--coverage-min", "100"];
+    let data = run("json", &short, 3).lines().remove(0);
+    assert_eq!(
+        (data["ok"].as_bool(), data["failed"].as_u64(), data["coverage_min"].as_u64()),
+        (Some(false), Some(0), Some(100))
+    );
+    assert!(data["shortfalls"][0].as_str().unwrap().starts_with("expected at least 100 %"), "{data}");
+    let xml = run("junit", &short, 3).out();
+    assert!(
+        xml.contains("failures=\"1\"")
+            && xml.contains("name=\"coverage\"><failure message=\"expected at least 100 %"),
+        "{xml}"
+    );
+    let lines = run("github", &short, 3).out();
+    assert!(lines.starts_with("::error::expected at least 100 %25: "), "{lines}");
+    let gap = format!(
+        "::warning file={},line=4,title=coverage::no-guests: never false",
+        text(&folder.join("doc.cedar"))
+    );
+    assert!(lines.contains(&gap), "{lines}");
+    // Enough is a case that passes.
+    let enough = ["--coverage-min", "80"];
+    assert_eq!(run("json", &enough, 0).lines()[0]["ok"], true);
+    assert!(run("junit", &enough, 0).out().contains("name=\"coverage\"/>"));
+    assert!(!run("github", &enough, 0).out().contains("::error"));
+    // No test at all.
+    let none = ["--filter", "nothing of that name"];
+    assert_eq!(run("json", &none, 1).lines()[0]["ok"], false);
+    assert!(run("junit", &none, 1).out().contains("name=\"at least one test\"><failure "));
+    assert!(run("github", &none, 1).out().starts_with("::error::expected at least one test"));
+    fs::remove_dir_all(folder.join("tests")).unwrap();
+    assert!(run("junit", &[], 1).out().contains("<failure "));
+    assert!(run("github", &[], 1).out().contains("expected at least one test"));
+    // What can't be compiled.
+    fs::write(folder.join("doc.cedar"), "permit(principal, action, resource) when { principal.nam == 1 };")
+        .unwrap();
+    fs::create_dir(folder.join("tests")).unwrap();
+    fs::write(folder.join("tests/t.yaml"), TABLE).unwrap();
+    let line = run("github", &[], 2).out();
+    assert!(line.starts_with(&format!("::error file={},line=1,", text(&folder.join("doc.cedar")))), "{line}");
+    let found = &run("json", &[], 2).lines()[0]["findings"][0];
+    assert_eq!((found["policy"].as_str(), found["line"].as_u64()), (Some("policy0"), Some(1)), "{found}");
+}
+
+#[test]
+fn every_table_below_a_pack_is_run_once() {
+    let folder = pack("table-files");
+    fs::create_dir_all(folder.join("tests/deep/er")).unwrap();
+    for name in ["tests/U.YAML", "tests/deep/er/t.Json"] {
+        fs::write(folder.join(name), TABLE).unwrap();
+    }
+    // JSON is YAML; the name says which readers are wanted, not which is used.
+    let again = folder.join("tests/../tests/U.YAML");
+    let twice = ["test", text(&folder), text(&folder), text(&again)];
+    let out = countersign(&twice).exits(0).out();
+    assert!(out.contains("8 passed, 0 failed in 2 files"), "{out}");
+}
+
+#[test]
+fn paths_that_lead_nowhere_are_told_by_what_is_wanted() {
+    let (policy, pack) = (format!("{PACK}/10-scoring.cedar"), "policies/none");
+    for (arguments, said) in [
+        (
+            vec!["test", pack],
+            "policies/none: expected a file of tests or a pack (folder), found nothing of that name",
+        ),
+        (
+            vec!["check", pack],
+            "policies/none: expected a configuration (YAML or JSON) or a pack (folder), found nothing",
+        ),
+        (
+            vec!["diff", PACK, pack],
+            "policies/none: expected a pack (folder) or a policy image, found nothing",
+        ),
+        (vec!["inspect", pack], "policies/none: expected a policy image, found nothing"),
+        (vec!["lint", pack], "policies/none: expected a pack (folder), found nothing"),
+        (vec!["lint", &policy], "10-scoring.cedar: expected a pack (folder), found a file"),
+        (
+            vec!["check", &policy],
+            "10-scoring.cedar: expected a configuration (YAML or JSON) or a pack (folder), found a file",
+        ),
+    ] {
+        let err = countersign(&arguments).exits(2).err();
+        assert!(err.lines().next().unwrap().contains(said), "{err}");
+        assert_eq!(
+            err.contains("is it `policies/fraud-scoring`?"),
+            arguments.contains(&policy.as_str()),
+            "{err}"
+        );
+    }
+}
+
+#[test]
+fn each_mistake_is_told_once() {
+    let folder = pack("told-once");
+    fs::write(folder.join("doc.cedar"), "permit(principal, action, resource)\nwhen { principal.nam == \"x\" };\npermit(principal, action, resource) when { principal.nom == \"x\" };").unwrap();
+    let err = countersign(&["check", text(&folder)]).exits(2).err();
+    for (attribute, line) in [("nam", 2), ("nom", 3)] {
+        assert_eq!(err.matches(&format!("attribute `{attribute}`")).count(), 1, "{err}");
+        assert!(err.contains(&format!(" {line} │")), "{err}");
+    }
+    assert!(err.lines().next().unwrap().ends_with("(and one more error)"), "{err}");
 }
 
 #[test]

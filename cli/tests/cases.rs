@@ -72,6 +72,30 @@ fn an_answer_that_is_not_expected_is_a_failure() {
 }
 
 #[test]
+fn answers_have_a_form_for_every_reader() {
+    let mut wrong = case();
+    wrong["requests"][0]["decision"] = json!("deny");
+    let input = format!("{wrong}\n{{\n");
+    let run =
+        |format: &str| countersign_with(&["eval", "--cases", "-", "--format", format], &input).exits(2).out();
+    let xml = run("junit");
+    assert!(
+        xml.contains("tests=\"4\" failures=\"2\"") && xml.contains("name=\"levels request 0\"><failure "),
+        "{xml}"
+    );
+    let lines = run("github");
+    assert!(
+        lines.starts_with("::error file=<stdin>,line=1,") && lines.contains("2 passed, 2 failed"),
+        "{lines}"
+    );
+    assert!(run("text").starts_with("FAIL levels 0  allow by policy0"));
+    let pretty = ["pretty", "text"].map(|format| {
+        countersign_with(&["explain", "--cases", "-", "--format", format], &case().to_string()).exits(0).out()
+    });
+    assert_eq!(pretty[0], pretty[1]);
+}
+
+#[test]
 fn what_nobody_would_read_is_refused() {
     let input = |change: &dyn Fn(&mut Value)| {
         let mut case = case();

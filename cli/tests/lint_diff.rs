@@ -39,14 +39,33 @@ fn findings_end_with_one_where_they_are_denied() {
         lines.lines().any(|line| line.starts_with(&place) && line.contains("unconditional-permit")),
         "{lines}"
     );
+    // A case for each rule, found or not; what is not denied is no failure.
     let xml = countersign(&["lint", text(&bad), "--format", "junit"]).exits(0).out();
-    assert!(xml.contains("<failure "), "{xml}");
+    let rule = "name=\"unconditional-permit\"";
+    assert!(xml.contains(&format!("{rule}><system-out>")) && !xml.contains("<failure"), "{xml}");
+    assert!(xml.contains("name=\"covered\"/>"), "{xml}");
+    let denied = ["lint", text(&bad), "--format", "junit", "--deny", "warnings"];
+    let xml = countersign(&denied).exits(1).out();
+    assert!(xml.contains(&format!("{rule}><failure ")) && xml.matches("<failure").count() == 1, "{xml}");
 
     let good = pack("lint-good", "@allow(\"unconditional-permit\") permit(principal, action, resource);");
     countersign(&["lint", text(&good), "--deny", "warnings"]).exits(0);
     countersign(&["lint", text(&good), "--deny", "notes"]).exits(1);
     let broken = pack("lint-broken", "permit(principal, action, resource) when { principal.x };");
     countersign(&["lint", text(&broken)]).exits(2);
+    for (format, start) in [("json", "{\"path\":"), ("github", "::error file="), ("junit", "<?xml")] {
+        let out = countersign(&["lint", text(&broken), "--format", format]).exits(2).out();
+        assert!(out.starts_with(start) && out.contains("`x`"), "{out}");
+    }
+}
+
+#[test]
+fn a_sensitive_type_that_nobody_knows_is_refused() {
+    let pack = pack("lint-sensitive", "permit(principal, action, resource);");
+    countersign(&["lint", text(&pack), "--sensitive", "User"]).exits(0);
+    let run = countersign(&["lint", text(&pack), "--sensitive", "Acount"]).exits(2);
+    let said = "error: `--sensitive Acount`: expected an entity type of the schema; did you mean `Account`?";
+    assert_eq!((run.err().trim_end(), run.out().as_str()), (said, ""));
 }
 
 #[test]

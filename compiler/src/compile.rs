@@ -133,7 +133,9 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
         };
         let id = PolicyId::new(id);
         if parsed.sources.insert(id.clone(), number).is_some() {
-            errors.push(CompileError::at(source, offset, len, format!("a second policy has the id `{id}`")));
+            errors.push(
+                CompileError::at(source, offset, len, format!("a second policy has the id `{id}`")).of(&id),
+            );
             continue;
         }
         let added = match item {
@@ -157,7 +159,7 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
     for (id, number, offset, len) in templates.iter().filter(|(id, ..)| !linked.contains(id)) {
         if let Some(source) = pack.policies.get(*number) {
             let message = format!("the template `{id}` is not linked and has no effect");
-            parsed.unlinked.push(CompileError::at(source, *offset, *len, message));
+            parsed.unlinked.push(CompileError::at(source, *offset, *len, message).of(id));
         }
     }
     if errors.is_empty() { Ok(parsed) } else { Err(CompileErrors(errors)) }
@@ -206,7 +208,7 @@ fn link(parsed: &mut Parsed, source: &Source, errors: &mut Vec<CompileError>) ->
                 linked.insert(template);
             }
             Err(error) => {
-                errors.push(CompileError::whole(source, format!("link `{id}`: {}", chain(&error))));
+                errors.push(CompileError::whole(source, format!("link `{id}`: {}", chain(&error))).of(&id));
             }
         }
     }
@@ -241,6 +243,7 @@ fn validate(parsed: &Parsed, pack: &Pack, schema: &Schema) -> Result<Vec<Warning
             None => vec![CompileError::general(diagnostic.to_string())],
         };
         for error in &mut errors {
+            error.policy = Some(id.to_string());
             // The official text begins with the policy's name; say it once and alike.
             let prefix = format!("for policy `{id}`, ");
             if let Some(rest) = error.message.strip_prefix(&prefix) {

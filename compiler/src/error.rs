@@ -13,6 +13,8 @@ pub struct CompileError {
     pub message: String,
     /// What to do about it, where there is something to say.
     pub help: Option<String>,
+    /// The policy it is about, where it is about one.
+    pub policy: Option<String>,
     /// The name of the source, or empty where the error belongs to none.
     pub source: String,
     /// Line, from 1; 0 where there is no place.
@@ -31,6 +33,7 @@ impl CompileError {
         Self {
             message: message.into(),
             help: None,
+            policy: None,
             source: source.name.clone(),
             line: place.line,
             column: place.column,
@@ -44,6 +47,7 @@ impl CompileError {
         Self {
             message: message.into(),
             help: None,
+            policy: None,
             source: source.name.clone(),
             line: 0,
             column: 0,
@@ -68,6 +72,7 @@ impl CompileError {
         Self {
             message: message.into(),
             help: None,
+            policy: None,
             source: String::new(),
             line: 0,
             column: 0,
@@ -83,6 +88,11 @@ impl CompileError {
         let source = Source::new("", Arc::clone(text.inner()));
         let place = source.place(self.span.offset() + self.span.len());
         (place.line, place.column)
+    }
+
+    pub(crate) fn of(mut self, policy: impl ToString) -> Self {
+        self.policy = Some(policy.to_string());
+        self
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {

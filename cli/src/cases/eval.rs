@@ -6,20 +6,12 @@ use crate::console::{self, BAD, DIM, GOOD, count};
 use crate::decider::Engines;
 use crate::failure::{Exit, Failure};
 use crate::lines::Lines;
+use crate::output::Format;
+use crate::report::{CaseResult, Report};
 use countersign_compiler::cases::{Answer, Case, requests};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
-
-/// How decisions on cases are printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// One JSON object a line.
-    #[default]
-    Json,
-    /// One line for people.
-    Text,
-}
 
 /// Decides every request of every case in `file`.
 pub(crate) fn eval(
@@ -35,6 +27,7 @@ pub(crate) fn eval(
         format,
         exit: Exit::Good,
         tally: Tally::default(),
+        results: Vec::new(),
     };
     while let Some((number, text)) = lines.next()? {
         let case = match text {
@@ -46,6 +39,9 @@ pub(crate) fn eval(
             Ok(case) => run.case(&place, number, &case)?,
             Err(message) => run.bad(&place, json!({ "line": number }), &message)?,
         }
+    }
+    if matches!(format, Format::Junit | Format::Github) && !run.results.is_empty() {
+        Report::of(file, std::mem::take(&mut run.results)).show(&mut run.out, format)?;
     }
     run.out.flush()?;
     if run.tally.requests == 0 && run.exit == Exit::Good {
@@ -91,6 +87,8 @@ struct Run<W: Write> {
     format: Format,
     exit: Exit,
     tally: Tally,
+    /// What came of each request, for reports that are written at the end.
+    results: Vec<CaseResult>,
 }
 
 impl<W: Write> Run<W> {
@@ -144,6 +142,18 @@ impl<W: Write> Run<W> {
             None => {}
         }
         self.print(&name, &answer, request.expected.as_ref(), agrees)?;
+        let mut failures = Vec::new();
+        if let Some(module) = &module {
+            failures.push(format!(
+                "the engines differ: natively {}, in wasm {}",
+                written(&answer),
+                written(module)
+            ));
+        }
+        if let (Some(false), Some(expected)) = (agrees, &request.expected) {
+            failures.push(format!("expected {}, found {}", written(expected), written(&answer)));
+        }
+        self.note(&name, place, failures);
         if let Some(module) = module {
             let told = format!("natively {}\nin wasm  {}", written(&answer), written(&module));
             self.complain(Exit::Finding, place, "expected the same of both engines, they differ", &told)?;
@@ -197,8 +207,25 @@ impl<W: Write> Run<W> {
                 let id = name["id"].as_str().map_or_else(|| name["line"].to_string(), str::to_owned);
                 writeln!(self.out, "{style}{mark}{style:#} {id} {}  {}", name["request"], written(answer))?;
             }
+            Format::Junit | Format::Github => {}
         }
         Ok(())
+    }
+
+    /// Keeps what came of a request for the report at the end.
+    fn note(&mut self, name: &Value, place: &str, failures: Vec<String>) {
+        if matches!(self.format, Format::Json | Format::Text) {
+            return;
+        }
+        let id = name["id"].as_str().map_or_else(|| format!("line {}", name["line"]), str::to_owned);
+        let request = name["request"].as_u64().map_or_else(String::new, |at| format!(" request {at}"));
+        let line = place.split(": ").next().unwrap_or_default();
+        self.results.push(CaseResult {
+            name: format!("{id}{request}"),
+            place: format!("{line}:1"),
+            failures,
+            records: Vec::new(),
+        });
     }
 
     /// A case or a request that can't be read.
@@ -209,6 +236,7 @@ impl<W: Write> Run<W> {
         match self.format {
             Format::Json => writeln!(self.out, "{name}")?,
             Format::Text => writeln!(self.out, "{BAD}bad {BAD:#} {place}  {first}")?,
+            Format::Junit | Format::Github => self.note(&name, place, vec![message.to_owned()]),
         }
         let rest = message.strip_prefix(first).unwrap_or_default().trim().to_owned();
         self.complain(Exit::Usage, place, first, &rest)

@@ -4,7 +4,7 @@ mod eval;
 mod explain;
 mod judge;
 
-pub(crate) use eval::{Format, eval};
+pub(crate) use eval::eval;
 pub(crate) use explain::explain;
 
 use serde_json::Value;

@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::findings::{Checked, Finding, Severity, write_data};
 use crate::images;
 use crate::output::Format;
+use crate::paths;
 use countersign_compiler::Warning;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -55,10 +56,11 @@ impl Check {
                 Ok(good) => good.warnings.iter().map(warning).collect(),
                 Err(failure) => failure.found(),
             };
-            all.push(Checked { path: path.display().to_string(), findings });
+            all.push(Checked { path: path.display().to_string(), findings, rules: Vec::new() });
         }
         if self.format != Format::Text {
-            write_data(&mut out, self.format, &all)?;
+            let least = if self.deny_warnings { Severity::Warning } else { Severity::Error };
+            write_data(&mut out, self.format, &all, least)?;
         }
         out.flush()?;
         Ok(exit)
@@ -82,6 +84,7 @@ fn show(out: &mut dyn Write, path: &Path, result: &Result<Good, Failure>) -> Res
 }
 
 fn check(path: &Path) -> Result<Good, Failure> {
+    paths::expect(path, "a configuration (YAML or JSON) or a pack (folder)")?;
     if path.is_dir() {
         let compiled = compile_pack(path)?;
         let image = images::decode(path, &compiled.image)?;

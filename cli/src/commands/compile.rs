@@ -1,11 +1,14 @@
 //! `countersign compile`: from Cedar to what the filter is given.
 
 use crate::configuration::{Configuration, compile_pack};
-use crate::console::{DIM, GOOD, HINT, count, say};
+use crate::console::{self, DIM, GOOD, HINT, count, say};
 use crate::failure::{Exit, Failure};
-use crate::findings;
+use crate::findings::{self, Finding, Severity};
 use crate::images;
+use crate::output::TextOrJson;
+use crate::paths;
 use countersign_compiler::Warning;
+use serde_json::json;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,11 +27,19 @@ pub(crate) struct Compile {
     /// Say nothing where all is well.
     #[arg(short, long)]
     quiet: bool,
+    /// How to print what came of it: on standard error where the result is on standard output.
+    #[arg(long, value_enum, default_value_t)]
+    format: TextOrJson,
 }
 
 impl Compile {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        findings::told(self.format.into(), &self.input, self.compile())
+    }
+
+    fn compile(&self) -> Result<Exit, Failure> {
+        paths::expect(&self.input, "a configuration (YAML or JSON) or a pack (folder)")?;
         let (bytes, image, digest, warnings) = if self.input.is_dir() {
             let compiled = compile_pack(&self.input)?;
             let image = images::decode(&self.input, &compiled.image)?;
@@ -41,8 +52,10 @@ impl Compile {
             (json, settings.image.policy_count(), settings.image_digest.to_string(), warnings)
         };
         write(&self.output, &bytes)?;
-        if !self.quiet {
-            self.summarise(bytes.len(), image, &digest, &warnings);
+        match self.format {
+            _ if self.quiet => {}
+            TextOrJson::Text => self.summarise(bytes.len(), image, &digest, &warnings),
+            TextOrJson::Json => self.tell(bytes.len(), image, &digest, &warnings)?,
         }
         Ok(Exit::Good)
     }
@@ -50,7 +63,7 @@ impl Compile {
     /// On standard error, as the result may be on standard output.
     fn summarise(&self, size: usize, policies: usize, digest: &str, warnings: &[Warning]) {
         for warning in warnings {
-            say!("{HINT}warning{HINT:#}: {warning}\n\n{}", findings::report(warning));
+            say!("{HINT}warning{HINT:#}: {warning}\n{}", findings::report(warning));
         }
         say!(
             "{GOOD}compiled{GOOD:#} {} to {} {DIM}({}, {size} bytes, image {digest}){DIM:#}",
@@ -58,6 +71,27 @@ impl Compile {
             self.output.display(),
             count(policies, "policy", "policies"),
         );
+    }
+
+    /// The same as data.
+    fn tell(&self, size: usize, policies: usize, digest: &str, warnings: &[Warning]) -> Result<(), Failure> {
+        let findings = warnings.iter().map(|warning| Finding::new(Severity::Warning, warning).data());
+        let data = json!({
+            "path": self.input.display().to_string(),
+            "ok": true,
+            "output": self.output.display().to_string(),
+            "policies": policies,
+            "bytes": size,
+            "digest": digest,
+            "findings": findings.collect::<Vec<_>>(),
+        });
+        if self.output == Path::new("-") {
+            say!("{data}");
+            return Ok(());
+        }
+        let mut out = console::stdout();
+        writeln!(out, "{data}")?;
+        Ok(out.flush()?)
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::case::{Case, shortfalls};
 use crate::cases;
 use crate::configuration::Configuration;
-use crate::console::{self, BAD, say};
+use crate::console::{self, BAD, DIM, GOOD, say};
 use crate::decider::{Decider, Engines};
 use crate::engine::EngineError;
 use crate::failure::{Exit, Failure};
+use crate::findings;
+use crate::output::Format;
+use crate::report::{CaseResult, Report};
 use crate::request_args::{Lines, RequestArgs};
 use serde::Serializer as _;
 use serde::ser::SerializeMap;
@@ -28,9 +31,9 @@ pub(crate) struct Eval {
     /// Ask policies alone: a JSON Lines file whose lines each bring policies, schema, entities and requests; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "keep_state", "jwks", "time"])]
     cases: Option<PathBuf>,
-    /// How to print the decisions on cases.
-    #[arg(long, value_enum, default_value_t, requires = "cases")]
-    format: cases::Format,
+    /// How to print the decisions: as JSON one object a line; as `junit` or `github` what was expected and is not so.
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
     /// Which engine decides.
     #[arg(long, value_enum, default_value_t)]
     engine: Engines,
@@ -73,6 +76,15 @@ Exit code 1: an expectation was not met, or the engines differ. 2: a line could 
 impl Eval {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let path = self.cases.clone().or(self.config.clone()).unwrap_or_default();
+        match self.format {
+            // Lines of JSON are decisions; what keeps all of them from being made is told apart.
+            Format::Json => self.decide(),
+            format => findings::told(format, &path, self.decide()),
+        }
+    }
+
+    fn decide(&self) -> Result<Exit, Failure> {
         let config = match (&self.cases, &self.config) {
             (Some(file), _) => return cases::eval(file, self.engine, self.module.as_deref(), self.format),
             (None, config) => config.as_deref().unwrap_or(Path::new("")),
@@ -81,7 +93,8 @@ impl Eval {
         let mut decider = Decider::new(configuration, self.engine, self.module.as_deref())?;
         decider.keep_state(self.keep_state);
         self.request.publish(&mut decider)?;
-        let mut run = Run { decider, out: console::stdout(), exit: Exit::Good };
+        let format = self.format;
+        let mut run = Run { decider, out: console::stdout(), exit: Exit::Good, format, results: Vec::new() };
         match &self.request.request {
             None => run.decide("request", &self.request.single()?)?,
             Some(path) => {
@@ -95,6 +108,7 @@ impl Eval {
                         Ok(case) => run.decide(&place, &case)?,
                         Err(bad) => {
                             run.complain(Exit::Usage, &place, &bad, "")?;
+                            run.note(&place, id.as_ref(), vec![bad.to_string()]);
                             run.print_error(
                                 id.as_ref(),
                                 json!({ "line": line.number, "field": bad.field, "message": bad.message }),
@@ -107,6 +121,10 @@ impl Eval {
                 }
             }
         }
+        if matches!(format, Format::Junit | Format::Github) {
+            let file = self.request.request.as_deref().unwrap_or(Path::new("request"));
+            Report::of(file, std::mem::take(&mut run.results)).show(&mut run.out, format)?;
+        }
         run.out.flush()?;
         Ok(run.exit)
     }
@@ -116,6 +134,9 @@ struct Run<W: Write> {
     decider: Decider,
     out: W,
     exit: Exit,
+    format: Format,
+    /// What came of each request, for reports that are written at the end.
+    results: Vec<CaseResult>,
 }
 
 impl<W: Write> Run<W> {
@@ -128,7 +149,14 @@ impl<W: Write> Run<W> {
         if let Some(id) = &case.id {
             record.insert("id".into(), id.clone());
         }
-        self.print(&record)?;
+        let expected = case.expect.as_ref().map(|expected| shortfalls(expected, &record));
+        match self.format {
+            Format::Text => self.say(place, case, &record, expected.as_deref())?,
+            _ => self.print(&record)?,
+        }
+        let failures = [decided.differences.as_str(), expected.as_deref().unwrap_or_default()];
+        let failures = failures.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+        self.note(place, case.id.as_ref(), failures);
         if !decided.differences.is_empty() {
             self.complain(
                 Exit::Finding,
@@ -137,17 +165,57 @@ impl<W: Write> Run<W> {
                 &decided.differences,
             )?;
         }
-        if let Some(expected) = &case.expect {
-            let short = shortfalls(expected, &record);
-            if !short.is_empty() {
-                self.complain(Exit::Finding, place, "the decision is not the expected one", &short)?;
-            }
+        if let Some(short) = expected.filter(|short| !short.is_empty()) {
+            self.complain(Exit::Finding, place, "the decision is not the expected one", &short)?;
         }
         Ok(())
     }
 
+    /// A decision in a line for people; `short` is what is not as expected, where something is.
+    fn say(
+        &mut self,
+        place: &str,
+        case: &Case,
+        record: &Map<String, Value>,
+        short: Option<&str>,
+    ) -> Result<(), Failure> {
+        let (mark, style) = match short {
+            Some("") => ("ok  ", GOOD),
+            Some(_) => ("FAIL", BAD),
+            None => ("    ", DIM),
+        };
+        let name = case
+            .id
+            .as_ref()
+            .map_or_else(|| place.to_owned(), |id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        let text = |member: &str| match record.get(member) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => format!(" {text}"),
+            Some(Value::Array(names)) if names.is_empty() => String::new(),
+            Some(Value::Array(names)) => {
+                let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+                format!(" by {}", names.join(", "))
+            }
+            Some(other) => format!(" {other}"),
+        };
+        let told = ["decision", "status", "reason", "policies"].map(text).concat();
+        writeln!(self.out, "{style}{mark}{style:#} {name} {told}")?;
+        Ok(())
+    }
+
+    /// Keeps what came of a request for the report at the end.
+    fn note(&mut self, place: &str, id: Option<&Value>, failures: Vec<String>) {
+        if matches!(self.format, Format::Json | Format::Text) {
+            return;
+        }
+        let name = id
+            .map_or_else(|| place.to_owned(), |id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
+        self.results.push(CaseResult { name, place: format!("{place}:1"), failures, records: Vec::new() });
+    }
+
     fn engine_failed(&mut self, place: &str, case: &Case, error: &EngineError) -> Result<(), Failure> {
         self.complain(Exit::Finding, place, error, "")?;
+        self.note(place, case.id.as_ref(), vec![error.to_string()]);
         self.print_error(case.id.as_ref(), json!({ "message": error.to_string() }))
     }
 
@@ -160,6 +228,9 @@ impl<W: Write> Run<W> {
     }
 
     fn print(&mut self, record: &Map<String, Value>) -> Result<(), Failure> {
+        if self.format != Format::Json {
+            return Ok(());
+        }
         writeln!(self.out, "{}", in_order(record))?;
         Ok(())
     }

@@ -6,6 +6,8 @@ use crate::console;
 use crate::decider::{Decider, Engines};
 use crate::explanation::{Explanation, show};
 use crate::failure::{Exit, Failure};
+use crate::findings;
+use crate::output::TextOrJson;
 use crate::request_args::{Lines, RequestArgs};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,25 +35,21 @@ pub(crate) struct Explain {
     all: bool,
     /// How to print the explanation.
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: TextOrJson,
     #[command(flatten)]
     request: RequestArgs,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, clap::ValueEnum)]
-enum Format {
-    /// For people.
-    #[default]
-    Pretty,
-    /// One JSON object.
-    Json,
 }
 
 impl Explain {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let path = self.cases.clone().or(self.config.clone()).unwrap_or_default();
+        findings::told(self.format.into(), &path, self.tell())
+    }
+
+    fn tell(&self) -> Result<Exit, Failure> {
         if let Some(file) = &self.cases {
-            return cases::explain(file, self.line, self.item, self.all, self.format == Format::Json);
+            return cases::explain(file, self.line, self.item, self.all, self.format == TextOrJson::Json);
         }
         let configuration = Configuration::load(self.config.as_deref().unwrap_or(Path::new("")))?;
         let mut decider = Decider::new(configuration, Engines::Native, None)?;
@@ -77,8 +75,8 @@ impl Explain {
             Explanation::of(&mut decider, &case).map_err(|error| Failure::finding(error.to_string()))?;
         let mut out = console::stdout();
         match self.format {
-            Format::Pretty => show(&mut out, &explanation, self.all)?,
-            Format::Json => writeln!(out, "{:#}", explanation.data())?,
+            TextOrJson::Text => show(&mut out, &explanation, self.all)?,
+            TextOrJson::Json => writeln!(out, "{:#}", explanation.data())?,
         }
         out.flush()?;
         Ok(Exit::Good)

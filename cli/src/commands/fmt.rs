@@ -2,7 +2,9 @@
 
 use crate::console::{self, BAD, DIM, GOOD, HINT};
 use crate::failure::{Exit, Failure};
-use crate::findings;
+use crate::findings::{self, Checked, Finding, Severity, write_data};
+use crate::output::Format;
+use crate::paths;
 use countersign_compiler::{Source, format_policies, format_schema};
 use std::fs;
 use std::io::Write;
@@ -20,48 +22,87 @@ pub(crate) struct Fmt {
     /// Write nothing; list the files that would change, and end with 1 where there are any.
     #[arg(long)]
     check: bool,
+    /// How to print what is found.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 impl Fmt {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let path = self.paths.first().cloned().unwrap_or_default();
+        findings::told(self.format, &path, self.lay_out())
+    }
+
+    fn lay_out(&self) -> Result<Exit, Failure> {
         let mut out = console::stdout();
+        let text = self.format == Format::Text;
+        let mut all = Vec::new();
         let mut changed = 0;
         let mut exit = Exit::Good;
         for path in files(&self.paths)? {
-            let (before, after) = match formatted(&path) {
-                Ok(Formatted::Text { before, after }) => (before, after),
+            let place = path.display().to_string();
+            let mut found = Vec::new();
+            match formatted(&path) {
+                Ok(Formatted::Text { before, after }) if before != after => {
+                    changed += 1;
+                    found.extend(self.different(&path, &place, after)?);
+                }
+                Ok(Formatted::Text { .. }) => {}
                 Ok(Formatted::Left) => {
                     let why = "left as it is: the official formatter would drop its comments";
-                    writeln!(out, "{HINT}note{HINT:#}: {}: {why}", path.display())?;
-                    continue;
+                    found.push(Finding::at(&place, why, None).as_note());
                 }
                 Err(failure) => {
-                    out.flush()?;
-                    failure.print();
                     exit = exit.max(failure.exit());
-                    continue;
+                    if text {
+                        out.flush()?;
+                        failure.print();
+                    } else {
+                        found.extend(failure.found());
+                    }
                 }
-            };
-            if before == after {
-                continue;
             }
-            changed += 1;
-            if self.check {
-                writeln!(out, "{BAD}would change{BAD:#} {}", path.display())?;
-            } else {
-                fs::write(&path, after).map_err(|error| {
-                    Failure::at(path.display(), format!("expected a file that can be written: {error}"))
-                })?;
-                writeln!(out, "{GOOD}formatted{GOOD:#} {}", path.display())?;
+            if text {
+                found.iter().try_for_each(|finding| line(&mut out, finding, &place))?;
             }
+            all.push(Checked { path: place, findings: found, rules: Vec::new() });
         }
         if self.check && changed > 0 {
-            writeln!(out, "{DIM}run `countersign fmt` without `--check` to change them{DIM:#}")?;
+            if text {
+                writeln!(out, "{DIM}run `countersign fmt` without `--check` to change them{DIM:#}")?;
+            }
             exit = exit.max(Exit::Finding);
+        }
+        if !text {
+            write_data(&mut out, self.format, &all, Severity::Error)?;
         }
         out.flush()?;
         Ok(exit)
+    }
+
+    /// Tells of a file that is laid out otherwise, or writes it.
+    fn different(&self, path: &Path, place: &str, after: String) -> Result<Option<Finding>, Failure> {
+        if self.check {
+            return Ok(Some(Finding::at(place, WOULD_CHANGE, Some("run `countersign fmt`"))));
+        }
+        fs::write(path, after).map_err(|error| {
+            Failure::at(path.display(), format!("expected a file that can be written: {error}"))
+        })?;
+        Ok(Some(Finding::at(place, FORMATTED, None).as_note()))
+    }
+}
+
+/// What is said of a file that `--check` finds.
+const WOULD_CHANGE: &str = "expected the official layout";
+/// What is said of a file that is written.
+const FORMATTED: &str = "formatted";
+
+fn line(out: &mut dyn Write, finding: &Finding, place: &str) -> std::io::Result<()> {
+    match finding.message() {
+        WOULD_CHANGE => writeln!(out, "{BAD}would change{BAD:#} {place}"),
+        FORMATTED => writeln!(out, "{GOOD}formatted{GOOD:#} {place}"),
+        why => writeln!(out, "{HINT}note{HINT:#}: {place}: {why}"),
     }
 }
 
@@ -110,6 +151,9 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {
+            if !path.exists() {
+                paths::expect(path, "policies, a schema or a pack (folder)")?;
+            }
             files.push(path.clone());
             continue;
         }

@@ -2,6 +2,7 @@
 
 use crate::console::{self, DIM, HEADING, count};
 use crate::failure::{Exit, Failure};
+use crate::findings;
 use crate::images;
 use crate::output::TextOrJson;
 use countersign_core::policy::image::{Layout, is_action};
@@ -34,6 +35,10 @@ struct Shown {
 impl Inspect {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        findings::told(self.format.into(), &self.image, self.show())
+    }
+
+    fn show(&self) -> Result<Exit, Failure> {
         let bytes = images::read(&self.image)?;
         let image = images::decode(&self.image, &bytes)?;
         let layout = Layout::read(&bytes).map_err(|error| Failure::at(self.image.display(), error))?;

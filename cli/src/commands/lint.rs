@@ -5,7 +5,9 @@ use crate::console::{self, GOOD, HINT, count};
 use crate::failure::{Exit, Failure};
 use crate::findings::{self, Checked, Finding, Severity, write_data};
 use crate::output::Format;
-use countersign_compiler::lint::{LintOptions, lint};
+use crate::paths;
+use countersign_compiler::Pack;
+use countersign_compiler::lint::{LintOptions, Rule, entity_types, lint};
 use countersign_core::config::{AttributeSource, Attributes};
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -46,50 +48,93 @@ enum Deny {
 impl Lint {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let path = self.packs.first().cloned().unwrap_or_default();
+        findings::told(self.format, &path, self.lint())
+    }
+
+    fn lint(&self) -> Result<Exit, Failure> {
         let options = LintOptions {
             sensitive: self.sensitive.iter().cloned().collect(),
             unverified: self.config.as_deref().map(unverified).transpose()?.unwrap_or_default(),
         };
-        let mut all = Vec::new();
-        for path in &self.packs {
-            let pack = load_pack(path)?;
-            let found = lint(&pack, &options).map_err(|errors| findings::failure(&errors))?;
-            let findings = found.iter().map(Finding::from).collect();
-            all.push(Checked { path: path.display().to_string(), findings });
-        }
+        let read = |path: &PathBuf| paths::expect_pack(path).and_then(|()| load_pack(path));
+        let packs: Vec<_> = self.packs.iter().map(|path| (path, read(path))).collect();
+        self.known(packs.iter().filter_map(|(_, pack)| pack.as_ref().ok()))?;
         let mut out = console::stdout();
-        match self.format {
-            Format::Text => text(&mut out, &all)?,
-            format => write_data(&mut out, format, &all)?,
+        let mut exit = Exit::Good;
+        let mut all = Vec::new();
+        for (path, pack) in packs {
+            let path = path.display().to_string();
+            let mut checked = Checked { path, findings: Vec::new(), rules: Vec::new() };
+            let found =
+                pack.and_then(|pack| lint(&pack, &options).map_err(|errors| findings::failure(&errors)));
+            match found {
+                Ok(found) => {
+                    checked.findings = found.iter().map(Finding::from).collect();
+                    checked.rules = Rule::ALL.iter().map(|rule| rule.name()).collect();
+                    if self.format == Format::Text {
+                        text(&mut out, &checked)?;
+                    }
+                }
+                Err(failure) => {
+                    exit = exit.max(failure.exit());
+                    checked.findings = failure.found();
+                    if self.format == Format::Text {
+                        out.flush()?;
+                        failure.print();
+                    }
+                }
+            }
+            all.push(checked);
+        }
+        let least = match self.deny {
+            None => Severity::Error,
+            Some(Deny::Warnings) => Severity::Warning,
+            Some(Deny::Notes) => Severity::Note,
+        };
+        if self.format != Format::Text {
+            write_data(&mut out, self.format, &all, least)?;
         }
         out.flush()?;
-        let denied = |finding: &Finding| match self.deny {
-            None => false,
-            Some(Deny::Warnings) => finding.severity >= Severity::Warning,
-            Some(Deny::Notes) => true,
-        };
-        let denied = all.iter().flat_map(|checked| &checked.findings).any(denied);
-        Ok(if denied { Exit::Finding } else { Exit::Good })
+        let denied = all.iter().flat_map(|checked| &checked.findings).any(|found| found.severity >= least);
+        Ok(if denied { exit.max(Exit::Finding) } else { exit })
+    }
+
+    /// Refuses a sensitive type that no pack's schema has: misspelt, it would find nothing.
+    fn known<'p>(&self, packs: impl Iterator<Item = &'p Pack>) -> Result<(), Failure> {
+        if self.sensitive.is_empty() {
+            return Ok(());
+        }
+        let mut types = BTreeSet::new();
+        for pack in packs {
+            match entity_types(pack) {
+                Ok(more) => types.extend(more),
+                // What is wrong with it is said in its turn.
+                Err(_) => return Ok(()),
+            }
+        }
+        let Some(strange) = self.sensitive.iter().find(|name| !types.contains(*name)) else { return Ok(()) };
+        let near = paths::nearest(strange, types.iter().map(String::as_str));
+        let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        Err(Failure::usage(format!("`--sensitive {strange}`: expected an entity type of the schema{near}")))
     }
 }
 
-fn text(out: &mut dyn Write, all: &[Checked]) -> Result<(), Failure> {
-    for checked in all {
-        for finding in &checked.findings {
-            finding.write(out)?;
-            writeln!(out)?;
-        }
-        let of = |severity| checked.findings.iter().filter(|finding| finding.severity == severity).count();
-        let (warnings, notes) = (of(Severity::Warning), of(Severity::Note));
-        let style = if warnings > 0 { HINT } else { GOOD };
-        writeln!(
-            out,
-            "{style}{}{style:#}: {}, {}",
-            checked.path,
-            count(warnings, "warning", "warnings"),
-            count(notes, "note", "notes")
-        )?;
+fn text(out: &mut dyn Write, checked: &Checked) -> Result<(), Failure> {
+    for finding in &checked.findings {
+        finding.write(out)?;
+        writeln!(out)?;
     }
+    let of = |severity| checked.findings.iter().filter(|finding| finding.severity == severity).count();
+    let (warnings, notes) = (of(Severity::Warning), of(Severity::Note));
+    let style = if warnings > 0 { HINT } else { GOOD };
+    writeln!(
+        out,
+        "{style}{}{style:#}: {}, {}",
+        checked.path,
+        count(warnings, "warning", "warnings"),
+        count(notes, "note", "notes")
+    )?;
     Ok(())
 }
 

@@ -5,10 +5,13 @@ use crate::decider::Engines;
 use crate::document::Document;
 use crate::engine::Module;
 use crate::failure::{Exit, Failure};
+use crate::findings;
 use crate::output::Format;
+use crate::paths;
 use crate::report::{FileResult, Report};
 use crate::scenario::Plan;
 use crate::table::{self, Coverage, Images, Table};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -103,6 +106,11 @@ case of each cell. `reasons` are the policies that determine the decision; `erro
 impl Test {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let path = self.paths.first().cloned().unwrap_or_default();
+        findings::told(self.format, &path, self.decide())
+    }
+
+    fn decide(&self) -> Result<Exit, Failure> {
         let mut images = Images::new();
         let mut files = Vec::new();
         for path in self.files()? {
@@ -116,6 +124,9 @@ impl Test {
                 return Err(document.fault("", message));
             });
         }
+        if self.coverage_min.is_some() && !files.iter().any(|file| matches!(file, File::Table(_))) {
+            return Err(Failure::usage("`--coverage-min`: expected a table of cases, found none"));
+        }
         let report = self.report(&files)?;
         let mut out = console::stdout();
         report.show(&mut out, self.format)?;
@@ -127,6 +138,7 @@ impl Test {
     fn files(&self) -> Result<Vec<PathBuf>, Failure> {
         let mut files = Vec::new();
         for path in &self.paths {
+            paths::expect(path, "a file of tests or a pack (folder)")?;
             if !path.is_dir() {
                 files.push(path.clone());
                 continue;
@@ -139,6 +151,9 @@ impl Test {
             }
             files.extend(found);
         }
+        // A file may be named twice, and be in a pack that is named as well.
+        let mut seen = HashSet::new();
+        files.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
         Ok(files)
     }
 
@@ -147,7 +162,12 @@ impl Test {
         let needed =
             files.iter().any(|file| matches!(file, File::Scenarios(plan) if engines(plan).need_module()));
         let module = needed.then(|| Module::load(self.module.as_deref())).transpose()?;
-        let mut report = Report { files: Vec::new(), coverage: Vec::new(), whole_coverage: self.coverage };
+        let mut report = Report {
+            files: Vec::new(),
+            coverage: Vec::new(),
+            whole_coverage: self.coverage,
+            least: self.coverage_min,
+        };
         for file in files {
             let (path, names): (&PathBuf, Vec<&str>) = match file {
                 File::Scenarios(plan) => (&plan.path, plan.names().collect()),
@@ -175,6 +195,9 @@ impl Test {
 
     fn verdict(&self, report: &Report) -> Result<Exit, Failure> {
         if report.cases().next().is_none() {
+            if self.format != Format::Text {
+                return Ok(Exit::Finding);
+            }
             let failure = Failure::finding("expected at least one test, found none");
             return Err(match &self.filter {
                 Some(text) => failure.help(format!("no case's or file's name contains `{text}`")),
@@ -184,17 +207,11 @@ impl Test {
         if report.cases().any(|case| !case.failures.is_empty()) {
             return Ok(Exit::Finding);
         }
-        let Some(least) = self.coverage_min else { return Ok(Exit::Good) };
-        if report.coverage.is_empty() {
-            return Err(Failure::usage("`--coverage-min`: expected a table of cases, found none"));
+        let short = report.shortfalls();
+        for shortfall in &short {
+            say!("{BAD}error{BAD:#}: {shortfall}");
         }
-        match report.coverage.iter().find(|coverage| coverage.percent() < usize::from(least)) {
-            Some(short) => {
-                say!("{BAD}error{BAD:#}: expected at least {least} %: {}", short.summary());
-                Ok(Exit::Regression)
-            }
-            None => Ok(Exit::Good),
-        }
+        Ok(if short.is_empty() { Exit::Good } else { Exit::Regression })
     }
 }
 

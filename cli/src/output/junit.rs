@@ -16,6 +16,15 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// What is wrong, in short and at length.
     pub(crate) failure: Option<(String, String)>,
+    /// What else there is to say.
+    pub(crate) output: String,
+}
+
+impl Case {
+    /// One that passes or fails.
+    pub(crate) fn new(name: impl Into<String>, failure: Option<(String, String)>) -> Self {
+        Self { name: name.into(), failure, output: String::new() }
+    }
 }
 
 /// Writes suites.
@@ -32,13 +41,18 @@ pub(crate) fn junit(suites: &[Suite]) -> String {
         _ = writeln!(xml, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\">");
         for case in &suite.cases {
             _ = write!(xml, "    <testcase classname=\"{name}\" name=\"{}\"", escape(&case.name));
-            match &case.failure {
-                None => xml.push_str("/>\n"),
-                Some((message, text)) => {
-                    let (message, text) = (escape(message), escape(text));
-                    _ = writeln!(xml, "><failure message=\"{message}\">{text}</failure></testcase>");
-                }
+            if case.failure.is_none() && case.output.is_empty() {
+                xml.push_str("/>\n");
+                continue;
             }
+            xml.push('>');
+            if let Some((message, text)) = &case.failure {
+                _ = write!(xml, "<failure message=\"{}\">{}</failure>", escape(message), escape(text));
+            }
+            if !case.output.is_empty() {
+                _ = write!(xml, "<system-out>{}</system-out>", escape(&case.output));
+            }
+            xml.push_str("</testcase>\n");
         }
         xml.push_str("  </testsuite>\n");
     }
@@ -71,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_escaped() {
-        let case = |name: &str, failure| Case { name: name.to_owned(), failure };
+        let case = |name: &str, failure| Case { name: name.to_owned(), failure, output: String::new() };
         let suite = Suite {
             name: String::from("a&b.yaml"),
             cases: vec![

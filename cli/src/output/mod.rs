@@ -31,3 +31,12 @@ pub(crate) enum TextOrJson {
     /// One JSON object.
     Json,
 }
+
+impl From<TextOrJson> for Format {
+    fn from(format: TextOrJson) -> Self {
+        match format {
+            TextOrJson::Text => Self::Text,
+            TextOrJson::Json => Self::Json,
+        }
+    }
+}

@@ -4,8 +4,9 @@ use crate::console::{BAD, DIM, GOOD, HEADING};
 use countersign_core::policy::evaluate::coverage::{Condition, conditions, reach};
 use countersign_core::policy::{Image, Policy, Request};
 use serde_json::{Value, json};
+use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// How many gaps are shown, unless all are wanted.
@@ -38,6 +39,22 @@ impl Seen {
     /// Of the two ways that there are.
     fn ways(self) -> usize {
         usize::from(self.yes > 0) + usize::from(self.no > 0)
+    }
+}
+
+/// Something that no case covers.
+pub(crate) struct Gap {
+    /// The source, as the image names it.
+    source: String,
+    /// Its line, from 1.
+    pub(crate) line: u32,
+    /// The policy and what is missing, in words.
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {}", self.source, self.line, self.what)
     }
 }
 
@@ -110,18 +127,28 @@ impl Coverage {
         self.image.policies().zip(&self.policies)
     }
 
-    /// What is missing, in words.
-    fn gaps(&self) -> Vec<String> {
+    /// The path of the file that a gap is in.
+    pub(crate) fn file(&self, gap: &Gap) -> String {
+        let folder = if self.pack.is_dir() { self.pack.as_path() } else { Path::new("") };
+        folder.join(&gap.source).display().to_string()
+    }
+
+    /// What is missing.
+    pub(crate) fn gaps(&self) -> Vec<Gap> {
         let mut gaps = Vec::new();
         for (policy, covered) in self.pairs() {
             let span = policy.span();
-            let place = format!("{}:{} {}", policy.source(), span.line, policy.id());
+            let gap = |what: String| Gap {
+                source: policy.source().to_owned(),
+                line: span.line,
+                what: format!("{}: {what}", policy.id()),
+            };
             match covered {
                 Covered { in_scope: 0, .. } => {
-                    gaps.push(format!("{place}: no case is in its scope"));
+                    gaps.push(gap(String::from("no case is in its scope")));
                     continue;
                 }
-                Covered { satisfied: 0, .. } => gaps.push(format!("{place}: never satisfied")),
+                Covered { satisfied: 0, .. } => gaps.push(gap(String::from("never satisfied"))),
                 Covered { .. } => {}
             }
             for (condition, seen) in covered.conditions.iter().zip(&covered.seen) {
@@ -132,7 +159,7 @@ impl Coverage {
                     (_, 0, _) => "never false",
                     (_, _, _) => continue,
                 };
-                gaps.push(format!("{place}: {never}: {}", condition.text));
+                gaps.push(gap(format!("{never}: {}", condition.text)));
             }
         }
         gaps
@@ -193,7 +220,7 @@ impl Coverage {
             "policy_count": all,
             "condition_ways_seen": ways,
             "condition_ways": possible,
-            "gaps": self.gaps(),
+            "gaps": self.gaps().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "policies": policies,
         })
     }

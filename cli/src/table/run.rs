@@ -125,20 +125,27 @@ impl Table {
     }
 }
 
-/// The folder of a file's pack: the one it names, else the one it stands in, or the one above where it stands in `tests`.
+/// The folder of a file's pack: the one it names, else the one it stands in, or the one above the nearest `tests` around it.
 fn pack(path: &Path, named: Option<&str>) -> PathBuf {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    match named {
-        Some(named) => folder.join(named),
-        None if folder.ends_with("tests") => match folder.parent() {
+    let around = || folder.ancestors().find(|around| around.ends_with("tests"));
+    match (named, around()) {
+        (Some(named), _) => folder.join(named),
+        (None, Some(tests)) if !has_policies(folder) => match tests.parent() {
             Some(above) if above != Path::new("") => above.to_owned(),
             _ => PathBuf::from("."),
         },
-        None => folder.to_owned(),
+        (None, _) => folder.to_owned(),
     }
+}
+
+/// Whether a folder is a pack of its own, whatever it stands in.
+fn has_policies(folder: &Path) -> bool {
+    let cedar = |path: PathBuf| path.extension().is_some_and(|extension| extension == "cedar");
+    std::fs::read_dir(folder).is_ok_and(|inside| inside.flatten().any(|entry| cedar(entry.path())))
 }
 
 /// A case with what its file gives to all of them.

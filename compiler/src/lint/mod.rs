@@ -46,6 +46,17 @@ pub struct Finding {
     pub what: CompileError,
 }
 
+/// The entity types that a pack's schema declares, by their full names.
+///
+/// # Errors
+///
+/// Where the schema can't be read.
+pub fn entity_types(pack: &Pack) -> Result<Vec<String>, CompileErrors> {
+    let Some(source) = &pack.schema else { return Ok(Vec::new()) };
+    let (schema, _) = read_schema(source)?;
+    Ok(schema.entity_types().map(ToString::to_string).collect())
+}
+
 /// Lints a pack.
 ///
 /// # Errors
