@@ -151,6 +151,133 @@ fn an_attribute_that_matters_is_found_by_its_values() {
     assert_eq!((same["now_allowed"].as_u64(), same["changes"].as_array().unwrap().len()), (Some(0), 0));
 }
 
+/// The numbers of decisions now allowed and now denied, for a schema, two versions of the policies and a table.
+fn changes(name: &str, schema: &str, [old, new]: [&str; 2], table: &str) -> (u64, u64) {
+    let packs = ["old", "new"].map(|version| folder(&format!("{name}-{version}")));
+    for (pack, policies) in packs.iter().zip([old, new]) {
+        fs::write(pack.join("a.cedarschema"), schema).unwrap();
+        fs::write(pack.join("a.cedar"), policies).unwrap();
+        fs::create_dir(pack.join("tests")).unwrap();
+    }
+    fs::write(packs[0].join("tests/t.yaml"), table).unwrap();
+    let out = countersign(&["diff", "--format", "json", "--exit-zero", text(&packs[0]), text(&packs[1])]);
+    let found: Value = serde_json::from_str(&out.exits(0).out()).unwrap();
+    (found["now_allowed"].as_u64().unwrap(), found["now_denied"].as_u64().unwrap())
+}
+
+const DOCS: &str = "entity Role; entity User in [Role] { tenant: String, level: Long, active: Bool };
+entity Doc { tenant: String, owner: User, state: String };
+action read, write appliesTo { principal: User, resource: Doc, context: { mfa: Bool, amount: Long } };";
+
+const DOC_CASE: &str = r#"
+cases:
+  - name: a reader
+    principal: User::"ann"
+    action: read
+    resource: Doc::"d"
+    context: { mfa: false, amount: 500 }
+    entities:
+      - { uid: 'User::"ann"', attrs: { tenant: acme, level: 1, active: false } }
+      - { uid: 'User::"bob"', attrs: { tenant: other, level: 9, active: false } }
+      - { uid: 'Doc::"d"', attrs: { tenant: acme, owner: 'User::"bob"', state: draft } }
+    decision: deny
+"#;
+
+#[test]
+fn ordinary_loosenings_are_found() {
+    for (name, old, new) in [
+        (
+            "two-attributes",
+            "when { principal.tenant == resource.tenant && principal.level > 3 }",
+            "when { principal.level > 3 }",
+        ),
+        (
+            "attribute-to-attribute",
+            "when { principal.tenant == resource.tenant && context.mfa }",
+            "when { resource.owner == principal && context.mfa }",
+        ),
+        (
+            "four-at-once",
+            "when { context.mfa && context.amount < 10 && resource.state == \"open\" && principal.level > 3 && principal.active }",
+            "when { context.mfa && context.amount < 10 && resource.state == \"open\" && principal.level > 3 }",
+        ),
+        (
+            "or-for-and",
+            "when { context.mfa && principal.level > 3 }",
+            "when { context.mfa || principal.level > 3 }",
+        ),
+        ("what-others-are", "when { false }", "when { resource.owner.level > 8 && context.mfa }"),
+        ("like", "when { resource.state like \"open*\" && context.mfa }", "when { context.mfa }"),
+    ] {
+        let policies =
+            [old, new].map(|when| format!("@id(\"p\") permit(principal, action, resource) {when};"));
+        let policies = [policies[0].as_str(), policies[1].as_str()];
+        let (opened, _) = changes(&format!("diff-{name}"), DOCS, policies, DOC_CASE);
+        assert!(opened > 0, "{name}");
+        assert_eq!(changes(&format!("diff-{name}-same"), DOCS, [policies[1]; 2], DOC_CASE), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn memberships_and_actions_of_either_version_are_tried() {
+    let role = |role: &str| format!("@id(\"p\") permit(principal in Role::\"{role}\", action, resource);");
+    let (opened, closed) = changes("diff-role", DOCS, [&role("admin"), &role("guest")], DOC_CASE);
+    assert!(opened > 0 && closed > 0, "{opened} {closed}");
+    // An action that only the old version has is one that nobody is permitted any more. Nobody has written a case about it.
+    let old = pack("diff-action-old", "permit(principal, action, resource);");
+    let new = pack("diff-action-new", "permit(principal, action == Action::\"list\", resource);");
+    fs::write(new.join("a.cedarschema"), SCHEMA.replace("action read", "action list")).unwrap();
+    let found = data(&[text(&old), text(&new)], 1);
+    let denied: Vec<&str> = found["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["action"].as_str().unwrap())
+        .collect();
+    assert!(denied.contains(&"Action::\"read\""), "{found}");
+}
+
+#[test]
+fn every_way_in_which_cases_describe_an_entity_is_tried() {
+    // Only the second case's ann passes the first condition, and only the first case's document the second.
+    let table = DOC_CASE.to_owned()
+        + &DOC_CASE
+            .replace("\ncases:\n", "")
+            .replace("a reader", "another")
+            .replace("level: 1,", "level: 77,")
+            .replace("tenant: acme, owner", "tenant: x, owner");
+    let policies = [
+        "permit(principal, action, resource) when { false };",
+        "permit(principal, action, resource) when { [77].contains(principal.level) && resource.tenant like \"a*e\" };",
+    ];
+    let (opened, _) = changes("diff-variants", DOCS, policies, &table);
+    assert!(opened > 0);
+}
+
+#[test]
+fn changes_have_a_form_for_every_reader() {
+    let (old, new) = versions("diff-forms", "< 10", "<= 10");
+    let run = |format: &str, code| {
+        countersign(&["diff", "--format", format, text(&old), text(&new)]).exits(code).out()
+    };
+    let xml = run("junit", 1);
+    assert!(xml.contains("failures=\"1\"") && xml.contains("<failure message=\"now allowed\">"), "{xml}");
+    let lines = run("github", 1);
+    assert!(lines.starts_with("::error title=now allowed::User::\"ann\" Action::\"read\""), "{lines}");
+    assert!(lines.contains("::notice::1 now allowed, 0 now denied"), "{lines}");
+    fs::write(new.join("a.cedar"), "permit(principal, action, resource) when { context.nothing };").unwrap();
+    let found: Value = serde_json::from_str(&run("json", 2)).unwrap();
+    assert_eq!(
+        (found["ok"].as_bool(), found["findings"][0]["line"].as_u64()),
+        (Some(false), Some(1)),
+        "{found}"
+    );
+    assert!(run("github", 2).starts_with("::error file="));
+    let limited =
+        countersign(&["diff", "--limit", "2", "--exit-zero", text(&old), text(&old)]).exits(0).out();
+    assert!(limited.contains("more are possible: `--limit`"), "{limited}");
+}
+
 #[test]
 fn images_and_recorded_requests_are_compared() {
     let (old, new) = versions("diff-images", "< 10", "< 5");

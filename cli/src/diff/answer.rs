@@ -114,6 +114,23 @@ pub(crate) fn compare(old: &Image, new: &Image, question: &Question, origin: &st
 }
 
 impl Change {
+    /// What becomes of it.
+    pub(crate) fn word(&self) -> &'static str {
+        if self.new.allow { "now allowed" } else { "now denied" }
+    }
+
+    /// Who does what to what.
+    pub(crate) fn title(&self) -> String {
+        let Question { principal, action, resource, .. } = &self.question;
+        format!("{principal} {action} {resource}")
+    }
+
+    /// The context and both answers, a line each.
+    pub(crate) fn text(&self) -> String {
+        let context = crate::explanation::record_json(&self.question.context);
+        format!("  context {context}\n  old     {}\n  new     {}", self.old.words(), self.new.words())
+    }
+
     /// It as data.
     pub(crate) fn data(&self) -> Value {
         let Question { principal, action, resource, context, .. } = &self.question;

@@ -2,7 +2,12 @@
 
 mod answer;
 mod boundary;
+mod cross;
+mod nodes;
 mod questions;
+mod sample;
+mod vary;
 
 pub(crate) use answer::{Change, Outcome, compare};
-pub(crate) use questions::{cross, of_tests, recorded};
+pub(crate) use cross::cross;
+pub(crate) use questions::{of_tests, recorded};
