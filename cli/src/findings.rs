@@ -98,7 +98,7 @@ impl Finding {
     }
 
     /// It as something worth knowing, and no more.
-    pub(crate) fn as_note(self) -> Self {
+    pub(crate) fn noted(self) -> Self {
         Self { severity: Severity::Note, ..self }
     }
 

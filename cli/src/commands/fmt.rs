@@ -51,7 +51,7 @@ impl Fmt {
                 Ok(Formatted::Text { .. }) => {}
                 Ok(Formatted::Left) => {
                     let why = "left as it is: the official formatter would drop its comments";
-                    found.push(Finding::at(&place, why, None).as_note());
+                    found.push(Finding::at(&place, why, None).noted());
                 }
                 Err(failure) => {
                     exit = exit.max(failure.exit());
@@ -89,7 +89,7 @@ impl Fmt {
         fs::write(path, after).map_err(|error| {
             Failure::at(path.display(), format!("expected a file that can be written: {error}"))
         })?;
-        Ok(Some(Finding::at(place, FORMATTED, None).as_note()))
+        Ok(Some(Finding::at(place, FORMATTED, None).noted()))
     }
 }
 

@@ -47,17 +47,10 @@ pub(crate) fn cross(
         }
     }
     let grounds = grounds(old, new, seeds);
-    let known = seeds.iter().map(|(_, question)| key(question)).collect();
-    let mut run = Run {
-        known,
-        seen: HashSet::new(),
-        moved: HashSet::new(),
-        asked: 0,
-        possible: 0,
-        limit,
-        until: limit,
-        ask,
-    };
+    // Those are asked as they are already.
+    let known: HashSet<u64> = seeds.iter().map(|(_, question)| key(question)).collect();
+    let mut run =
+        Run { seen: HashSet::new(), moved: HashSet::new(), asked: 0, possible: 0, limit, until: limit, ask };
     // Each stage may use half of what is left, so that none keeps the next from its turn.
     for (stage, of_seeds) in [
         (Stage::Together, true),
@@ -72,27 +65,29 @@ pub(crate) fn cross(
         run.until = if last { limit } else { run.asked + (limit - run.asked).div_ceil(2) };
         let image = |action: &EntityUid| if new.schema().action(action).is_some() { new } else { old };
         let edges = (&all, changed.as_slice());
-        if of_seeds {
-            for (origin, base) in seeds {
-                run.stage(stage, image(&base.action), origin, base, edges);
-            }
-            continue;
-        }
-        let mut cost = 0;
-        for (base, ground) in
-            grounds.iter().flat_map(|ground| ground.questions().map(move |base| (base, ground)))
-        {
+        let mut cost = 1;
+        let mut turn = |origin: &str, made: &dyn Fn() -> Option<Question>| {
             if run.full() {
                 // To know exactly would be to make them all.
                 run.possible = run.possible.saturating_add(cost);
-                continue;
+                return;
             }
             let before = run.possible;
-            let base = base.made(image(&ground.action), ground);
-            if !run.known.contains(&key(&base)) {
-                run.stage(stage, image(&base.action), "cross product", &base, edges);
-            }
+            let Some(base) = made() else { return };
+            run.stage(stage, image(&base.action), origin, &base, edges);
             cost = run.possible - before;
+        };
+        if of_seeds {
+            seeds.iter().for_each(|(origin, base)| turn(origin, &|| Some(base.clone())));
+            continue;
+        }
+        for ground in &grounds {
+            for numbers in ground.questions() {
+                turn("cross product", &|| {
+                    let base = numbers.made(image(&ground.action), ground);
+                    (!known.contains(&key(&base))).then_some(base)
+                });
+            }
         }
     }
     Crossed { asked: run.asked, possible: run.possible }
@@ -110,8 +105,6 @@ enum Stage {
 }
 
 struct Run<'r, 'a> {
-    /// The seeds.
-    known: HashSet<u64>,
     /// What was asked of each question.
     seen: HashSet<u64>,
     /// The steps that changed a decision: with others beside them they would only do so again.
@@ -159,6 +152,10 @@ impl Run<'_, '_> {
     }
 
     fn put(&mut self, image: &Image, origin: &str, base: &Question, key: u64, steps: &[&Step]) {
+        if self.full() {
+            self.possible = self.possible.saturating_add(1);
+            return;
+        }
         let mut sorted = steps.to_vec();
         sorted.sort();
         let of = |steps: &[&Step]| mark(&(key, steps));
@@ -173,10 +170,6 @@ impl Run<'_, '_> {
                 self.moved.insert(of(&sorted));
                 return;
             }
-        }
-        if self.full() {
-            self.possible = self.possible.saturating_add(1);
-            return;
         }
         self.seen.insert(of(&sorted));
         let Some(question) = stepped(image, base, steps) else { return };
