@@ -49,10 +49,17 @@ pub(crate) fn cross(
     let grounds = grounds(old, new, seeds);
     // Those are asked as they are already.
     let known: HashSet<u64> = seeds.iter().map(|(_, question)| key(question)).collect();
-    let mut run =
-        Run { seen: HashSet::new(), moved: HashSet::new(), asked: 0, possible: 0, limit, until: limit, ask };
-    // Each stage may use half of what is left, so that none keeps the next from its turn.
-    for (stage, of_seeds) in [
+    let mut run = Run {
+        seen: HashSet::new(),
+        moved: HashSet::new(),
+        asked: 0,
+        possible: 0,
+        untried: 0,
+        limit,
+        until: limit,
+        ask,
+    };
+    let stages = [
         (Stage::Together, true),
         (Stage::Single, true),
         (Stage::Plain, false),
@@ -60,9 +67,16 @@ pub(crate) fn cross(
         (Stage::Single, false),
         (Stage::Two, true),
         (Stage::Two, false),
-    ] {
-        let last = stage == Stage::Two && !of_seeds;
-        run.until = if last { limit } else { run.asked + (limit - run.asked).div_ceil(2) };
+    ];
+    // At first each stage may use half of what is left, so that none keeps the next from its turn; then all of it.
+    for (again, (stage, of_seeds)) in
+        [false, true].into_iter().flat_map(|again| stages.map(|stage| (again, stage)))
+    {
+        if again && (run.asked == run.possible || run.asked >= limit) {
+            break;
+        }
+        run.until = if again { limit } else { run.asked + (limit - run.asked).div_ceil(2) };
+        let (possible, untried) = (run.possible, run.untried);
         let image = |action: &EntityUid| if new.schema().action(action).is_some() { new } else { old };
         let edges = (&all, changed.as_slice());
         let mut cost = 1;
@@ -79,9 +93,8 @@ pub(crate) fn cross(
         };
         if of_seeds {
             seeds.iter().for_each(|(origin, base)| turn(origin, &|| Some(base.clone())));
-            continue;
         }
-        for ground in &grounds {
+        for ground in grounds.iter().filter(|_| !of_seeds) {
             for numbers in ground.questions() {
                 turn("cross product", &|| {
                     let base = numbers.made(image(&ground.action), ground);
@@ -89,8 +102,15 @@ pub(crate) fn cross(
                 });
             }
         }
+        if again {
+            run.untried = untried;
+            // They were counted the first time.
+            run.possible = possible;
+        }
     }
-    Crossed { asked: run.asked, possible: run.possible }
+    // With room to spare, all were asked.
+    let possible = if run.asked < limit { run.asked } else { run.possible.max(run.asked) };
+    Crossed { asked: run.asked, possible: possible.saturating_add(run.untried) }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,6 +131,8 @@ struct Run<'r, 'a> {
     moved: HashSet<u64>,
     asked: usize,
     possible: usize,
+    /// Ways of going together that are too many for one policy.
+    untried: usize,
     limit: usize,
     until: usize,
     ask: &'r mut Ask<'a>,
@@ -135,9 +157,11 @@ impl Run<'_, '_> {
             Stage::Plain => put(&[]),
             Stage::Single => steps(image, base, all).iter().flatten().for_each(|step| put(&[step])),
             Stage::Together => {
+                let mut untried = 0_usize;
                 for edges in changed {
-                    together(&steps(image, base, edges), &mut put);
+                    untried = untried.saturating_add(together(&steps(image, base, edges), &mut put));
                 }
+                self.untried = self.untried.saturating_add(untried);
             }
             Stage::Two => {
                 let all = steps(image, base, all);
@@ -185,13 +209,19 @@ impl Run<'_, '_> {
     }
 }
 
-/// Every way of taking one step, or none, of each attribute: the fewest steps first. Where there are too many, up to two at once.
-fn together(places: &[Vec<Step>], put: &mut dyn FnMut(&[&Step])) {
-    let ways = places.iter().try_fold(1_usize, |ways, steps| ways.checked_mul(steps.len() + 1));
-    let most = if ways.is_some_and(|ways| ways <= MOST_TOGETHER) { places.len() } else { 2 };
+/// Every way of taking one step, or none, of each attribute: the fewest steps first. Where there are too many, up to two at once;
+/// says about how many ways that leaves out.
+fn together(places: &[Vec<Step>], put: &mut dyn FnMut(&[&Step])) -> usize {
+    let ways = places.iter().fold(1_usize, |ways, steps| ways.saturating_mul(steps.len() + 1));
+    let most = if ways <= MOST_TOGETHER { places.len() } else { 2 };
+    let mut tried = 1_usize;
     for size in 1..=most.min(places.len()) {
-        choose(places, size, &mut Vec::new(), put);
+        choose(places, size, &mut Vec::new(), &mut |steps| {
+            tried += 1;
+            put(steps);
+        });
     }
+    ways.saturating_sub(tried)
 }
 
 fn choose<'s>(
