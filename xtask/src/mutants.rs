@@ -266,7 +266,7 @@ const MUTANTS: &[Mutant] = &[
         name: "a policy's steps",
         file: "core/src/policy/evaluate/mod.rs",
         check: "None => Err(ErrorKind::Limit),",
-        without: "None => { self.steps = MAX_STEPS; Ok(()) }",
+        without: "None => { self.steps.set(MAX_STEPS); Ok(()) }",
         tests: ADVISORIES,
     },
 ];
