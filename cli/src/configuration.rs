@@ -3,6 +3,7 @@
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::findings;
+use crate::sources::Sources;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use countersign_compiler::{CompileOptions, Compiled, LoadError, Pack, Warning, compile};
@@ -20,6 +21,8 @@ pub(crate) struct Configuration {
     pub(crate) settings: Rc<Settings>,
     /// What the compiler noticed about the policies.
     pub(crate) warnings: Vec<Warning>,
+    /// What the policies stand in, where the configuration names a pack.
+    pub(crate) sources: Sources,
 }
 
 impl Configuration {
@@ -33,6 +36,7 @@ impl Configuration {
     pub(crate) fn from_document(document: &Document, folder: &Path) -> Result<Self, Failure> {
         let mut config: Config = document.read()?;
         let mut warnings = Vec::new();
+        let mut sources = Sources::default();
         if let Some(pack) = config.policy.pack.take() {
             if config.policy.image.is_some() {
                 return Err(document.fault("policy.image", "expected either `image` or `pack`, found both"));
@@ -43,10 +47,11 @@ impl Configuration {
             })?;
             config.policy.image = Some(BASE64_STANDARD.encode(&compiled.image));
             warnings = compiled.warnings;
+            sources = Sources::new(compiled.sources);
         }
         let settings =
             Settings::prepare(&config).map_err(|error| document.fault(&error.path, &error.message))?;
-        Ok(Self { config, settings: Rc::new(settings), warnings })
+        Ok(Self { config, settings: Rc::new(settings), warnings, sources })
     }
 
     /// What the filter is given.

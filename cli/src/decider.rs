@@ -6,6 +6,7 @@ use crate::engine::{
     self, Decision, Engine, EngineError, Module, Native, Reply, Script, Wasm, World, differences,
 };
 use crate::failure::Failure;
+use crate::sources::Sources;
 use crate::time;
 use countersign_core::config::{Config, KeySource, RemoteKeys};
 use countersign_core::settings::{KeySettings, Settings};
@@ -43,6 +44,7 @@ const AHEAD: Duration = Duration::from_millis(2);
 pub(crate) struct Decider {
     config: Config,
     prefix: String,
+    sources: Sources,
     engines: Engines,
     module: Option<Module>,
     /// Key documents for cases that bring none, by issuer.
@@ -87,6 +89,7 @@ impl Decider {
         let decider = Self {
             config: configuration.config,
             prefix,
+            sources: configuration.sources,
             engines,
             module,
             documents: BTreeMap::new(),
@@ -133,6 +136,11 @@ impl Decider {
     /// The prefix of the headers that go upstream.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// What the policies stand in, as far as it is at hand.
+    pub(crate) fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// What requests are judged by, where no case says otherwise.

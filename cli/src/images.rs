@@ -3,6 +3,7 @@
 use crate::configuration::compile_pack;
 use crate::failure::Failure;
 use crate::paths;
+use crate::sources::Sources;
 use countersign_core::policy::Image;
 use std::io::Read;
 use std::path::Path;
@@ -33,11 +34,17 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Image, Failure> {
 
 /// The image of a pack (a folder), or the one in a file.
 pub(crate) fn open(path: &Path) -> Result<Image, Failure> {
+    open_with_sources(path).map(|(image, _)| image)
+}
+
+/// The same, with what a pack's policies stand in.
+pub(crate) fn open_with_sources(path: &Path) -> Result<(Image, Sources), Failure> {
     if path.is_dir() {
-        return decode(path, &compile_pack(path)?.image);
+        let compiled = compile_pack(path)?;
+        return Ok((decode(path, &compiled.image)?, Sources::new(compiled.sources)));
     }
     paths::expect(path, "a pack (folder) or a policy image")?;
-    decode(path, &read(path)?)
+    Ok((decode(path, &read(path)?)?, Sources::default()))
 }
 
 /// An image's digest, written out.

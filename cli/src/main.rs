@@ -23,6 +23,7 @@ mod reference;
 mod report;
 mod request_args;
 mod scenario;
+mod sources;
 mod table;
 mod time;
 

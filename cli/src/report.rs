@@ -17,6 +17,8 @@ pub(crate) struct CaseResult {
     pub(crate) place: String,
     /// What is wrong, step by step; empty where all is well.
     pub(crate) failures: Vec<String>,
+    /// What was near to the expected decision of a table's case that failed.
+    pub(crate) near: Vec<String>,
     /// The decision records, of the first engine.
     pub(crate) records: Vec<Map<String, Value>>,
 }
@@ -123,6 +125,7 @@ impl Report {
                     "name": case.name,
                     "ok": case.failures.is_empty(),
                     "failures": case.failures,
+                    "near": case.near,
                     "records": case.records,
                 })
             })
@@ -163,12 +166,11 @@ impl Report {
 
     fn github(&self, out: &mut dyn Write) -> io::Result<()> {
         for case in self.cases() {
-            let Some(first) = case.failures.first() else { continue };
+            if case.failures.is_empty() {
+                continue;
+            }
             let (file, start) = split_place(&case.place);
-            let message = match &case.failures[1..] {
-                [] => first.clone(),
-                more => format!("{first}\n{}", more.join("\n")),
-            };
+            let message = case.wrong().join("\n");
             let annotation =
                 Annotation { level: "error", file, start, end: start, title: &case.name, message: &message };
             writeln!(out, "{}", annotate(&annotation))?;
@@ -203,6 +205,12 @@ impl Report {
 }
 
 impl CaseResult {
+    /// What is wrong, then why it may be.
+    fn wrong(&self) -> Vec<String> {
+        let near = self.near.iter().map(|near| format!("not so: {near}"));
+        self.failures.iter().cloned().chain(near).collect()
+    }
+
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         if self.failures.is_empty() {
             let last = self.records.last();
@@ -211,8 +219,8 @@ impl CaseResult {
             return writeln!(out, "  {GOOD}pass{GOOD:#} {} {DIM}{outcome}{DIM:#}", self.name);
         }
         writeln!(out, "  {BAD}FAIL{BAD:#} {} {DIM}{}{DIM:#}", self.name, self.place)?;
-        for failure in &self.failures {
-            writeln!(out, "       {failure}")?;
+        for line in self.wrong() {
+            writeln!(out, "       {line}")?;
         }
         for record in &self.records {
             writeln!(out, "       {DIM}record: {}{DIM:#}", in_order(record))?;
@@ -224,7 +232,7 @@ impl CaseResult {
 fn suite(file: &FileResult) -> Suite {
     let case = |case: &CaseResult| {
         let records: Vec<String> = case.records.iter().map(in_order).collect();
-        let text = format!("{}\n{}\n{}", case.place, case.failures.join("\n"), records.join("\n"));
+        let text = format!("{}\n{}\n{}", case.place, case.wrong().join("\n"), records.join("\n"));
         let failure = case.failures.first().map(|first| (first.clone(), text));
         output::Case::new(case.name.clone(), failure)
     };

@@ -21,7 +21,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, default_value = "GET")]
     method: String,
     /// The URL, or the path.
-    #[arg(long, required_unless_present_any = ["request", "cases"])]
+    #[arg(long, required_unless_present_any = ["request", "alone"])]
     url: Option<String>,
     /// A header, as `name: value`; may be given several times.
     #[arg(long, value_name = "HEADER")]

@@ -47,6 +47,8 @@ pub struct Compiled {
     pub digest: [u8; 32],
     /// What the validator found that is no error.
     pub warnings: Vec<Warning>,
+    /// What the policies stand in, by the numbers of the image's source map.
+    pub sources: Vec<Source>,
 }
 
 /// Compiles `pack`.
@@ -71,7 +73,7 @@ pub fn compile(pack: &Pack, options: &CompileOptions) -> Result<Compiled, Compil
     let entities = read_entities(pack.entities.as_ref(), schema.as_ref().map(|(schema, _)| schema))?;
     let image = lower_all(&parsed, pack, schema.as_ref(), &entities)?;
     let digest = check(&image)?;
-    Ok(Compiled { image, digest, warnings })
+    Ok(Compiled { image, digest, warnings, sources: pack.policies.clone() })
 }
 
 /// Policies as the official crate reads them, under their final names.
@@ -304,7 +306,7 @@ pub fn compile_set(
     let schema = schema.map(|schema| (schema.clone(), Vec::new()));
     let image = lower_all(&parsed, &pack, schema.as_ref(), entities)?;
     let digest = check(&image)?;
-    Ok(Compiled { image, digest, warnings: Vec::new() })
+    Ok(Compiled { image, digest, warnings: Vec::new(), sources: pack.policies })
 }
 
 fn lower_all(

@@ -42,4 +42,4 @@ pub use compile::{CompileOptions, Compiled, compile, compile_set};
 pub use error::{CompileError, CompileErrors, Warning};
 pub use format::{format_policies, format_schema};
 pub use pack::{LoadError, Pack, load_pack};
-pub use source::Source;
+pub use source::{Place, Source};

@@ -17,11 +17,11 @@ pub struct Source {
 
 /// A place in a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// Line, from 1.
-    pub(crate) line: u32,
+    pub line: u32,
     /// Column in characters, from 1.
-    pub(crate) column: u32,
+    pub column: u32,
 }
 
 impl Source {
@@ -34,7 +34,9 @@ impl Source {
         Self { name: name.into(), text, lines }
     }
 
-    pub(crate) fn place(&self, offset: usize) -> Place {
+    /// The place of the byte at `offset`; the end of the text where it is shorter.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> Place {
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or(0);
         let before = self.text.get(start..offset).or_else(|| self.text.get(start..)).unwrap_or("");

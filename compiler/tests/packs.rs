@@ -200,7 +200,7 @@ fn note(
                 assert!(!condition.text.is_empty());
                 missed.entry(id).or_default().insert(condition.text);
             }
-            Found::OtherPrincipal | Found::OtherAction | Found::OtherResource => {
+            Found::OtherPrincipal(_) | Found::OtherAction | Found::OtherResource(_) => {
                 let conditions =
                     image.policies().find(|policy| policy.id() == id).expect("there").conditions();
                 if conditions == 0 {

@@ -4,10 +4,11 @@ use super::id;
 use super::judge::{Judge, owned};
 use crate::console::{self, BAD, GOOD, HEADING};
 use crate::decider::Engines;
-use crate::explanation::{Asked, show_asked};
+use crate::explanation::{Asked, ruling, ruling_words, show_asked};
 use crate::failure::{Exit, Failure};
 use crate::lines::Lines;
-use countersign_compiler::cases::{Case, answer, requests};
+use countersign_compiler::cases::{Answer, Case, requests};
+use countersign_core::policy::{Image, Outcome, Ruling, evaluate};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -39,26 +40,48 @@ pub(crate) fn explain(
         let brought = loaded.case.brought().unwrap_or_default();
         owned.entities =
             brought.into_iter().filter(|e| e.uid == owned.principal || e.uid == owned.resource).collect();
-        let asked = owned.ask(|request| Asked::of(&loaded.image, request));
-        let answer = answer::ours(&loaded.image, &owned);
+        let (asked, outcome) = owned.ask(|request| {
+            (Asked::of(&loaded.image, &loaded.sources, request), evaluate(&loaded.image, request))
+        });
+        let answer = Answer::ours(&loaded.image, &outcome);
         if as_json {
-            writeln!(
-                out,
-                "{}",
-                json!({
-                    "id": id(&json), "line": line, "request": at, "decision": answer.decision(),
-                    "reasons": answer.reasons, "errors": answer.errors, "question": asked.data(),
-                })
-            )?;
+            let head = json!({ "id": id(&json), "line": line, "request": at });
+            writeln!(out, "{}", data(head, &answer, &outcome, &asked))?;
         } else {
             writeln!(out, "{HEADING}{:<10}{HEADING:#} {place}", "request")?;
-            show_asked(&mut out, &asked, all)?;
-            let style = if answer.allow { GOOD } else { BAD };
-            writeln!(out, "{HEADING}{:<10}{HEADING:#} {style}{}{style:#}", "decision", answer.decision())?;
+            show(&mut out, &loaded.image, &outcome, &asked, all)?;
         }
     }
     out.flush()?;
     Ok(Exit::Good)
+}
+
+/// An explained answer as data, after the members of `head`.
+pub(crate) fn data(mut head: Value, answer: &Answer, outcome: &Outcome, asked: &Asked) -> Value {
+    head["decision"] = answer.decision().into();
+    head["ruling"] = ruling(outcome.ruling()).into();
+    head["reasons"] = json!(answer.reasons);
+    head["errors"] = json!(answer.errors);
+    head["question"] = asked.data();
+    head
+}
+
+/// An explained answer for people: Cedar's decision, then what the gateway makes of it.
+pub(crate) fn show(
+    out: &mut dyn Write,
+    image: &Image,
+    outcome: &Outcome,
+    asked: &Asked,
+    all: bool,
+) -> std::io::Result<()> {
+    show_asked(out, asked, all)?;
+    let line = |out: &mut dyn Write, name: &str, good: bool, text: &str| {
+        let style = if good { GOOD } else { BAD };
+        writeln!(out, "{HEADING}{name:<10}{HEADING:#} {style}{text}{style:#}")
+    };
+    let answer = Answer::ours(image, outcome);
+    line(out, "decision", answer.allow, answer.decision())?;
+    line(out, "ruling", outcome.ruling() == Ruling::Permitted, &ruling_words(image, outcome))
 }
 
 /// The case on a line.

@@ -3,6 +3,7 @@
 use crate::decider::Engines;
 use crate::engine::policy_module;
 use crate::failure::Failure;
+use crate::sources::Sources;
 use countersign_compiler::cases::{Answer, Case, CaseRequest, answer};
 use countersign_core::policy::Image;
 use countersign_core::policy::wire::OwnedRequest;
@@ -19,6 +20,7 @@ pub(crate) struct Judge {
 pub(crate) struct Loaded {
     pub(crate) case: Case,
     pub(crate) image: Image,
+    pub(crate) sources: Sources,
 }
 
 /// An answer, and that of the module where it is another one.
@@ -41,7 +43,7 @@ impl Judge {
             module.load(&compiled.image).map_err(|error| error.to_string())?;
         }
         let image = Image::decode(&compiled.image).map_err(|error| error.to_string())?;
-        Ok(Loaded { case, image })
+        Ok(Loaded { case, image, sources: Sources::new(compiled.sources) })
     }
 
     /// Asks the engines.

@@ -5,7 +5,7 @@ mod explain;
 mod judge;
 
 pub(crate) use eval::eval;
-pub(crate) use explain::explain;
+pub(crate) use explain::{data, explain, show};
 
 use serde_json::Value;
 

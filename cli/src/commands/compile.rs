@@ -46,9 +46,9 @@ impl Compile {
             let policies = image.policy_count();
             (compiled.image, policies, images::digest(&image), compiled.warnings)
         } else {
-            let Configuration { config, settings, warnings } = Configuration::load(&self.input)?;
-            let json =
-                Configuration { config, settings: settings.clone(), warnings: Vec::new() }.to_json()?;
+            let configuration = Configuration::load(&self.input)?;
+            let json = configuration.to_json()?;
+            let Configuration { settings, warnings, .. } = configuration;
             (json, settings.image.policy_count(), settings.image_digest.to_string(), warnings)
         };
         write(&self.output, &bytes)?;

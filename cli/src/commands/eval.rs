@@ -29,7 +29,7 @@ pub(crate) struct Eval {
     #[arg(short, long, value_name = "FILE", required_unless_present = "cases")]
     config: Option<PathBuf>,
     /// Ask policies alone: a JSON Lines file whose lines each bring policies, schema, entities and requests; `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "keep_state", "jwks", "time"])]
+    #[arg(long, value_name = "FILE", group = "alone", conflicts_with_all = ["config", "keep_state", "jwks", "time"])]
     cases: Option<PathBuf>,
     /// How to print the decisions: as JSON one object a line; as `junit` or `github` what was expected and is not so.
     #[arg(long, value_enum, default_value_t = Format::Json)]

@@ -1,7 +1,9 @@
 //! Two answers to one question.
 
+use crate::explanation::{self, Asked, near};
 use crate::literal::Question;
-use countersign_core::policy::{Effect, Image, Ruling, evaluate, explain, explain::Found};
+use crate::sources::Sources;
+use countersign_core::policy::{Image, Ruling, evaluate};
 use serde_json::{Value, json};
 
 /// One side's answer.
@@ -28,12 +30,7 @@ impl Answer {
             let mut errors: Vec<String> = outcome.errors().iter().map(|error| name(error.policy)).collect();
             reasons.sort();
             errors.sort();
-            let ruling = match outcome.ruling() {
-                Ruling::Permitted => "permitted",
-                Ruling::Forbidden => "forbidden",
-                Ruling::ForbidErrored => "forbid_errored",
-                Ruling::NotPermitted => "not_permitted",
-            };
+            let ruling = explanation::ruling(outcome.ruling());
             Self { allow: outcome.ruling() == Ruling::Permitted, ruling, reasons, errors, near: Vec::new() }
         })
     }
@@ -43,17 +40,8 @@ impl Answer {
         if self.ruling != "not_permitted" {
             return self;
         }
-        self.near = question.ask(|request| {
-            let found = explain(image, request).findings;
-            let permits = found.into_iter().filter(|finding| finding.policy.effect() == Effect::Permit);
-            let near = permits.filter_map(|finding| match finding.result {
-                Found::ConditionFalse(condition) => {
-                    Some(format!("{}: {}", finding.policy.id(), condition.text))
-                }
-                _ => None,
-            });
-            near.take(3).collect()
-        });
+        let asked = question.ask(|request| Asked::of(image, &Sources::default(), request));
+        self.near = near(&asked, Ruling::NotPermitted, &[]);
         self
     }
 

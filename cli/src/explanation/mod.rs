@@ -1,17 +1,23 @@
 //! How a decision came about: the question that the policies were asked, and what each had to say.
 
 mod mask;
+mod near;
+mod ruling;
 mod show;
 mod value;
 
+pub(crate) use near::near;
+pub(crate) use ruling::{RULINGS, ruling, ruling_words};
 pub(crate) use show::{show, show_asked};
 
 use crate::case::Case;
 use crate::credentials::token;
 use crate::decider::Decider;
 use crate::engine::{EngineError, settle};
+use crate::sources::Sources;
+use countersign_compiler::Place;
 use countersign_core::metrics::{Observer, Stage};
-use countersign_core::policy::explain::{Condition, Found};
+use countersign_core::policy::explain::Found;
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
 use mask::{Masks, masked_claims, sensitive_claims};
@@ -48,13 +54,19 @@ pub(crate) struct Finding {
     pub(crate) effect: Effect,
     pub(crate) source: String,
     pub(crate) note: Option<String>,
+    /// What `@severity` says.
+    pub(crate) severity: Option<String>,
+    /// With conditions as they are written, where that is known.
     pub(crate) result: Found,
+    /// Where the condition stands that the result is about.
+    pub(crate) place: Option<Place>,
     /// Whether it accounts for the decision.
     pub(crate) relevant: bool,
 }
 
 struct Listener<'i> {
     image: &'i Image,
+    sources: &'i Sources,
     asked: Option<Asked>,
 }
 
@@ -62,7 +74,7 @@ impl Observer for Listener<'_> {
     fn stage_done(&mut self, _: Stage) {}
 
     fn asking(&mut self, request: &policy::Request<'_>) {
-        self.asked = Some(Asked::of(self.image, request));
+        self.asked = Some(Asked::of(self.image, self.sources, request));
     }
 }
 
@@ -71,7 +83,7 @@ impl Explanation {
     pub(crate) fn of(decider: &mut Decider, case: &Case) -> Result<Self, EngineError> {
         let settings = decider.settings();
         let mut engine = decider.native(case)?;
-        let mut listener = Listener { image: &settings.image, asked: None };
+        let mut listener = Listener { image: &settings.image, sources: decider.sources(), asked: None };
         let ticket = engine.request_observed(&case.request, &mut listener);
         let decision = settle(&mut engine, ticket)?;
         let bearer = case.request.headers.get("authorization").and_then(|value| {
@@ -105,8 +117,8 @@ impl Explanation {
 }
 
 impl Asked {
-    /// Asks the policies of `image`, and hears each of them.
-    pub(crate) fn of(image: &Image, request: &policy::Request<'_>) -> Self {
+    /// Asks the policies of `image`, which stand in `sources`, and hears each of them.
+    pub(crate) fn of(image: &Image, sources: &Sources, request: &policy::Request<'_>) -> Self {
         let explanation = explain(image, request);
         let relevant: Vec<_> = explanation.relevant().map(|finding| finding.index).collect();
         let entity = |uid: &EntityUid| {
@@ -122,14 +134,7 @@ impl Asked {
             findings: explanation
                 .findings
                 .iter()
-                .map(|finding| Finding {
-                    policy: finding.policy.id().to_owned(),
-                    effect: finding.policy.effect(),
-                    source: finding.policy.source().to_owned(),
-                    note: finding.policy.annotation("reason").map(str::to_owned),
-                    result: finding.result.clone(),
-                    relevant: relevant.contains(&finding.index),
-                })
+                .map(|finding| Finding::of(finding, sources, relevant.binary_search(&finding.index).is_ok()))
                 .collect(),
         }
     }
@@ -148,32 +153,64 @@ impl Asked {
 }
 
 impl Finding {
+    fn of(found: &explain::Finding<'_>, sources: &Sources, relevant: bool) -> Self {
+        let policy = found.policy;
+        let mut result = found.result.clone();
+        let span = policy.span();
+        // A scope stands at the policy's head, and an image alone has no other lines.
+        let head = Place { line: span.line, column: span.column };
+        let mut place = result.condition().filter(|condition| condition.len == 0).map(|_| head);
+        if let Some(condition) = result.condition_mut()
+            && let Some(written) = sources.written(policy, condition.offset, condition.len)
+        {
+            condition.text = written.text;
+            place = Some(written.place);
+        }
+        Self {
+            policy: policy.id().to_owned(),
+            effect: policy.effect(),
+            source: policy.source().to_owned(),
+            note: policy.annotation("reason").map(str::to_owned),
+            severity: policy.annotation("severity").map(str::to_owned),
+            result,
+            place,
+            relevant,
+        }
+    }
+
+    /// Whether it is about another principal, action or resource.
+    fn elsewhere(&self) -> bool {
+        matches!(self.result, Found::OtherPrincipal(_) | Found::OtherAction | Found::OtherResource(_))
+    }
+
     fn data(&self) -> Value {
-        let (result, condition, error) = self.parts();
+        let (result, error) = self.parts();
+        let condition = self.result.condition();
         json!({
             "policy": self.policy,
             "effect": effect(self.effect),
             "source": self.source,
             "reason": self.note,
+            "severity": self.severity,
             "result": result,
             "condition": condition.map(|condition| condition.text.as_str()),
             "values": condition.map(|condition| condition.values.iter().map(seen_json).collect::<Vec<_>>()),
+            "line": self.place.map(|place| place.line),
+            "column": self.place.map(|place| place.column),
             "error": error,
             "relevant": self.relevant,
         })
     }
 
-    /// The result's name, the condition it is about, and what went wrong in it.
-    pub(crate) fn parts(&self) -> (&'static str, Option<&Condition>, Option<String>) {
+    /// The result's name, and what went wrong in the condition that it is about.
+    fn parts(&self) -> (&'static str, Option<String>) {
         match &self.result {
-            Found::Satisfied => ("satisfied", None, None),
-            Found::OtherPrincipal => ("other_principal", None, None),
-            Found::OtherAction => ("other_action", None, None),
-            Found::OtherResource => ("other_resource", None, None),
-            Found::ConditionFalse(condition) => ("condition_false", Some(condition), None),
-            Found::Failed(condition, kind, text) => {
-                ("condition_failed", Some(condition), Some(format!("{kind}: {text}")))
-            }
+            Found::Satisfied => ("satisfied", None),
+            Found::OtherPrincipal(_) => ("other_principal", None),
+            Found::OtherAction => ("other_action", None),
+            Found::OtherResource(_) => ("other_resource", None),
+            Found::ConditionFalse(_) => ("condition_false", None),
+            Found::Failed(_, kind, text) => ("condition_failed", Some(format!("{kind}: {text}"))),
         }
     }
 }

@@ -1,12 +1,16 @@
 //! An explanation for people.
 
+use super::near::told;
 use super::value::text;
 use super::{Asked, Explanation, Finding, effect};
 use crate::console::{BAD, DIM, GOOD, HEADING, HINT, count};
 use countersign_core::policy::explain::Found;
-use countersign_core::policy::{Effect, Record, SeenValue};
+use countersign_core::policy::{Effect, Record};
 use serde_json::Value;
 use std::io::{self, Write};
+
+/// How many policies are shown that permit the same to somebody else, or on something else.
+const MOST_SCOPES: usize = 8;
 
 /// Tells the story of a decision; with `all`, also of policies that are about something else.
 pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) -> io::Result<()> {
@@ -81,19 +85,28 @@ fn attributes(out: &mut dyn Write, record: &Record) -> io::Result<()> {
 }
 
 fn policies(out: &mut dyn Write, asked: &Asked, all: bool) -> io::Result<()> {
-    let elsewhere = |finding: &&Finding| {
-        matches!(finding.result, Found::OtherPrincipal | Found::OtherAction | Found::OtherResource)
-    };
     writeln!(out, "{HEADING}policies{HEADING:#}")?;
-    // What accounts for the decision comes first.
-    for relevant in [true, false] {
-        for finding in
-            asked.findings.iter().filter(|finding| finding.relevant == relevant && !elsewhere(finding))
-        {
-            policy(out, finding)?;
+    // What accounts for the decision comes first, the nearest before those that are for somebody or something else.
+    let (relevant, rest): (Vec<&Finding>, Vec<&Finding>) =
+        asked.findings.iter().partition(|finding| finding.relevant);
+    let (scopes, near): (Vec<&Finding>, Vec<&Finding>) =
+        relevant.into_iter().partition(|finding| finding.elsewhere());
+    let (others, here): (Vec<&Finding>, Vec<&Finding>) =
+        rest.into_iter().partition(|finding| finding.elsewhere());
+    near.into_iter().try_for_each(|finding| policy(out, finding))?;
+    let shown = if all { scopes.len() } else { MOST_SCOPES };
+    scopes.iter().take(shown).try_for_each(|finding| policy(out, finding))?;
+    match scopes.len().saturating_sub(shown) {
+        0 => {}
+        more => {
+            let more = count(more, "policy more permits", "policies more permit");
+            writeln!(
+                out,
+                "  {DIM}{more} this to another principal or on another resource (`--all` shows them){DIM:#}"
+            )?;
         }
     }
-    let others: Vec<&Finding> = asked.findings.iter().filter(elsewhere).collect();
+    here.into_iter().try_for_each(|finding| policy(out, finding))?;
     if all {
         others.into_iter().try_for_each(|finding| policy(out, finding))
     } else if others.is_empty() {
@@ -113,13 +126,14 @@ fn policy(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
         (Found::Satisfied, Effect::Forbid) => ("forbids", BAD),
         (Found::Failed(..), _) => ("fails", BAD),
         (Found::ConditionFalse(_), _) => ("does not apply", DIM),
-        (Found::OtherPrincipal, _) => ("another principal", DIM),
+        (Found::OtherPrincipal(_), _) => ("another principal", DIM),
         (Found::OtherAction, _) => ("another action", DIM),
-        (Found::OtherResource, _) => ("another resource", DIM),
+        (Found::OtherResource(_), _) => ("another resource", DIM),
     };
+    let severity = finding.severity.as_ref().map_or_else(String::new, |severity| format!(" [{severity}]"));
     writeln!(
         out,
-        "  {HEADING}{}{HEADING:#} {} {style}{mark}{style:#} {DIM}{}{DIM:#}",
+        "  {HEADING}{}{HEADING:#} {} {style}{mark}{style:#} {DIM}{}{DIM:#}{severity}",
         finding.policy,
         effect(finding.effect),
         finding.source,
@@ -127,20 +141,22 @@ fn policy(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     if let Some(note) = &finding.note {
         writeln!(out, "      {note}")?;
     }
-    let (_, condition, error) = finding.parts();
-    if let Some(condition) = condition {
-        writeln!(out, "      {style}because{style:#} this is not so: {}", condition.text)?;
-        for seen in &condition.values {
-            let value = match &seen.value {
-                SeenValue::Value(value) => text(value),
-                SeenValue::Masked => format!("{DIM}(masked){DIM:#}"),
-                SeenValue::Fault(kind) => format!("{DIM}{kind}{DIM:#}"),
-            };
-            writeln!(out, "          {} {DIM}was{DIM:#} {value}", seen.expression)?;
-        }
+    let Some(condition) = finding.result.condition() else { return Ok(()) };
+    let because = match &finding.result {
+        Found::Failed(..) => "because this could not be evaluated",
+        // An `unless` stands in the way where what it says is so.
+        _ if condition.text.starts_with("unless ") => "because this is so",
+        _ => "because this is not so",
+    };
+    let place = finding.place.map_or_else(String::new, |place| {
+        format!(" {DIM}{}:{}:{}{DIM:#}", finding.source, place.line, place.column)
+    });
+    writeln!(out, "      {style}{because}{style:#}: {}{place}", condition.text)?;
+    for seen in &condition.values {
+        writeln!(out, "          {}", told(seen))?;
     }
-    match error {
-        Some(error) => writeln!(out, "      {BAD}error{BAD:#} {error}"),
-        None => Ok(()),
+    match finding.parts() {
+        (_, Some(error)) => writeln!(out, "      {BAD}error{BAD:#} {error}"),
+        (_, None) => Ok(()),
     }
 }

@@ -182,6 +182,7 @@ impl Plan {
             name: case.name.clone(),
             place: place.clone(),
             failures,
+            near: Vec::new(),
             records: records.unwrap_or_default(),
         }
     }

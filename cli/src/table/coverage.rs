@@ -1,6 +1,8 @@
 //! What tables cover: every policy satisfied at least once, and every condition both true and false.
 
 use crate::console::{BAD, DIM, GOOD, HEADING};
+use crate::sources::{Sources, Written};
+use countersign_compiler::Place;
 use countersign_core::policy::evaluate::coverage::{Condition, conditions, reach};
 use countersign_core::policy::{Image, Policy, Request};
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ const SHOWN: usize = 20;
 pub(crate) struct Coverage {
     pack: PathBuf,
     image: Rc<Image>,
+    sources: Rc<Sources>,
     policies: Vec<Covered>,
 }
 
@@ -48,26 +51,31 @@ pub(crate) struct Gap {
     source: String,
     /// Its line, from 1.
     pub(crate) line: u32,
+    /// Its column, from 1; 0 where the line alone is known.
+    pub(crate) column: u32,
     /// The policy and what is missing, in words.
     pub(crate) what: String,
 }
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {}", self.source, self.line, self.what)
+        match self.column {
+            0 => write!(f, "{}:{} {}", self.source, self.line, self.what),
+            column => write!(f, "{}:{}:{column} {}", self.source, self.line, self.what),
+        }
     }
 }
 
 impl Coverage {
     /// Of a pack that nothing has covered yet.
-    pub(crate) fn new(pack: PathBuf, image: Rc<Image>) -> Self {
+    pub(crate) fn new(pack: PathBuf, image: Rc<Image>, sources: Rc<Sources>) -> Self {
         let covered = |(index, _)| {
             let conditions = conditions(&image, index);
             let seen = vec![Seen::default(); conditions.len()];
             Covered { conditions, seen, in_scope: 0, satisfied: 0 }
         };
         let policies = (0..).zip(image.policies()).map(covered).collect();
-        Self { pack, image, policies }
+        Self { pack, image, sources, policies }
     }
 
     /// Which pack it is about.
@@ -141,6 +149,7 @@ impl Coverage {
             let gap = |what: String| Gap {
                 source: policy.source().to_owned(),
                 line: span.line,
+                column: 0,
                 what: format!("{}: {what}", policy.id()),
             };
             match covered {
@@ -152,6 +161,14 @@ impl Coverage {
                 Covered { .. } => {}
             }
             for (condition, seen) in covered.conditions.iter().zip(&covered.seen) {
+                let written = self.sources.written(policy, condition.offset, condition.len);
+                let (at, clause) = match written {
+                    Some(Written { place: Place { line, column }, text }) => (Gap { line, column, ..gap(String::new()) }, text),
+                    None => (gap(String::new()), condition.text.clone()),
+                };
+                // The image may have it in another form than its author: `x > 1` is the negation of `x <= 1`.
+                let clause =
+                    if clause.contains(&condition.text) { String::new() } else { format!(", in: {clause}") };
                 let never = match (seen.yes, seen.no, seen.failed) {
                     (0, 0, 0) => "never evaluated",
                     (0, 0, _) => "never without an error",
@@ -159,7 +176,7 @@ impl Coverage {
                     (_, 0, _) => "never false",
                     (_, _, _) => continue,
                 };
-                gaps.push(gap(format!("{never}: {}", condition.text)));
+                gaps.push(Gap { what: format!("{}: {never}: {}{clause}", policy.id(), condition.text), ..at });
             }
         }
         gaps
@@ -210,7 +227,7 @@ impl Coverage {
     /// It as data.
     pub(crate) fn data(&self) -> Value {
         let policies: Vec<Value> =
-            self.pairs().map(|(policy, covered)| policy_data(policy, covered)).collect();
+            self.pairs().map(|(policy, covered)| policy_data(&self.sources, policy, covered)).collect();
         let (satisfied, all) = self.policy_counts();
         let (ways, possible) = self.condition_counts();
         json!({
@@ -226,10 +243,14 @@ impl Coverage {
     }
 }
 
-fn policy_data(policy: Policy<'_>, covered: &Covered) -> Value {
+fn policy_data(sources: &Sources, policy: Policy<'_>, covered: &Covered) -> Value {
     let conditions = covered.conditions.iter().zip(&covered.seen).map(|(condition, seen)| {
+        let written = sources.written(policy, condition.offset, condition.len);
         json!({
             "text": condition.text,
+            "written": written.as_ref().map(|written| &written.text),
+            "line": written.as_ref().map(|written| written.place.line),
+            "column": written.as_ref().map(|written| written.place.column),
             "offset": condition.offset,
             "length": condition.len,
             "true": seen.yes,

@@ -1,5 +1,6 @@
 //! The format of tables, and the cases that one stands for.
 
+use crate::explanation::RULINGS;
 use crate::scenario::{expand, replace, used_names};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -33,6 +34,7 @@ const MEMBERS: [&str; 10] = [
     "context",
     "entities",
     "decision",
+    "ruling",
     "reasons",
     "reason",
     "errors",
@@ -242,7 +244,9 @@ fn distinct(cases: &mut [Map<String, Value>], sets: &[Vec<Setting>]) {
         let set = sets.get(at % sets.len().max(1)).map(Vec::as_slice).unwrap_or_default();
         let shown: Vec<String> = set
             .iter()
-            .filter(|setting| !["decision", "reason", "reasons", "errors"].contains(&setting.name.as_str()))
+            .filter(|setting| {
+                !["decision", "ruling", "reason", "reasons", "errors"].contains(&setting.name.as_str())
+            })
             .map(|Setting { name: column, value, .. }| {
                 let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 format!("{column}: {text}")
@@ -282,6 +286,8 @@ pub(super) fn check(case: &Map<String, Value>) -> Result<String, String> {
 pub(super) struct Expected {
     /// Whether it is allowed.
     pub(super) allow: bool,
+    /// What the gateway makes of it, where the case says so.
+    pub(super) ruling: Option<&'static str>,
     /// Which policies determine the decision, where the case says so.
     pub(super) reasons: Option<Vec<String>>,
     /// Which policies can't be evaluated.
@@ -296,6 +302,14 @@ impl Expected {
             Some("deny") => false,
             _ => return Err(String::from("`decision`: expected `allow` or `deny`")),
         };
+        let ruling = match case.get("ruling") {
+            None | Some(Value::Null) => None,
+            Some(found) => {
+                let known = RULINGS.iter().copied().find(|name| found.as_str() == Some(name));
+                let expected = RULINGS.join("`, `");
+                Some(known.ok_or_else(|| format!("`ruling`: expected one of `{expected}`, found {found}"))?)
+            }
+        };
         let member = |name: &str| case.get(name).filter(|value| !value.is_null());
         let reasons = match (member("reasons"), member("reason")) {
             (Some(_), Some(_)) => {
@@ -305,7 +319,7 @@ impl Expected {
             (None, None) => None,
         };
         let errors = member("errors").map(|names| self::names(names, "errors")).transpose()?;
-        Ok(Self { allow, reasons, errors: errors.unwrap_or_default() })
+        Ok(Self { allow, ruling, reasons, errors: errors.unwrap_or_default() })
     }
 }
 

@@ -3,10 +3,12 @@
 use super::coverage::Coverage;
 use super::format::{Expected, File, cases, check};
 use crate::document::Document;
+use crate::explanation::{Asked, near, ruling};
 use crate::failure::Failure;
 use crate::images;
 use crate::literal::{Question, uid};
 use crate::report::CaseResult;
+use crate::sources::Sources;
 use countersign_core::policy::{Decision, Image, Outcome, evaluate};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ pub(crate) struct Table {
     /// The pack's folder.
     pub(crate) pack: PathBuf,
     image: Rc<Image>,
+    sources: Rc<Sources>,
     cases: Vec<Case>,
 }
 
@@ -32,7 +35,7 @@ struct Case {
 }
 
 /// Images of packs that were compiled already.
-pub(crate) type Images = BTreeMap<PathBuf, Rc<Image>>;
+pub(crate) type Images = BTreeMap<PathBuf, (Rc<Image>, Rc<Sources>)>;
 
 impl Table {
     /// Reads a file, and the pack that it is about unless that is among `images`.
@@ -44,17 +47,18 @@ impl Table {
             document.read()?
         };
         let pack = pack(path, file.pack.as_deref());
-        let image = match images.get(&pack) {
-            Some(image) => Rc::clone(image),
+        let opened = match images.get(&pack) {
+            Some(opened) => opened.clone(),
             None => {
-                let image = Rc::new(images::open(&pack).map_err(|failure| {
+                let (image, sources) = images::open_with_sources(&pack).map_err(|failure| {
                     failure.note(format!("the pack is the one that {} is about", path.display()))
-                })?);
-                images.insert(pack.clone(), Rc::clone(&image));
-                image
+                })?;
+                let opened = (Rc::new(image), Rc::new(sources));
+                images.insert(pack.clone(), opened.clone());
+                opened
             }
         };
-        Self::read(path, pack, image, &document, &file)
+        Self::read(path, pack, opened, &document, &file)
     }
 
     /// Reads a file for another image than that of its pack.
@@ -65,13 +69,13 @@ impl Table {
         } else {
             document.read()?
         };
-        Self::read(path, PathBuf::new(), image, &document, &file)
+        Self::read(path, PathBuf::new(), (image, Rc::default()), &document, &file)
     }
 
     fn read(
         path: &Path,
         pack: PathBuf,
-        image: Rc<Image>,
+        (image, sources): (Rc<Image>, Rc<Sources>),
         document: &Document,
         file: &File,
     ) -> Result<Self, Failure> {
@@ -90,7 +94,7 @@ impl Table {
                 all.push(Case { name, place: document.place(&place), question, expected });
             }
         }
-        Ok(Self { path: path.to_owned(), pack, image, cases: all })
+        Ok(Self { path: path.to_owned(), pack, image, sources, cases: all })
     }
 
     /// The names of the cases.
@@ -105,7 +109,7 @@ impl Table {
 
     /// An empty account of what this table's pack should have covered.
     pub(crate) fn coverage(&self) -> Coverage {
-        Coverage::new(self.pack.clone(), Rc::clone(&self.image))
+        Coverage::new(self.pack.clone(), Rc::clone(&self.image), Rc::clone(&self.sources))
     }
 
     /// Runs the case at `index`, and notes what it covers.
@@ -116,12 +120,35 @@ impl Table {
             evaluate(&self.image, request)
         });
         let record = record(&self.image, &found);
+        let failures = failures(&case.expected, &record);
+        let near = if failures.is_empty() { Vec::new() } else { self.near(case, &found) };
         CaseResult {
             name: case.name.clone(),
             place: case.place.clone(),
-            failures: failures(&case.expected, &record),
+            failures,
+            near,
             records: vec![record],
         }
+    }
+
+    /// What was near to what a case expects.
+    fn near(&self, case: &Case, found: &Outcome) -> Vec<String> {
+        let asked = case.question.ask(|request| Asked::of(&self.image, &self.sources, request));
+        near(&asked, found.ruling(), case.expected.reasons.as_deref().unwrap_or_default())
+    }
+
+    /// The place of a case, and its question explained.
+    pub(crate) fn explained(&self, index: usize) -> Option<(&str, Outcome, Asked)> {
+        let case = self.cases.get(index)?;
+        let (asked, outcome) = case
+            .question
+            .ask(|request| (Asked::of(&self.image, &self.sources, request), evaluate(&self.image, request)));
+        Some((&case.place, outcome, asked))
+    }
+
+    /// The image that is asked.
+    pub(crate) fn image(&self) -> &Image {
+        &self.image
     }
 }
 
@@ -195,6 +222,7 @@ fn record(image: &Image, outcome: &Outcome) -> Map<String, Value> {
     let decision = if outcome.decision() == Decision::Allow { "allow" } else { "deny" };
     [
         ("decision", decision.into()),
+        ("ruling", ruling(outcome.ruling()).into()),
         ("reasons", sorted(outcome.determining().iter().map(name).collect())),
         ("errors", sorted(outcome.errors().iter().map(|error| name(error.policy)).collect())),
     ]
@@ -207,6 +235,7 @@ fn failures(expected: &Expected, record: &Map<String, Value>) -> Vec<String> {
     let decision = if expected.allow { "allow" } else { "deny" };
     let wanted = [
         ("decision", Some(decision.into())),
+        ("ruling", expected.ruling.map(Value::from)),
         ("reasons", expected.reasons.as_ref().map(|names| json!(names))),
         ("errors", Some(json!(expected.errors))),
     ];

@@ -1,15 +1,19 @@
 //! Why a request was decided as it was, policy by policy. Off the path of a request: it allocates.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec::Vec,
+};
 
 use super::{
-    evaluate::{Decision, ErrorKind, Evaluation, Match, Outcome, Ruling, Seen, evaluate, seen},
+    evaluate::{Decision, ErrorKind, Evaluation, Match, Outcome, Ruling, Seen, SeenValue, evaluate, seen},
     image::{
         Image, Policy,
-        tables::{Clause, Effect, PolicyIndex},
+        tables::{Clause, Effect, PolicyIndex, Scope},
     },
     print,
-    value::Request,
+    value::{Request, Value},
 };
 
 /// A decision with what every policy had to say.
@@ -36,16 +40,38 @@ pub struct Finding<'i> {
 pub enum Found {
     /// It matches, and its conditions hold.
     Satisfied,
-    /// It is about another principal.
-    OtherPrincipal,
+    /// It is about another principal; with what its scope asks for, where nothing else of the scope stands in the way: a near
+    /// miss.
+    OtherPrincipal(Option<Condition>),
     /// It is about another action.
     OtherAction,
-    /// It is about another resource.
-    OtherResource,
+    /// It is about another resource, likewise.
+    OtherResource(Option<Condition>),
     /// A condition is false: a near miss.
     ConditionFalse(Condition),
     /// A condition could not be evaluated.
     Failed(Condition, ErrorKind, String),
+}
+
+impl Found {
+    /// The condition, of the scope or of a clause, that alone stands in the way.
+    #[must_use]
+    pub fn condition(&self) -> Option<&Condition> {
+        match self {
+            Self::ConditionFalse(condition) | Self::Failed(condition, ..) => Some(condition),
+            Self::OtherPrincipal(condition) | Self::OtherResource(condition) => condition.as_ref(),
+            Self::Satisfied | Self::OtherAction => None,
+        }
+    }
+
+    /// The same, to be written otherwise.
+    pub fn condition_mut(&mut self) -> Option<&mut Condition> {
+        match self {
+            Self::ConditionFalse(condition) | Self::Failed(condition, ..) => Some(condition),
+            Self::OtherPrincipal(condition) | Self::OtherResource(condition) => condition.as_mut(),
+            Self::Satisfied | Self::OtherAction => None,
+        }
+    }
 }
 
 /// A condition of a policy, in Cedar and by its place.
@@ -83,9 +109,9 @@ fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match)
     };
     match matched {
         Match::Satisfied => Found::Satisfied,
-        Match::OtherPrincipal => Found::OtherPrincipal,
+        Match::OtherPrincipal => Found::OtherPrincipal(scope(evaluation, policy)),
         Match::OtherAction => Found::OtherAction,
-        Match::OtherResource => Found::OtherResource,
+        Match::OtherResource => Found::OtherResource(scope(evaluation, policy)),
         Match::ClauseFalse(at) => Found::ConditionFalse(condition(at)),
         Match::ClauseFailed(at, fault) => {
             let condition = condition(at);
@@ -94,21 +120,46 @@ fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match)
     }
 }
 
+/// What the scope asks for, where one of principal and resource alone stands in the way.
+fn scope(evaluation: &Evaluation<'_>, policy: Policy<'_>) -> Option<Condition> {
+    let [principal, _, resource] = policy.scope();
+    let (name, text, scope) = match evaluation.scope_misses(policy.row()) {
+        [true, false, false] => ("principal", principal, policy.row().principal),
+        [false, false, true] => ("resource", resource, policy.row().resource),
+        _ => return None,
+    };
+    let masked = masks(evaluation.image).contains(&name);
+    let seen = |expression: String, value| Seen {
+        expression,
+        value: if masked { SeenValue::Masked } else { SeenValue::Value(value) },
+    };
+    let (party, ancestors) = evaluation.told_party(name == "principal");
+    let mut values = alloc::vec![seen(name.to_string(), party.into())];
+    if matches!(scope, Scope::In(_) | Scope::IsIn(..)) {
+        let ancestors = ancestors.into_iter().map(Value::from).collect::<Vec<_>>();
+        values.push(seen(format!("{name} in"), Value::set(ancestors)));
+    }
+    Some(Condition { text, offset: policy.span().offset, len: 0, values })
+}
+
 fn written(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, clause: &Clause) -> Condition {
-    // What one policy calls sensitive, no policy tells.
-    let lists = evaluation.image.policies().filter_map(|policy| policy.annotation("sensitive"));
-    let masks: Vec<&str> = lists.flat_map(|list| list.split(',').map(str::trim)).collect();
     Condition {
         text: print::expression(evaluation.image.tables(), clause.node),
         offset: policy.span().offset.saturating_add(clause.offset),
         len: clause.len,
-        values: seen(evaluation, clause.node, &masks),
+        values: seen(evaluation, clause.node, &masks(evaluation.image)),
     }
+}
+
+/// What policies call sensitive: what one does, no policy tells.
+fn masks(image: &Image) -> Vec<&str> {
+    let lists = image.policies().filter_map(|policy| policy.annotation("sensitive"));
+    lists.flat_map(|list| list.split(',').map(str::trim)).collect()
 }
 
 impl<'i> Explanation<'i> {
     /// The findings that account for the ruling: what forbids; else the `forbid`s that failed; else what
-    /// permits; else the `permit`s that came near, those that failed first.
+    /// permits; else the `permit`s that came near.
     pub fn relevant(&self) -> impl Iterator<Item = &Finding<'i>> {
         let ruling = self.outcome.ruling();
         self.findings.iter().filter(move |finding| {
@@ -117,9 +168,7 @@ impl<'i> Explanation<'i> {
                 (Ruling::Forbidden, Found::Satisfied) => effect == Effect::Forbid,
                 (Ruling::ForbidErrored, Found::Failed(..)) => effect == Effect::Forbid,
                 (Ruling::Permitted, Found::Satisfied) => effect == Effect::Permit,
-                (Ruling::NotPermitted, Found::ConditionFalse(_) | Found::Failed(..)) => {
-                    effect == Effect::Permit
-                }
+                (Ruling::NotPermitted, found) => effect == Effect::Permit && found.condition().is_some(),
                 _ => false,
             }
         })

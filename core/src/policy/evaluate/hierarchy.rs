@@ -1,5 +1,7 @@
 //! Who is in whom, and what is known of an entity: the image's static entities joined with the request's.
 
+use alloc::vec::Vec;
+
 use super::{
     Evaluation,
     outcome::ErrorKind,
@@ -177,6 +179,20 @@ impl<'a> Evaluation<'a> {
             Some(kind) => Err(kind),
             None => Ok(found),
         }
+    }
+
+    /// What an entity lies in, each once: at most `most` of it. For explanations; it allocates.
+    pub(super) fn climbed(&self, entity: Ent<'a>, most: usize) -> Vec<Ent<'a>> {
+        let entity = self.resolve(entity);
+        let mut found: Vec<Ent<'a>> = Vec::new();
+        self.climb(entity, &mut |ancestor| {
+            if self.same(ancestor, entity) || found.iter().any(|have| self.same(*have, ancestor)) {
+                return Step::On;
+            }
+            found.push(ancestor);
+            if found.len() < most { Step::On } else { Step::Stop }
+        });
+        found
     }
 
     /// Shows `visit` an entity, which is resolved, and its ancestors, and tells whether it said to stop. Each of the request's

@@ -154,15 +154,7 @@ impl<'a> Evaluation<'a> {
         if !self.in_scope(row.principal, &self.principal) {
             return Match::OtherPrincipal;
         }
-        let action = match row.action {
-            ActionScope::Any => true,
-            ActionScope::Eq(uid) => matches!(self.action.entity, Ent::Known(have) if have == uid),
-            ActionScope::In(run) => {
-                let wanted = run.of(&self.image.tables().policies.actions);
-                wanted.iter().any(|uid| within(&self.action.ancestry, *uid))
-            }
-        };
-        if !action {
+        if !self.action_in_scope(row.action) {
             return Match::OtherAction;
         }
         if !self.in_scope(row.resource, &self.resource) {
@@ -178,6 +170,27 @@ impl<'a> Evaluation<'a> {
             }
         }
         Match::Satisfied
+    }
+
+    #[inline]
+    fn action_in_scope(&self, scope: ActionScope) -> bool {
+        match scope {
+            ActionScope::Any => true,
+            ActionScope::Eq(uid) => matches!(self.action.entity, Ent::Known(have) if have == uid),
+            ActionScope::In(run) => {
+                let wanted = run.of(&self.image.tables().policies.actions);
+                wanted.iter().any(|uid| within(&self.action.ancestry, *uid))
+            }
+        }
+    }
+
+    /// Which of principal, action and resource the policy's scope is not about.
+    pub(crate) fn scope_misses(&self, row: &PolicyRow) -> [bool; 3] {
+        [
+            !self.in_scope(row.principal, &self.principal),
+            !self.action_in_scope(row.action),
+            !self.in_scope(row.resource, &self.resource),
+        ]
     }
 
     fn in_scope(&self, scope: Scope, party: &Party<'_>) -> bool {

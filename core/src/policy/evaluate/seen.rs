@@ -171,6 +171,13 @@ fn path(base: &str, names: &[&str]) -> String {
 }
 
 impl<'a> Evaluation<'a> {
+    /// The request's principal or resource, and what it lies in, as far as one condition tells.
+    pub(crate) fn told_party(&self, principal: bool) -> (EntityUid, Vec<EntityUid>) {
+        let entity = if principal { self.principal.entity } else { self.resource.entity };
+        let ancestors = self.climbed(entity, MOST).into_iter();
+        (self.owned_name(entity), ancestors.map(|ancestor| self.owned_name(ancestor)).collect())
+    }
+
     /// A copy of a value that stands for itself, if no more than what is `left` is in it.
     fn owned(&self, value: Val<'a>, left: &mut usize) -> Option<Value> {
         *left = left.checked_sub(1)?;
