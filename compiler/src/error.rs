@@ -108,7 +108,13 @@ pub(crate) fn from_diagnostic(source: &Source, diagnostic: &dyn Diagnostic) -> V
     if label.is_none() && !related.is_empty() {
         return related.into_iter().flat_map(|related| from_diagnostic(source, related)).collect();
     }
-    let message = one_line(&chain(diagnostic));
+    let mut message = one_line(&chain(diagnostic));
+    // What the parser would have taken in its place is said of the place alone.
+    if let Some(expected) = label.as_ref().and_then(LabeledSpan::label).map(one_line)
+        && !message.contains(&expected)
+    {
+        message = format!("{message}: {expected}");
+    }
     let mut error = match label {
         Some(label) => CompileError::at(source, label.offset(), label.len(), message),
         None => CompileError::whole(source, message),

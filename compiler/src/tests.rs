@@ -48,6 +48,7 @@ fn a_syntax_error_has_its_place() {
     assert!(text.starts_with("policies/a.cedar:2:26: "), "{text}");
     let error = &errors.0[0];
     assert_eq!((error.line, error.column), (2, 26));
+    assert!(error.message.starts_with("unexpected token `}`: expected "), "{text}");
 }
 
 #[test]
