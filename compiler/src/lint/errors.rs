@@ -82,9 +82,6 @@ impl Search<'_, '_> {
                     self.say(expr, format!("can fail: `{expr}` may overflow"));
                 }
             }
-            ExprKind::BinaryApp { op: BinaryOp::GetTag, .. } if !there.contains(&expr.to_string()) => {
-                self.say(expr, format!("can fail: the tag `{expr}` may be absent"));
-            }
             ExprKind::GetAttr { expr: object, .. }
                 if self.may_be_unknown(object) && !there.contains(&object.to_string()) =>
             {

@@ -6,7 +6,7 @@ use cedar_policy_core::ast::ExprKind;
 
 use super::{
     Finding, Rule,
-    logic::constant_truth,
+    certain::always,
     subject::{Subject, World},
     typing::{declared, within},
 };
@@ -16,8 +16,7 @@ pub(super) fn lint(subject: &Subject<'_>, world: &World<'_>, findings: &mut Vec<
 }
 
 fn unconditional(subject: &Subject<'_>, world: &World<'_>, findings: &mut Vec<Finding>) {
-    let always = subject.tree.leaves().iter().all(|leaf| constant_truth(leaf.expr) == Some(!leaf.negated));
-    if subject.forbids() || !always {
+    if subject.forbids() || !always(subject, world) {
         return;
     }
     let why = subject.resource_types().into_iter().find_map(|ty| {
@@ -25,7 +24,10 @@ fn unconditional(subject: &Subject<'_>, world: &World<'_>, findings: &mut Vec<Fi
         told.or_else(|| world.marks.sensitive(&ty))
     });
     if let Some(why) = why {
-        let message = format!("permits without any condition, and {why}");
+        let message = match subject.condition {
+            None => format!("permits without any condition, and {why}"),
+            Some(_) => format!("permits without a condition that could be false, and {why}"),
+        };
         findings.push(subject.finding(Rule::UnconditionalPermit, None, message));
     }
 }

@@ -23,26 +23,42 @@ pub(super) enum Tree<'e> {
 pub(super) struct Leaf<'e> {
     pub(super) expr: &'e Expr,
     pub(super) negated: bool,
+    /// Whether it is negated together with what stands beside it, as both sides of `!(a && b)`.
+    pub(super) spread: bool,
 }
 
 impl<'e> Tree<'e> {
     pub(super) fn of(expr: &'e Expr) -> Self {
-        Self::build(expr, false)
+        Self::build(expr, false, false)
     }
 
-    fn build(expr: &'e Expr, negated: bool) -> Self {
-        let both = |left, right| vec![Self::build(left, negated), Self::build(right, negated)];
+    /// The opposite of a condition.
+    pub(super) fn opposite(expr: &'e Expr) -> Self {
+        Self::build(expr, true, false)
+    }
+
+    fn build(expr: &'e Expr, negated: bool, spread: bool) -> Self {
+        let both = |left, right| {
+            let spread = negated;
+            vec![Self::build(left, negated, spread), Self::build(right, negated, spread)]
+        };
+        if let Some((inner, value)) = compared(expr) {
+            return Self::build(inner, negated == value, spread);
+        }
         match expr.expr_kind() {
             ExprKind::And { left, right } if negated => Self::any(both(left, right)),
             ExprKind::And { left, right } => Self::all(both(left, right)),
             ExprKind::Or { left, right } if negated => Self::all(both(left, right)),
             ExprKind::Or { left, right } => Self::any(both(left, right)),
-            ExprKind::UnaryApp { op: UnaryOp::Not, arg } => Self::build(arg, !negated),
+            ExprKind::UnaryApp { op: UnaryOp::Not, arg } => Self::build(arg, !negated, false),
             ExprKind::If { test_expr, then_expr, else_expr } => Self::any(vec![
-                Self::all(vec![Self::build(test_expr, false), Self::build(then_expr, negated)]),
-                Self::all(vec![Self::build(test_expr, true), Self::build(else_expr, negated)]),
+                Self::all(vec![
+                    Self::build(test_expr, false, false),
+                    Self::build(then_expr, negated, spread),
+                ]),
+                Self::all(vec![Self::build(test_expr, true, false), Self::build(else_expr, negated, spread)]),
             ]),
-            _ => Self::Leaf(Leaf { expr, negated }),
+            _ => Self::Leaf(Leaf { expr, negated, spread }),
         }
     }
 
@@ -98,6 +114,29 @@ impl<'e> Tree<'e> {
         }
     }
 
+    /// It without leaves of which `truth` says that they always hold or never do; or whether all of it does.
+    pub(super) fn settled(self, truth: &dyn Fn(&Expr) -> Option<bool>) -> Result<Self, bool> {
+        let open = |parts: Vec<Self>, deciding: bool| {
+            let mut open = Vec::new();
+            for part in parts {
+                match part.settled(truth) {
+                    Err(value) if value == deciding => return Err(deciding),
+                    Err(_) => {}
+                    Ok(part) => open.push(part),
+                }
+            }
+            if open.is_empty() { Err(!deciding) } else { Ok(open) }
+        };
+        match self {
+            Self::All(parts) => open(parts, false).map(Self::All),
+            Self::Any(parts) => open(parts, true).map(Self::Any),
+            Self::Leaf(leaf) => match truth(leaf.expr) {
+                Some(value) => Err(value != leaf.negated),
+                None => Ok(self),
+            },
+        }
+    }
+
     /// It in words that are the same for equal conditions.
     pub(super) fn key(&self) -> String {
         let list = |parts: &[Self], name: &str| {
@@ -110,6 +149,29 @@ impl<'e> Tree<'e> {
             Self::Any(parts) => list(parts, "any"),
             Self::Leaf(leaf) => format!("{}{}", if leaf.negated { "!" } else { "" }, leaf.expr),
         }
+    }
+}
+
+/// A condition that is compared with a boolean, and that boolean.
+fn compared(expr: &Expr) -> Option<(&Expr, bool)> {
+    let ExprKind::BinaryApp { op: BinaryOp::Eq, arg1, arg2 } = expr.expr_kind() else { return None };
+    let (inner, value) = match (constant(arg1), constant(arg2)) {
+        (None, Some(Value::Bool(value))) => (arg1, value),
+        (Some(Value::Bool(value)), None) => (arg2, value),
+        _ => return None,
+    };
+    // An attribute and its value are left as they are.
+    match inner.expr_kind() {
+        ExprKind::And { .. }
+        | ExprKind::Or { .. }
+        | ExprKind::If { .. }
+        | ExprKind::UnaryApp { op: UnaryOp::Not, .. }
+        | ExprKind::HasAttr { .. }
+        | ExprKind::ExtHasAttr { .. }
+        | ExprKind::Like { .. }
+        | ExprKind::Is { .. } => Some((inner, value)),
+        ExprKind::BinaryApp { op, .. } if !matches!(op, BinaryOp::GetTag) => Some((inner, value)),
+        _ => None,
     }
 }
 
@@ -391,6 +453,9 @@ pub(super) fn constant_truth(expr: &Expr) -> Option<bool> {
         return Some(value);
     }
     let ExprKind::BinaryApp { op, arg1, arg2 } = expr.expr_kind() else { return None };
+    if matches!(op, BinaryOp::Eq | BinaryOp::In | BinaryOp::LessEq) && arg1.eq_shape(arg2) {
+        return Some(true);
+    }
     let (left, right) = (constant(arg1)?, constant(arg2)?);
     match (op, number(&left), number(&right)) {
         (BinaryOp::Eq, _, _) => Some(left == right),

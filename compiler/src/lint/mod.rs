@@ -2,6 +2,7 @@
 //!
 //! Every rule works on the official crate's syntax trees, and says nothing where it isn't sure.
 
+mod certain;
 mod covered;
 mod errors;
 mod inputs;
@@ -13,6 +14,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 mod typing;
+mod unknown;
 mod unused;
 
 use std::collections::{BTreeSet, HashMap};
@@ -78,6 +80,7 @@ pub fn lint(pack: &Pack, options: &LintOptions) -> Result<Vec<Finding>, CompileE
         optional::lint(subject, &world, &mut findings);
         errors::lint(subject, &world, &mut findings);
         inputs::lint(subject, &world, &mut findings);
+        unknown::lint(subject, &world, &mut findings);
         findings.extend(subject.unknown_allowed());
     }
     covered::lint(&subjects, &world, &mut findings);

@@ -27,6 +27,18 @@ pub(super) fn lint(subject: &Subject<'_>, world: &World<'_>, findings: &mut Vec<
             }
         }
     }
+    // `unless { x has a && !x.a }` lets through what has none, though it reads `a` without a negation.
+    if !subject.forbids() {
+        let spread = leaves.iter().filter(|leaf| leaf.negated && leaf.spread);
+        for path in spread.filter_map(|leaf| presence(leaf.expr)).flatten() {
+            let reader = leaves.iter().find(|leaf| {
+                presence(leaf.expr).is_none() && within(leaf.expr).any(|part| part.to_string() == path)
+            });
+            if let Some(reader) = reader {
+                negative.entry(path).or_insert(reader.expr);
+            }
+        }
+    }
     for (path, place) in negative {
         let may = |leaf: Leaf<'_>| absent_may(leaf, &path);
         let passes = subject.tree.may(&may);

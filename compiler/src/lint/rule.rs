@@ -22,6 +22,8 @@ pub enum Rule {
     NeverMatches,
     /// `@allow` names no rule.
     UnknownAllow,
+    /// A group that a policy asks for is not among those that the pack describes.
+    UnknownEntity,
     /// A `permit` on something sensitive has no condition.
     UnconditionalPermit,
     /// A decision rests on what a client writes freely.
@@ -34,13 +36,14 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Covered,
         Self::ForbidCanError,
         Self::NegativeMatchOnOptional,
         Self::NeverMatches,
         Self::UnconditionalPermit,
         Self::UnknownAllow,
+        Self::UnknownEntity,
         Self::UnusedAttribute,
         Self::UnusedEntity,
         Self::UnverifiedInput,
@@ -55,6 +58,7 @@ impl Rule {
             Self::NegativeMatchOnOptional => "negative-match-on-optional",
             Self::NeverMatches => "never-matches",
             Self::UnknownAllow => "unknown-allow",
+            Self::UnknownEntity => "unknown-entity",
             Self::UnconditionalPermit => "unconditional-permit",
             Self::UnverifiedInput => "unverified-input",
             Self::UnusedAttribute => "unused-attribute",
@@ -73,7 +77,7 @@ impl Rule {
             | Self::UnconditionalPermit
             | Self::UnknownAllow
             | Self::UnverifiedInput => Severity::Warning,
-            Self::UnusedAttribute | Self::UnusedEntity => Severity::Note,
+            Self::UnknownEntity | Self::UnusedAttribute | Self::UnusedEntity => Severity::Note,
         }
     }
 
@@ -90,6 +94,7 @@ impl Rule {
             }
             Self::NeverMatches => "correct the scope or the conditions, or take the policy out",
             Self::UnknownAllow => "the rules are listed in docs/policies.md",
+            Self::UnknownEntity => "correct the name, or describe the entity in `entities.json`",
             Self::UnconditionalPermit => "add a `when` clause that says under which circumstances",
             Self::UnverifiedInput => "take it from a claim, the path or the workload's certificate",
             Self::UnusedAttribute => "take it out of the schema, or write the policy that it is for",

@@ -9,6 +9,8 @@ use cedar_policy_core::{
     validator::{ValidatorActionId, ValidatorSchema, types::Type},
 };
 
+use countersign_core::policy::image::is_action;
+
 use super::{Finding, LintOptions, Rule, logic::Tree};
 use crate::marks::{Marks, names};
 use crate::{
@@ -69,6 +71,11 @@ impl<'a> World<'a> {
 
     pub(super) fn actions(&self) -> &[&'a ValidatorActionId] {
         &self.actions
+    }
+
+    /// The names of the entities of a type that the pack holds; the schema's actions are not looked at.
+    pub(super) fn known(&self, ty: &str) -> impl Iterator<Item = &str> {
+        self.ancestors.keys().map(String::as_str).filter(move |name| type_of(name) == ty && !is_action(ty))
     }
 
     /// Whether the pack itself holds entities of a type.
@@ -186,7 +193,15 @@ impl<'a> Subject<'a> {
 
     /// The types that the context may have.
     pub(super) fn contexts(&self) -> impl Iterator<Item = &'a Type> + '_ {
-        self.actions.iter().filter_map(|action| action.context())
+        self.applicable().filter_map(|action| action.context())
+    }
+
+    /// The actions that requests may have; others are mere groups.
+    pub(super) fn applicable(&self) -> impl Iterator<Item = &'a ValidatorActionId> + '_ {
+        let applies = |action: &&ValidatorActionId| {
+            action.principals().next().is_some() && action.resources().next().is_some()
+        };
+        self.actions.iter().copied().filter(applies)
     }
 
     /// A finding about an expression, or the whole policy.

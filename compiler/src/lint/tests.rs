@@ -179,12 +179,19 @@ fn negative_match_on_optional() {
             &unless("permit", "principal has risk && [\"high\", \"odd\"].contains(principal.risk)"),
             &unless("permit", "context.device has managed && context.device.managed == false"),
             &unless("permit", "principal.hasTag(\"t\") && principal.getTag(\"t\") == \"x\""),
+            &unless("permit", "principal has blocked && !principal.blocked"),
+            &permit("(principal has risk && principal.risk == \"high\") == false"),
+            &permit("false == (principal has risk && principal.risk == \"high\")"),
+            &permit("(principal has risk && principal.risk == \"high\") != true"),
             &forbid("context has mfa && context.mfa != \"yes\""),
             &forbid("principal has team && !(principal.team == Team::\"red\")"),
         ],
         &[
             &permit("principal has risk && principal.risk == \"low\""),
             &permit("principal has risk && principal.risk != \"high\""),
+            &permit("(principal has risk && principal.risk == \"low\") == true"),
+            &permit("!(principal has blocked) || (principal has blocked && principal.blocked)"),
+            &unless("permit", "!(principal has blocked && principal.blocked)"),
             &permit("principal.tenant != \"x\""),
             &forbid("principal.tenant != resource.tenant"),
             &unless("forbid", "principal has risk && principal.risk == \"low\""),
@@ -224,6 +231,7 @@ fn forbid_can_error() {
 
 #[test]
 fn unconditional_permit() {
+    let secret = |when: &str| format!("permit(principal, action, resource is Secret) when {{ {when} }};");
     holds(
         Rule::UnconditionalPermit,
         &[
@@ -231,10 +239,27 @@ fn unconditional_permit() {
             "permit(principal in Role::\"staff\", action == Action::\"read\", resource is Secret);",
             "permit(principal, action, resource is Person) when { true };",
             "permit(principal, action, resource == Secret::\"s\");",
+            &secret("principal == principal"),
+            &secret("resource is Secret"),
+            &secret("principal has level"),
+            &secret("context has device.os"),
+            &secret("if true then true else false"),
+            &secret("context.amount > 0 || context.amount <= 0"),
+            &secret("(resource is Doc) == false || true"),
+            &secret("principal has level && principal == principal"),
+            "permit(principal in Role::\"admin\", action, resource is Secret) when { principal in Role::\"staff\" };",
+            "permit(principal, action == Action::\"read\", resource is Secret) when { action == Action::\"read\" };",
+            "permit(principal, action, resource is Secret) unless { principal.level > 3 && principal.level < 2 };",
         ],
         &[
             "permit(principal, action, resource is Doc);",
             "permit(principal, action, resource is Secret) when { principal.level > 3 };",
+            &secret("principal has risk"),
+            &secret("context has device.managed"),
+            &secret("context.amount > 0 || context.amount < 0"),
+            &secret("principal in Role::\"staff\""),
+            &secret("action == Action::\"read\""),
+            &secret("principal.tenant == resource.tenant"),
             "forbid(principal, action, resource is Secret);",
         ],
     );
@@ -259,6 +284,30 @@ fn unverified_input() {
     assert!(found(&permit("resource.tenant == \"a\""), "Doc.tenant"));
     assert!(!found(&permit("resource.tenant == \"a\""), "Secret.tenant"));
     assert!(!found(&permit("principal.tenant == \"a\""), "Doc.tenant"));
+}
+
+#[test]
+fn unknown_entity() {
+    holds(
+        Rule::UnknownEntity,
+        &[
+            "permit(principal in Role::\"admn\", action, resource is Doc);",
+            "permit(principal is User in Role::\"boss\", action, resource is Doc);",
+            &permit("principal in [Role::\"staff\", Role::\"stuff\"]"),
+            &forbid("principal in Role::\"Admin\""),
+        ],
+        &[
+            "permit(principal in Role::\"admin\", action in Action::\"all\", resource is Doc);",
+            "permit(principal == User::\"ann\", action, resource is Doc);",
+            &permit("principal in [Role::\"staff\", Role::\"ghost\"]"),
+            &permit("principal in User::\"nobody describes users\""),
+        ],
+    );
+    let said = |policies: &str| found_in(policies, &LintOptions::default())[0].what.message.clone();
+    let admn = "permit(principal in Role::\"admn\", action == Action::\"read\", resource is Doc);";
+    assert!(said(admn).ends_with("did you mean `Role::\"admin\"`?"), "{}", said(admn));
+    let boss = "permit(principal in Role::\"boss\", action == Action::\"read\", resource is Doc);";
+    assert!(said(boss).ends_with("none of the `Role`s in the entities"), "{}", said(boss));
 }
 
 #[test]
