@@ -91,27 +91,28 @@ pub struct Condition {
 #[must_use]
 pub fn explain<'i>(image: &'i Image, request: &Request<'_>) -> Explanation<'i> {
     let outcome = evaluate(image, request);
+    let masks = masks(image);
     let mut findings = Vec::with_capacity(image.policy_count());
     for (index, policy) in (0..).zip(image.policies()) {
         let mut evaluation = Evaluation::new(image, request);
         let matched = evaluation.matches(policy.row());
-        let result = describe(&mut evaluation, policy, matched);
+        let result = describe(&mut evaluation, policy, matched, &masks);
         findings.push(Finding { index, policy, result });
     }
     Explanation { outcome, findings }
 }
 
-fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match) -> Found {
+fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match, masks: &[&str]) -> Found {
     let clauses = policy.row().clauses.of(&evaluation.image.tables().policies.clauses);
     let mut condition = |at: usize| match clauses.get(at) {
-        Some(clause) => written(evaluation, policy, clause),
+        Some(clause) => written(evaluation, policy, clause, masks),
         None => Condition { text: String::new(), offset: 0, len: 0, values: Vec::new() },
     };
     match matched {
         Match::Satisfied => Found::Satisfied,
-        Match::OtherPrincipal => Found::OtherPrincipal(scope(evaluation, policy)),
+        Match::OtherPrincipal => Found::OtherPrincipal(scope(evaluation, policy, masks)),
         Match::OtherAction => Found::OtherAction,
-        Match::OtherResource => Found::OtherResource(scope(evaluation, policy)),
+        Match::OtherResource => Found::OtherResource(scope(evaluation, policy, masks)),
         Match::ClauseFalse(at) => Found::ConditionFalse(condition(at)),
         Match::ClauseFailed(at, fault) => {
             let condition = condition(at);
@@ -121,14 +122,14 @@ fn describe(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, matched: Match)
 }
 
 /// What the scope asks for, where one of principal and resource alone stands in the way.
-fn scope(evaluation: &Evaluation<'_>, policy: Policy<'_>) -> Option<Condition> {
+fn scope(evaluation: &Evaluation<'_>, policy: Policy<'_>, masks: &[&str]) -> Option<Condition> {
     let [principal, _, resource] = policy.scope();
     let (name, text, scope) = match evaluation.scope_misses(policy.row()) {
         [true, false, false] => ("principal", principal, policy.row().principal),
         [false, false, true] => ("resource", resource, policy.row().resource),
         _ => return None,
     };
-    let masked = masks(evaluation.image).contains(&name);
+    let masked = masks.contains(&name);
     let seen = |expression: String, value| Seen {
         expression,
         value: if masked { SeenValue::Masked } else { SeenValue::Value(value) },
@@ -142,12 +143,17 @@ fn scope(evaluation: &Evaluation<'_>, policy: Policy<'_>) -> Option<Condition> {
     Some(Condition { text, offset: policy.span().offset, len: 0, values })
 }
 
-fn written(evaluation: &mut Evaluation<'_>, policy: Policy<'_>, clause: &Clause) -> Condition {
+fn written(
+    evaluation: &mut Evaluation<'_>,
+    policy: Policy<'_>,
+    clause: &Clause,
+    masks: &[&str],
+) -> Condition {
     Condition {
         text: print::expression(evaluation.image.tables(), clause.node),
         offset: policy.span().offset.saturating_add(clause.offset),
         len: clause.len,
-        values: seen(evaluation, clause.node, &masks(evaluation.image)),
+        values: seen(evaluation, clause.node, masks),
     }
 }
 
