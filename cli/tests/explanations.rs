@@ -79,6 +79,18 @@ fn a_scope_that_alone_stands_in_the_way_is_a_near_miss() {
 }
 
 #[test]
+fn a_near_scope_does_not_tell_a_masked_principal() {
+    let policies = r#"permit(principal in Role::"analyst", action, resource);
+        @sensitive("principal") permit(principal, action, resource) when { false };"#;
+    let data = data(policies);
+    assert_eq!(
+        data["question"]["policies"][0]["values"],
+        json!([{ "expression": "principal", "masked": true }, { "expression": "principal in", "masked": true }])
+    );
+    holds(&told(policies), &["principal is in (masked)"]);
+}
+
+#[test]
 fn scopes_that_are_near_are_shown_up_to_a_number() {
     let policies: String = (0..20)
         .map(|number| format!("permit(principal in Role::\"r{number}\", action, resource);"))
