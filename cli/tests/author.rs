@@ -307,7 +307,7 @@ fn what_a_run_as_a_whole_lacks_is_told_in_every_form() {
     let lines = run("github", &short, 3).out();
     assert!(lines.starts_with("::error::expected at least 100 %25: "), "{lines}");
     let gap = format!(
-        "::warning file={},line=4,title=coverage::no-guests: never false",
+        "::warning file={},line=6,title=coverage::no-guests: never false",
         text(&folder.join("doc.cedar"))
     );
     assert!(lines.contains(&gap), "{lines}");

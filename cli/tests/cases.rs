@@ -201,6 +201,20 @@ fn explanations_tell_values_but_nothing_sensitive() {
 }
 
 #[test]
+fn a_member_that_is_there_twice_is_refused() {
+    let line = r#"{"policy": "permit(principal, action, resource);", "requests": [{"principal": "U::\"u\"", "action": "Action::\"a\"",
+        "resource": "R::\"r\"", "context": {"a": 1, "a": 2}}]}"#.replace('\n', "");
+    let run = countersign_with(&["eval", "--cases", "-"], &line).exits(2);
+    assert!(
+        run.err().contains("duplicate member name") || run.out().contains("duplicate member name"),
+        "{}",
+        run.err()
+    );
+    countersign_with(&["explain", "--cases", "-"], &line).exits(2);
+    countersign_with(&["eval", "--cases", "-"], &line.replace(r#""a": 2"#, r#""b": 2"#)).exits(0);
+}
+
+#[test]
 fn what_is_sensitive_is_masked_wherever_it_comes_from() {
     let entity = |kind: &str, id: &str| json!({ "type": kind, "id": id });
     for condition in [

@@ -302,3 +302,24 @@ fn images_and_recorded_requests_are_compared() {
     let limited = data(&[text(&old), text(&new), "--limit", "2", "--exit-zero"], 0);
     assert!(limited["asked"].as_u64() <= Some(3) && limited["possible"].as_u64() > Some(3), "{limited}");
 }
+
+#[test]
+fn changes_do_not_tell_what_is_sensitive() {
+    let (old, new) = versions("diff-masks", "< 10", "< 5");
+    for pack in [&old, &new] {
+        let schema = fs::read_dir(pack).unwrap().map(|entry| entry.unwrap().path());
+        let schema =
+            schema.into_iter().find(|path| path.extension().is_some_and(|it| it == "cedarschema")).unwrap();
+        let text = fs::read_to_string(&schema).unwrap();
+        assert!(text.contains("amount: Long"), "{text}");
+        fs::write(&schema, text.replace("amount: Long", "@sensitive amount: Long")).unwrap();
+    }
+    let requests = old.join("requests.jsonl");
+    let line = r#"{"principal": "User::\"x\"", "action": "read", "resource": "Account::\"y\"", "context": {"amount": 7}}"#;
+    fs::write(&requests, line).unwrap();
+    let arguments = ["diff", text(&old), text(&new), "--requests", text(&requests), "--recorded-only"];
+    for format in ["text", "json"] {
+        let said = countersign(&[&arguments[..], &["--format", format]].concat()).exits(1).out();
+        assert!(said.contains("(masked)") && !said.contains("7}") && !said.contains(": 7"), "{said}");
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) fn eval(
     };
     while let Some((number, text)) = lines.next()? {
         let case = match text {
-            Ok(text) => serde_json::from_str::<Value>(text).map_err(|error| error.to_string()),
+            Ok(text) => super::read(text),
             Err(bad) => Err(bad.to_string()),
         };
         let place = lines.place(number);
@@ -224,6 +224,7 @@ impl<W: Write> Run<W> {
             name: format!("{id}{request}"),
             place: format!("{line}:1"),
             failures,
+            near: Vec::new(),
             records: Vec::new(),
         });
     }

@@ -97,7 +97,7 @@ fn case(file: &Path, wanted: usize) -> Result<(String, Value), Failure> {
         let text = text.map(str::to_owned);
         let place = lines.place(number);
         let text = text.map_err(|bad| Failure::at(&place, bad))?;
-        let json = serde_json::from_str(&text).map_err(|error| Failure::at(&place, error))?;
+        let json = super::read(&text).map_err(|error| Failure::at(&place, error))?;
         return Ok((place, json));
     }
 }

@@ -210,7 +210,13 @@ impl<W: Write> Run<W> {
         }
         let name = id
             .map_or_else(|| place.to_owned(), |id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
-        self.results.push(CaseResult { name, place: format!("{place}:1"), failures, records: Vec::new() });
+        self.results.push(CaseResult {
+            name,
+            place: format!("{place}:1"),
+            failures,
+            near: Vec::new(),
+            records: Vec::new(),
+        });
     }
 
     fn engine_failed(&mut self, place: &str, case: &Case, error: &EngineError) -> Result<(), Failure> {

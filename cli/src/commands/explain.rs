@@ -121,9 +121,11 @@ impl Explain {
                 Failure::at(path.display(), message).help(format!("cases: `{}`{more}", names.join("`, `")))
             );
         };
-        let Some((place, outcome, asked)) = table.explained(index) else { unreachable!("cases are counted") };
+        let Some((place, outcome, asked)) = table.explained(index) else {
+            return Err(Failure::at(path.display(), format!("expected a case number {index}, found none")));
+        };
         let mut out = console::stdout();
-        if self.format == Format::Json {
+        if matches!(self.format, TextOrJson::Json) {
             let answer = Answer::ours(table.image(), &outcome);
             let head = json!({ "name": name, "place": place });
             writeln!(out, "{}", cases::data(head, &answer, &outcome, &asked))?;

@@ -161,6 +161,12 @@ impl Test {
         let engines = |plan: &Plan| self.engine.unwrap_or(plan.engine());
         let needed =
             files.iter().any(|file| matches!(file, File::Scenarios(plan) if engines(plan).need_module()));
+        let elsewhere = self.engine.is_some_and(|engine| engine.need_module());
+        if elsewhere && files.iter().all(|file| matches!(file, File::Table(_))) {
+            return Err(Failure::at("--engine", "expected scenario files, found tables alone").help(
+                "tables ask the policies natively; `eval --cases --engine wasm` asks them in the module",
+            ));
+        }
         let module = needed.then(|| Module::load(self.module.as_deref())).transpose()?;
         let mut report = Report {
             files: Vec::new(),

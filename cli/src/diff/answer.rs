@@ -70,7 +70,7 @@ impl Answer {
 
 /// A decision that is another.
 pub(crate) struct Change {
-    /// What was asked.
+    /// What was asked; its context without what is sensitive.
     pub(crate) question: Question,
     /// Where the question comes from.
     pub(crate) origin: String,
@@ -93,8 +93,10 @@ pub(crate) fn compare(old: &Image, new: &Image, question: &Question, origin: &st
     if before.allow == after.allow {
         return if before == after { Outcome::Same } else { Outcome::Reasons };
     }
+    let mut told = question.clone();
+    told.context = explanation::masked_context([old, new], &question.context);
     Outcome::Changed(Box::new(Change {
-        question: question.clone(),
+        question: told,
         origin: origin.to_owned(),
         old: before.with_near(old, question),
         new: after.with_near(new, question),

@@ -49,6 +49,12 @@ impl<'i> Masks<'i> {
     }
 }
 
+/// A context without what any of the images calls sensitive.
+pub(crate) fn masked_context(images: [&Image; 2], context: &Record) -> Record {
+    let mask = |context: Record, image| Masks::new(image).record("context", "context", &context);
+    images.into_iter().fold(context.clone(), mask)
+}
+
 /// The members of tokens that become sensitive attributes.
 pub(super) fn sensitive_claims(settings: &Settings) -> BTreeSet<&str> {
     let schema = settings.image.schema();

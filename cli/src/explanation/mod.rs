@@ -20,6 +20,7 @@ use countersign_core::metrics::{Observer, Stage};
 use countersign_core::policy::explain::Found;
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
+pub(crate) use mask::masked_context;
 use mask::{Masks, masked_claims, sensitive_claims};
 use serde_json::{Map, Value, json};
 pub(crate) use value::record_json;

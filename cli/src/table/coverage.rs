@@ -163,7 +163,9 @@ impl Coverage {
             for (condition, seen) in covered.conditions.iter().zip(&covered.seen) {
                 let written = self.sources.written(policy, condition.offset, condition.len);
                 let (at, clause) = match written {
-                    Some(Written { place: Place { line, column }, text }) => (Gap { line, column, ..gap(String::new()) }, text),
+                    Some(Written { place: Place { line, column }, text }) => {
+                        (Gap { line, column, ..gap(String::new()) }, text)
+                    }
                     None => (gap(String::new()), condition.text.clone()),
                 };
                 // The image may have it in another form than its author: `x > 1` is the negation of `x <= 1`.
@@ -176,7 +178,10 @@ impl Coverage {
                     (_, 0, _) => "never false",
                     (_, _, _) => continue,
                 };
-                gaps.push(Gap { what: format!("{}: {never}: {}{clause}", policy.id(), condition.text), ..at });
+                gaps.push(Gap {
+                    what: format!("{}: {never}: {}{clause}", policy.id(), condition.text),
+                    ..at
+                });
             }
         }
         gaps

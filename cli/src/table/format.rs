@@ -26,7 +26,7 @@ pub(super) struct File {
 }
 
 /// Members of a case that a column may set.
-const MEMBERS: [&str; 10] = [
+const MEMBERS: [&str; 11] = [
     "name",
     "principal",
     "action",
