@@ -2,9 +2,6 @@
 
 use countersign_core::crypto::lent::{Answer, NoAnswer, Question};
 
-/// The function's name.
-pub(crate) const NAME: &str = "verify_signature";
-
 /// The argument: 1 the hash's name, 2 the key, 3 the signature, 4 the message.
 pub(crate) fn argument(question: &Question<'_>) -> Vec<u8> {
     let fields = [question.hash.as_bytes(), question.key, question.signature, question.message];

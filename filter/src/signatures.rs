@@ -9,12 +9,15 @@ use countersign_core::metrics::Counter;
 use countersign_core::settings::Settings;
 use std::rc::Rc;
 
-/// The gateway's `verify_signature`.
+/// The gateway's function.
+const NAME: &str = "verify_signature";
+
+/// The gateway's own verification.
 pub(crate) struct Host;
 
 impl Lender for Host {
     fn ask(&self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
-        let result = host::call_foreign_function(lent::NAME, &lent::argument(question));
+        let result = host::call_foreign_function(NAME, &lent::argument(question));
         lent::answer(&result.map_err(|_| NoAnswer)?)
     }
 }
