@@ -109,7 +109,7 @@ fn what_nobody_would_read_is_refused() {
     for (input, said) in [
         (
             input(&|case| rename(&mut case["requests"][0], "decision", "decison")),
-            "`decison`: unknown member, expected one of",
+            "`decison`: unknown member, did you mean `decision`?",
         ),
         (input(&|case| rename(case, "schema", "shcema")), "`shcema`: unknown member"),
         (input(&|case| case["requests"] = json!([])), "`requests`: expected at least one request"),
@@ -117,6 +117,9 @@ fn what_nobody_would_read_is_refused() {
         let run = countersign_with(&["eval", "--cases", "-"], &input).exits(2);
         assert!(run.err().contains("error: <stdin>:1") && run.err().contains(said), "{}", run.err());
     }
+    // What another tool has noted is its own.
+    let noted = input(&|case| case["requests"][0]["note"] = "by hand".into());
+    countersign_with(&["eval", "--cases", "-"], &noted).exits(0);
     // The name that answers have does as well.
     let good = input(&|case| rename(&mut case["requests"][0], "reason", "reasons"));
     countersign_with(&["eval", "--cases", "-"], &good).exits(0);

@@ -114,7 +114,7 @@ impl Lint {
             }
         }
         let Some(strange) = self.sensitive.iter().find(|name| !types.contains(*name)) else { return Ok(()) };
-        let near = paths::nearest(strange, types.iter().map(String::as_str));
+        let near = countersign_compiler::nearest(strange, types.iter().map(String::as_str));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Err(Failure::usage(format!("`--sensitive {strange}`: expected an entity type of the schema{near}")))
     }

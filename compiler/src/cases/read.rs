@@ -6,7 +6,7 @@ use cedar_policy::{Context, Entities, EntityUid, Policy, PolicyId, PolicySet, Re
 use serde_json::Value;
 
 use super::{Answer, Case, CaseRequest};
-use crate::{declarations::Declarations, error::chain, link::Link, nesting, source::Source};
+use crate::{declarations::Declarations, error::chain, link::Link, names::distance, nesting, source::Source};
 
 /// Where a case is wrong, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,49 +34,26 @@ fn refused<E: std::error::Error>(member: &str) -> impl Fn(E) -> CaseError + '_ {
     move |error| wrong(member, chain(&error))
 }
 
-/// Members of a case; those of the second line are read by other tools.
-const CASE: [&str; 10] = [
-    "id",
-    "links",
-    "entities",
-    "policies",
-    "policy",
-    "policy_parts",
-    "requests",
-    "schema", //
-    "class",
-    "shouldValidate",
-];
+/// Members of a case.
+const CASE: [&str; 8] =
+    ["id", "links", "entities", "policies", "policy", "policy_parts", "requests", "schema"];
 
-/// Members of a request, likewise.
-const REQUEST: [&str; 10] = [
-    "action",
-    "context",
-    "decision",
-    "errors",
-    "oracle",
-    "principal",
-    "reason",
-    "reasons",
-    "resource", //
-    "description",
-];
+/// Members of a request.
+const REQUEST: [&str; 9] =
+    ["action", "context", "decision", "errors", "oracle", "principal", "reason", "reasons", "resource"];
 
-/// Members that published corpora have beside these, and that say nothing of what must be answered here.
-const PUBLISHED: [&str; 3] = ["cli_expected", "oracle_bad", "validateRequest"];
-
-/// Refuses members that nobody reads: misspelt, they would ask or demand nothing.
+/// Refuses members that are nearly one of `members`: misspelt, they would ask or demand nothing. Others are another tool's.
 fn known(json: &Value, within: &str, members: &[&str]) -> Result<(), CaseError> {
     let Some(object) = json.as_object() else { return Ok(()) };
-    let strange = object.keys().find(|name| {
-        let name = name.as_str();
-        !members.contains(&name) && !PUBLISHED.contains(&name)
-    });
-    match strange {
+    let mut strange = object.keys().filter(|name| !members.contains(&name.as_str()));
+    let nearly = |name: &str, known: &str| distance(name, known) <= if name.len() > 4 { 2 } else { 1 };
+    let meant = |name: &str| members.iter().find(|known| nearly(name, known));
+    match strange.find_map(|name| Some((name, meant(name)?))) {
         None => Ok(()),
-        Some(name) => {
+        Some((name, meant)) => {
             let dot = if within.is_empty() { "" } else { "." };
-            let expected = format!("unknown member, expected one of `{}`", members.join("`, `"));
+            let expected =
+                format!("unknown member, did you mean `{meant}`? Expected one of `{}`", members.join("`, `"));
             Err(wrong(&format!("{within}{dot}{name}"), expected))
         }
     }

@@ -9,6 +9,7 @@ use super::{
     subject::{Party, Subject, World, type_of},
     typing::within,
 };
+use crate::names::distance;
 
 pub(super) fn lint(subject: &Subject<'_>, world: &World<'_>, findings: &mut Vec<Finding>) {
     let mut said = BTreeSet::new();
@@ -46,7 +47,7 @@ fn unknown<'a>(name: &str, world: &'a World<'_>) -> Option<Option<&'a str>> {
         if one == name {
             return None;
         }
-        let steps = steps(name, one);
+        let steps = distance(name, one);
         // Beyond a third of its letters it is another word.
         let word = name.len().saturating_sub(type_of(name).len() + 4);
         if steps <= (word / 3).max(2) && nearest.is_none_or(|(least, _)| steps < least) {
@@ -54,21 +55,4 @@ fn unknown<'a>(name: &str, world: &'a World<'_>) -> Option<Option<&'a str>> {
         }
     }
     Some(nearest.map(|(_, one)| one))
-}
-
-/// How many letters must be put in, taken out or replaced to make one text of another (Levenshtein).
-fn steps(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.chars().enumerate() {
-        let mut next = Vec::with_capacity(row.len());
-        next.push(at + 1);
-        for (other, pair) in to.iter().zip(row.windows(2)) {
-            let &[before, above] = pair else { continue };
-            let left = next.last().copied().unwrap_or_default();
-            next.push((left + 1).min(above + 1).min(before + usize::from(letter != *other)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

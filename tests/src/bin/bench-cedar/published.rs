@@ -47,28 +47,28 @@ pub(crate) fn sets() -> Result<Vec<Set>> {
             "github/cedar/policies.cedar",
             "github/cedar/github.cedarschema.json",
             whole,
-            github(),
+            github(false),
         )?,
         set(
             "github, linked",
             "github-templates/cedar/policies.cedar",
             "github-templates/cedar/github-templates.cedarschema.json",
             |policies| linked(policies, "Team", "Repository"),
-            github_linked(),
+            github(true),
         )?,
         set(
             "gdrive",
             "gdrive/cedar/policies.cedar",
             "gdrive/cedar/gdrive.cedarschema.json",
             whole,
-            gdrive(),
+            gdrive(false),
         )?,
         set(
             "gdrive, linked",
             "gdrive-templates/cedar/policies.cedar",
             "gdrive-templates/cedar/gdrive-templates.cedarschema.json",
             |policies| linked(policies, "Group", "Folder"),
-            gdrive_linked(),
+            gdrive(true),
         )?,
         set(
             "tinytodo",
@@ -121,27 +121,26 @@ fn ask(user: usize, action: &str, resource: Value) -> Value {
     json!({ "principal": uid("User", user), "action": uid("Action", action), "resource": resource, "context": {} })
 }
 
-/// Teams in teams hold permissions on repositories.
-fn github() -> (Vec<Value>, Vec<Value>) {
+/// Teams in teams: what they may do with repositories stands in the entities, or, where `linked`, in policies.
+fn github(linked: bool) -> (Vec<Value>, Vec<Value>) {
     let permissions = ["readers", "triagers", "writers", "maintainers", "admins"];
-    let mut entities = vec![entity(
-        uid("Organization", "o"),
-        json!({
-            "readers": reference("OrgPermission", "readers"), "writers": reference("OrgPermission", "writers"),
-            "admins": reference("OrgPermission", "admins"),
-        }),
-        vec![],
-    )];
+    let organization = json!({
+        "readers": reference("OrgPermission", "readers"), "writers": reference("OrgPermission", "writers"),
+        "admins": reference("OrgPermission", "admins"),
+    });
+    let mut entities = vec![entity(uid("Organization", "o"), organization, vec![])];
     for at in 0..COUNT {
         let mut repository = json!({ "owner": reference("Organization", "o") });
-        for permission in permissions {
-            let id = format!("{at}/{permission}");
-            repository[permission] = reference("RepoPermission", &id);
-            entities.push(entity(uid("RepoPermission", &id), json!({}), vec![]));
+        let mut above: Vec<Value> = (at + 5 < COUNT).then(|| uid("Team", at + 5)).into_iter().collect();
+        if !linked {
+            for permission in permissions {
+                let id = format!("{at}/{permission}");
+                repository[permission] = reference("RepoPermission", &id);
+                entities.push(entity(uid("RepoPermission", &id), json!({}), vec![]));
+            }
+            above.push(uid("RepoPermission", format!("{at}/{}", permissions[at % 5])));
         }
         entities.push(entity(uid("Repository", at), repository, vec![]));
-        let mut above = vec![uid("RepoPermission", format!("{at}/{}", permissions[at % 5]))];
-        above.extend((at + 5 < COUNT).then(|| uid("Team", at + 5)));
         entities.push(entity(uid("Team", at), json!({}), above));
         entities.push(entity(uid("User", at), json!({}), vec![uid("Team", at)]));
     }
@@ -154,65 +153,23 @@ fn github() -> (Vec<Value>, Vec<Value>) {
     (entities, requests)
 }
 
-/// Teams in teams; what they may do stands in policies.
-fn github_linked() -> (Vec<Value>, Vec<Value>) {
-    let organization = json!({
-        "readers": reference("OrgPermission", "readers"), "writers": reference("OrgPermission", "writers"),
-        "admins": reference("OrgPermission", "admins"),
-    });
-    let mut entities = vec![entity(uid("Organization", "o"), organization, vec![])];
-    for at in 0..COUNT {
-        let above: Vec<Value> = (at + 5 < COUNT).then(|| uid("Team", at + 5)).into_iter().collect();
-        entities.push(entity(uid("Team", at), json!({}), above));
-        entities.push(entity(uid("User", at), json!({}), vec![uid("Team", at)]));
-        let owner = json!({ "owner": reference("Organization", "o") });
-        entities.push(entity(uid("Repository", at), owner, vec![]));
-    }
-    let requests = vec![
-        ask(0, "read", uid("Repository", 5)),
-        ask(2, "write", uid("Repository", 7)),
-        ask(0, "write", uid("Repository", 8)),
-        ask(3, "admin", uid("Repository", 4)),
-    ];
-    (entities, requests)
-}
-
-/// Documents in folders, which groups may view by a policy for each.
-fn gdrive_linked() -> (Vec<Value>, Vec<Value>) {
+/// Documents in folders: who may view a folder stands in the entities, or, where `linked`, in policies about groups.
+fn gdrive(linked: bool) -> (Vec<Value>, Vec<Value>) {
     let mut entities = Vec::new();
     for at in 0..COUNT {
-        entities.push(entity(uid("Group", at), json!({}), vec![]));
-        let above: Vec<Value> = (at + 4 < COUNT).then(|| uid("Folder", at + 4)).into_iter().collect();
-        entities.push(entity(uid("Folder", at), json!({}), above));
-        entities.push(entity(uid("Document", at), json!({ "isPublic": at == 0 }), vec![uid("Folder", at)]));
-        let owned = json!({
+        let viewers = uid(if linked { "Group" } else { "View" }, at);
+        let mut above: Vec<Value> = (at + 4 < COUNT).then(|| uid("Folder", at + 4)).into_iter().collect();
+        let mut user = json!({
             "ownedDocuments": [reference("Document", at)], "ownedFolders": [reference("Folder", at)],
         });
-        entities.push(entity(uid("User", at), owned, vec![uid("Group", at)]));
-    }
-    let requests = vec![
-        ask(9, "read", uid("Document", 1)),
-        ask(3, "changeOwner", uid("Document", 3)),
-        ask(2, "read", uid("Document", 3)),
-        ask(2, "write", uid("Document", 7)),
-    ];
-    (entities, requests)
-}
-
-/// Documents in folders, viewed by those who may view a folder above.
-fn gdrive() -> (Vec<Value>, Vec<Value>) {
-    let mut entities = Vec::new();
-    for at in 0..COUNT {
-        entities.push(entity(uid("View", at), json!({}), vec![]));
-        let mut above = vec![uid("View", at)];
-        above.extend((at + 4 < COUNT).then(|| uid("Folder", at + 4)));
+        if !linked {
+            above.push(viewers.clone());
+            user["documentsAndFoldersWithViewAccess"] = reference("View", at);
+        }
+        entities.push(entity(viewers.clone(), json!({}), vec![]));
         entities.push(entity(uid("Folder", at), json!({}), above));
         entities.push(entity(uid("Document", at), json!({ "isPublic": at == 0 }), vec![uid("Folder", at)]));
-        let user = json!({
-            "documentsAndFoldersWithViewAccess": reference("View", at),
-            "ownedDocuments": [reference("Document", at)], "ownedFolders": [reference("Folder", at)],
-        });
-        entities.push(entity(uid("User", at), user, vec![]));
+        entities.push(entity(uid("User", at), user, linked.then_some(viewers).into_iter().collect()));
     }
     let requests = vec![
         ask(9, "read", uid("Document", 1)),
