@@ -19,6 +19,6 @@ fuzz_target!(|bytes: &[u8]| {
             }
             assert!(Software.verify(key.key(), algorithm, b"message", &[1; 64]).is_err());
         }
-        assert!(!key.key().to_spki_der().is_empty());
+        assert!(!key.key().spki_der().is_empty());
     }
 });
