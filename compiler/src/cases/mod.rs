@@ -13,7 +13,7 @@
 //! | `requests` | `[{principal, action, resource, context, decision, reason, errors}]` |
 //!
 //! `decision`, `reason` (or `reasons`) and `errors` of a request are what is expected of it; an object `oracle` may hold them
-//! instead. Other members are refused, but for those that the corpora have beside these.
+//! instead. Members that are nearly one of these are refused as misspelt; others are another tool's.
 //! Entities are `{"type", "id"}`, the same under `__entity`, or text such as `User::"alice"`.
 
 pub mod answer;
