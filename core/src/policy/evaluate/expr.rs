@@ -283,20 +283,17 @@ impl<'a> Evaluation<'a> {
             Some(Val::Entity(target)) => Some(self.resolve(target)),
             _ => None,
         };
-        if (0..len).any(|at| target(at).is_none()) {
-            return Err(ErrorKind::Type);
-        }
         let entity = self.resolve(entity);
         let ancestry = self.party_place(entity).and_then(|party| self.ancestry_of(party));
-        let known = |target: Option<Ent<'a>>| match (target, ancestry) {
-            (Some(Ent::Known(target)), Some(ancestry)) => Some(ancestry.contains(&target)),
-            _ => None,
-        };
-        if (0..len).any(|at| known(target(at)) == Some(true)) {
-            return Ok(Val::Bool(true));
+        let (mut found, mut told) = (false, true);
+        for at in 0..len {
+            match (target(at).ok_or(ErrorKind::Type)?, ancestry) {
+                (Ent::Known(target), Some(ancestry)) => found = found || ancestry.contains(&target),
+                _ => told = false,
+            }
         }
-        if (0..len).all(|at| known(target(at)).is_some()) {
-            return Ok(Val::Bool(false));
+        if found || told {
+            return Ok(Val::Bool(found));
         }
         // The members are sorted.
         let among = |ancestor: Ent<'a>| {
