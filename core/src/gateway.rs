@@ -10,6 +10,7 @@ use crate::jose::{JwkSet, JwksLimits};
 use crate::keys::KeyStore;
 use crate::metrics::Counter;
 use crate::settings::{KeySettings, Settings};
+use crate::shared::{Alone, SharedData};
 use crate::time::{Span, Timestamp};
 use crate::token::{self, Refusal, Verification, Verified, VerifiedToken};
 use alloc::boxed::Box;
@@ -98,6 +99,7 @@ pub struct Gateway {
     /// How many of them may still be told before the shell must come again.
     wakes_left: usize,
     provider: Rc<dyn SignatureProvider>,
+    shared: Rc<dyn SharedData>,
     audit: bool,
 }
 
@@ -140,6 +142,7 @@ impl Gateway {
             wakes: VecDeque::new(),
             wakes_left: WAKES_AT_ONCE,
             provider: Rc::new(Software),
+            shared: Rc::new(Alone::default()),
             audit: true,
             settings,
         }
@@ -158,6 +161,11 @@ impl Gateway {
     /// Who verifies signatures, in the place of [`Software`].
     pub fn set_provider(&mut self, provider: Rc<dyn SignatureProvider>) {
         self.provider = provider;
+    }
+
+    /// What the workers share, in the place of [`Alone`].
+    pub fn set_shared(&mut self, shared: Rc<dyn SharedData>) {
+        self.shared = shared;
     }
 
     /// Whether audit lines are made; a shell turns them off where its log would drop them.

@@ -40,6 +40,7 @@ pub mod refusal;
 pub mod request;
 pub mod route;
 pub mod settings;
+pub mod shared;
 pub mod spiffe;
 pub mod time;
 pub mod token;

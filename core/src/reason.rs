@@ -10,6 +10,10 @@ pub enum Layer {
     Transport,
     /// The credential: signature, claims, issuer.
     Token,
+    /// Whether who presents a credential is its holder.
+    Binding,
+    /// Who acts for whom.
+    Delegation,
     /// The policy decision.
     Policy,
     /// A bound that protects the gateway.
@@ -25,6 +29,8 @@ impl Layer {
             Self::Request => "request",
             Self::Transport => "transport",
             Self::Token => "token",
+            Self::Binding => "binding",
+            Self::Delegation => "delegation",
             Self::Policy => "policy",
             Self::Limit => "limit",
             Self::System => "system",

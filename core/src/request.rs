@@ -21,7 +21,31 @@ pub enum Peer<'a> {
     Certificate {
         /// The certificate's URI subject alternative name; empty where it has none.
         uri_san: &'a [u8],
+        /// SHA-256 of the certificate in DER, where the host says it.
+        sha256: Option<[u8; 32]>,
     },
+}
+
+impl<'a> Peer<'a> {
+    /// A peer with a certificate of this URI name; `digest` is its SHA-256 in 64 hexadecimal digits, as gateways write it.
+    /// Anything else is no digest.
+    pub fn certificate(uri_san: &'a [u8], digest: Option<&[u8]>) -> Self {
+        Self::Certificate { uri_san, sha256: digest.and_then(hex) }
+    }
+}
+
+/// 32 bytes of 64 hexadecimal digits.
+pub(crate) fn hex(digits: &[u8]) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let (pairs, rest) = digits.as_chunks::<2>();
+    if pairs.len() != bytes.len() || !rest.is_empty() {
+        return None;
+    }
+    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = value(*high)? << 4 | value(*low)?;
+    }
+    Some(bytes)
 }
 
 /// A security header stands more than once, or in a disguise: with `_` for `-`, which many upstreams cannot tell apart.
@@ -72,7 +96,7 @@ fn is_disguised(have: &[u8], name: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct OwnedHead {
     headers: Vec<(Bytes, Bytes)>,
-    peer: Option<Bytes>,
+    peer: Option<(Bytes, Option<[u8; 32]>)>,
 }
 
 type Bytes = Box<[u8]>;
@@ -84,7 +108,7 @@ impl OwnedHead {
             headers: head.headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             peer: match head.peer {
                 Peer::Anonymous => None,
-                Peer::Certificate { uri_san } => Some(uri_san.into()),
+                Peer::Certificate { uri_san, sha256 } => Some((uri_san.into(), sha256)),
             },
         }
     }
@@ -100,7 +124,7 @@ impl OwnedHead {
             self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         let peer = match &self.peer {
             None => Peer::Anonymous,
-            Some(uri_san) => Peer::Certificate { uri_san },
+            Some((uri_san, sha256)) => Peer::Certificate { uri_san, sha256: *sha256 },
         };
         use_head(&RequestHead { headers: &headers, peer })
     }
@@ -142,9 +166,21 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_is_sixty_four_hexadecimal_digits() {
+        let digest = |text: &[u8]| match Peer::certificate(b"", Some(text)) {
+            Peer::Certificate { sha256, .. } => sha256,
+            Peer::Anonymous => None,
+        };
+        assert_eq!(digest(&b"0aF1".repeat(16)).map(|digest| digest[..2].to_vec()), Some(vec![0x0a, 0xf1]));
+        for bad in [&b""[..], b"0a", &[b'g'; 64], &[b'0'; 63], &[b'0'; 66], b"0a:0a"] {
+            assert_eq!(digest(bad), None);
+        }
+    }
+
+    #[test]
     fn an_owned_head_is_the_same_head() {
         let headers: [(&[u8], &[u8]); 1] = [(b"a", b"\xff")];
-        let peer = Peer::Certificate { uri_san: b"spiffe://a/b" };
+        let peer = Peer::Certificate { uri_san: b"spiffe://a/b", sha256: Some([7; 32]) };
         OwnedHead::new(&RequestHead { headers: &headers, peer }).with(|head| {
             assert_eq!(head.headers, headers);
             assert_eq!(head.peer, peer);

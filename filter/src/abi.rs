@@ -41,6 +41,9 @@ pub(crate) const DOWNSTREAM: u32 = 2;
 /// Status: there is none.
 pub(crate) const NOT_FOUND: u32 = 1;
 
+/// Status: another worker wrote first.
+pub(crate) const CAS_MISMATCH: u32 = 8;
+
 /// What the host is to do with a part of a request (proxy-wasm ABI, `proxy_action_t`).
 #[derive(Clone, Copy)]
 pub(crate) enum Action {
@@ -73,6 +76,7 @@ mod tests {
             (REQUEST_STREAM, types::StreamType::HttpRequest as u32),
             (DOWNSTREAM, types::StreamType::Downstream as u32),
             (NOT_FOUND, types::Status::NotFound as u32),
+            (CAS_MISMATCH, types::Status::CasMismatch as u32),
             (Action::Continue as u32, types::Action::Continue as u32),
             (Action::Pause as u32, types::Action::Pause as u32),
         ] {

@@ -77,6 +77,20 @@ unsafe extern "C" {
         data: *mut *mut u8,
         length: *mut usize,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        size: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -306,6 +320,22 @@ pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u
         )
     };
     owned(status, data, length)
+}
+
+/// What all workers see under a name, with the number to change it by; nothing where nobody wrote.
+pub(crate) fn shared_data(name: &str) -> Result<Option<(Vec<u8>, u32)>, Refused> {
+    let (mut data, mut length, mut cas) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: `name` and all out-pointers live through the call.
+    let status = unsafe {
+        proxy_get_shared_data(name.as_ptr(), name.len(), &raw mut data, &raw mut length, &raw mut cas)
+    };
+    if status == NOT_FOUND { Ok(None) } else { owned(status, data, length).map(|bytes| Some((bytes, cas))) }
+}
+
+/// Writes what all workers see, where nobody has since the read that gave `cas`.
+pub(crate) fn set_shared_data(name: &str, bytes: &[u8], cas: u32) -> Result<(), Refused> {
+    // SAFETY: pointers and sizes are those of the arguments.
+    check(unsafe { proxy_set_shared_data(name.as_ptr(), name.len(), bytes.as_ptr(), bytes.len(), cas) })
 }
 
 /// Defines a metric.

@@ -21,6 +21,8 @@ mod pairs;
 #[cfg(not(test))]
 mod root;
 #[cfg(not(test))]
+mod shared;
+#[cfg(not(test))]
 mod signatures;
 #[cfg(not(test))]
 mod stream;

@@ -1,6 +1,7 @@
 //! A worker's root context: configuration, issuer keys, and requests that wait for them.
 
 use crate::host::{self, Level};
+use crate::shared;
 use crate::signatures::Signatures;
 use crate::telemetry::Telemetry;
 use crate::vm::Streams;
@@ -9,6 +10,7 @@ use countersign_core::gateway::{Entropy, Fetch, FetchAnswer, FetchId, Gateway, N
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The root context.
@@ -58,6 +60,7 @@ impl Root {
         self.telemetry = Telemetry::define();
         let signatures = Signatures::examine(gateway.settings(), &self.telemetry);
         gateway.set_provider(signatures.provider.clone());
+        gateway.set_shared(Rc::new(shared::Host));
         self.signatures = Some(signatures);
         self.gateway = Some(gateway);
         // Calls out are not allowed while configuring; the first tick makes them.

@@ -41,8 +41,10 @@ impl Stream {
         let serialized = host::request_headers().unwrap_or_default();
         // Headers that cannot be read are no headers: the core refuses a request without a method and a path.
         let headers = pairs::read(&serialized).unwrap_or_default();
-        let uri_san = peer();
-        let peer = uri_san.as_deref().map_or(Peer::Anonymous, |uri_san| Peer::Certificate { uri_san });
+        let certificate = certificate();
+        let peer = certificate
+            .as_ref()
+            .map_or(Peer::Anonymous, |(uri_san, digest)| Peer::certificate(uri_san, digest.as_deref()));
         self.event(root, Event::RequestHeaders(RequestHead { headers: &headers, peer }), now)
     }
 
@@ -76,15 +78,17 @@ impl Stream {
     }
 }
 
-/// The URI name of the peer's certificate, if it presented one. A host that fails to say has presented one without a name,
-/// which no route with a question accepts.
-fn peer() -> Option<Vec<u8>> {
+/// URI name and digest of the peer's certificate, if it presented one. A host that fails to say has presented one without
+/// either, which no route with a question accepts.
+fn certificate() -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let property = |path| host::property(path).ok().flatten();
     match host::property("connection\0mtls") {
-        Ok(Some(mtls)) if mtls == [1] => {
-            Some(host::property("connection\0uri_san_peer_certificate").ok().flatten().unwrap_or_default())
-        }
+        Ok(Some(mtls)) if mtls == [1] => Some((
+            property("connection\0uri_san_peer_certificate").unwrap_or_default(),
+            property("connection\0sha256_peer_certificate_digest"),
+        )),
         Ok(_) => None,
-        Err(_) => Some(Vec::new()),
+        Err(_) => Some((Vec::new(), None)),
     }
 }
 

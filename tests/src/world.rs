@@ -224,7 +224,7 @@ impl World {
         let mut exchange = Exchange::new(self.next);
         let headers: Vec<(&[u8], &[u8])> = ask.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
         let peer = match &ask.peer {
-            Some(uri_san) => Peer::Certificate { uri_san },
+            Some(uri_san) => Peer::certificate(uri_san, None),
             None => Peer::Anonymous,
         };
         let answer =

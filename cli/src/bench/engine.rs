@@ -161,7 +161,7 @@ impl Engine for Native {
         let headers: Vec<(&[u8], &[u8])> =
             self.request.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let peer = match &self.request.workload {
-            Some(id) => Peer::Certificate { uri_san: id.as_bytes() },
+            Some(id) => Peer::certificate(id.as_bytes(), None),
             None => Peer::Anonymous,
         };
         let now = Timestamp::from_secs(NOW);

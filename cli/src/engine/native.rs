@@ -71,10 +71,11 @@ impl Native {
         });
         let too_many = request.headers.len() > MAX_HEADERS || request.headers.byte_size() > MAX_HEADER_BYTES;
         let headers: Vec<(&[u8], &[u8])> = request.headers.iter().filter(|_| !too_many).collect();
-        let uri_san;
+        let (uri_san, digest);
         let peer = if property(request, "connection.mtls").is_some_and(|value| value == [1]) {
             uri_san = property(request, "connection.uri_san_peer_certificate").unwrap_or_default();
-            Peer::Certificate { uri_san: &uri_san }
+            digest = property(request, "connection.sha256_peer_certificate_digest");
+            Peer::certificate(&uri_san, digest.as_deref())
         } else {
             Peer::Anonymous
         };

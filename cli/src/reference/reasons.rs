@@ -82,6 +82,8 @@ fn blurb(layer: Layer) -> &'static str {
         Layer::Request => "The request itself: its path, headers and route",
         Layer::Transport => "The connection and the workload at its other end",
         Layer::Token => "The credential: its form, signature, claims and issuer",
+        Layer::Binding => "Whether who presents a credential is its holder",
+        Layer::Delegation => "Who acts for whom",
         Layer::Policy => "The policy decision",
         Layer::Limit => "A bound that protects the gateway",
         Layer::System => "The gateway, or something it depends on; never the caller's fault",

@@ -321,7 +321,7 @@ impl World {
             call.headers.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
         let peer = match &call.peer {
             None => Peer::Anonymous,
-            Some(uri_san) => Peer::Certificate { uri_san },
+            Some(uri_san) => Peer::certificate(uri_san, None),
         };
         let answer = self.tell(&mut stream, Event::RequestHeaders(RequestHead { headers: &headers, peer }));
         (stream, answer)

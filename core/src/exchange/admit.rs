@@ -36,7 +36,7 @@ pub(super) fn admit<'a>(
     settings: &'a Settings,
     seen: &mut Seen<'a>,
 ) -> Result<Admitted<'a>, Reason> {
-    if let Peer::Certificate { uri_san } = head.peer {
+    if let Peer::Certificate { uri_san, .. } = head.peer {
         seen.peer = Some(uri_san);
     }
     let once = |name| head.single(name).map_err(|_| Reason::RequestHeaderDuplicate);
@@ -81,7 +81,7 @@ fn workload(peer: Peer<'_>, route: &RouteSettings, settings: &Settings) -> Resul
     match (peer, route.workload) {
         (Peer::Anonymous, Requirement::Optional) => Ok(None),
         (Peer::Anonymous, Requirement::Required) => Err(Reason::TransportWorkloadMissing),
-        (Peer::Certificate { uri_san }, Requirement::Optional | Requirement::Required) => {
+        (Peer::Certificate { uri_san, .. }, Requirement::Optional | Requirement::Required) => {
             let id = SpiffeId::parse(uri_san).map_err(|_| Reason::TransportWorkloadInvalid)?;
             // A trust domain alone names no workload (X.509-SVID §2).
             if id.path().is_empty() {
