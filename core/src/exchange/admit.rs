@@ -19,6 +19,9 @@ pub(super) struct Admitted<'a> {
     pub params: Params<'a, 'a>,
     pub route: &'a RouteSettings,
     pub workload: Option<SpiffeId>,
+    /// SHA-256 of the caller's certificate in DER, where the host says it; nothing on a public route.
+    #[allow(dead_code, reason = "certificate-bound tokens read it")]
+    pub certificate: Option<[u8; 32]>,
 }
 
 /// The request line as far as it could be read: for the audit line, whatever comes of it.
@@ -62,7 +65,11 @@ pub(super) fn admit<'a>(
     let route = settings.routes.get(found.index).ok_or(Reason::SystemInternal)?;
     seen.route = Some(&route.name);
     let workload = workload(head.peer, route, settings)?;
-    Ok(Admitted { head, method, host, path, params: found.params, route, workload })
+    let certificate = match head.peer {
+        Peer::Certificate { sha256, .. } if workload.is_some() => sha256,
+        Peer::Certificate { .. } | Peer::Anonymous => None,
+    };
+    Ok(Admitted { head, method, host, path, params: found.params, route, workload, certificate })
 }
 
 fn text(value: Option<&[u8]>) -> Result<&str, Reason> {
