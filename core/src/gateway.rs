@@ -6,13 +6,15 @@
 use crate::cache::Cache;
 use crate::crypto::{SignatureProvider, Software};
 use crate::decision::{DecisionId, DecisionIds};
+use crate::dpop::{self, Proofs};
 use crate::jose::{JwkSet, JwksLimits};
 use crate::keys::KeyStore;
 use crate::metrics::Counter;
+use crate::reason::Reason;
 use crate::settings::{KeySettings, Settings};
 use crate::shared::{Alone, SharedData};
 use crate::time::{Span, Timestamp};
-use crate::token::{self, Refusal, Verification, Verified, VerifiedToken};
+use crate::token::{self, Failure, Refusal, Verification, Verified, VerifiedToken};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -33,8 +35,10 @@ const WAKES_AT_ONCE: usize = 32;
 pub struct Entropy {
     /// Tells this worker's decision IDs from others'.
     pub decision_nonce: u64,
-    /// The key of the token cache's hash.
+    /// The key of the caches' hash.
     pub cache_key: (u64, u64),
+    /// What nonces are made with, should this worker be the first.
+    pub secret: [u8; 32],
 }
 
 /// Names an exchange to the gateway; the shell chooses it.
@@ -91,6 +95,8 @@ pub struct Gateway {
     fetching: Vec<Option<FetchId>>,
     fetches: u64,
     cache: Cache<Rc<VerifiedToken>>,
+    failures: Cache<Failure>,
+    proofs: Proofs,
     ids: DecisionIds,
     waiting: Vec<Waiting>,
     notices: VecDeque<Notice>,
@@ -136,6 +142,12 @@ impl Gateway {
             keys,
             fetches: 0,
             cache,
+            failures: Cache::new(
+                size(settings.token_cache.failure_entries),
+                size(settings.token_cache.bytes) / 4,
+                entropy.cache_key,
+            ),
+            proofs: Proofs::new(entropy.cache_key, entropy.secret),
             ids: DecisionIds::new(entropy.decision_nonce),
             waiting: Vec::new(),
             notices: VecDeque::new(),
@@ -195,10 +207,35 @@ impl Gateway {
             settings: &self.settings,
             keys: &mut self.keys,
             cache: &mut self.cache,
+            failures: &mut self.failures,
             provider: &*self.provider,
             count,
         };
         token::verify(token, waited, &mut state, now)
+    }
+
+    /// Checks a proof of possession, which is good once.
+    pub(crate) fn check_proof(
+        &mut self,
+        proof: &[u8],
+        request: &dpop::Request<'_>,
+        token: &VerifiedToken,
+        count: &mut dyn FnMut(Counter),
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let question = dpop::Question {
+            settings: &self.settings.dpop,
+            request,
+            token,
+            provider: &*self.provider,
+            shared: &*self.shared,
+        };
+        self.proofs.check(proof, &question, count, now)
+    }
+
+    /// A nonce for the next proof of a client.
+    pub(crate) fn nonce(&mut self, now: Timestamp) -> Result<String, Reason> {
+        self.proofs.nonces.make(&*self.shared, now)
     }
 
     /// Lets an exchange whose head takes so many bytes wait for an issuer's keys; false where too many wait for them already.
@@ -316,6 +353,8 @@ impl Gateway {
                 // Tokens signed by a key that is gone are no longer believed.
                 let store = &*store;
                 self.cache.retain(|token| token.issuer != issuer || store.contains(&token.key));
+                // And what one key refused, another may not.
+                self.failures.retain(|failure| failure.issuer != issuer);
             }
             Err(fault) => {
                 store.fetched(None, now);

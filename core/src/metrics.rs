@@ -73,6 +73,10 @@ pub enum Counter {
     KeyFetchFailed,
     /// Requests that had to wait for issuer keys.
     Held,
+    /// Refusals found in the cache of refused tokens.
+    FailureCacheHit,
+    /// Proofs of possession that were accepted.
+    DpopAccepted,
     /// Signatures that the host verifies, and gave no verdict on.
     HostVerificationFailed,
 }
@@ -81,7 +85,7 @@ impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 9] = [
+    const PLAIN: [Self; 11] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -91,6 +95,8 @@ impl Counter {
         Self::KeyFetchFailed,
         Self::Held,
         Self::HostVerificationFailed,
+        Self::FailureCacheHit,
+        Self::DpopAccepted,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -110,6 +116,8 @@ impl Counter {
             Self::KeyFetchFailed => 6,
             Self::Held => 7,
             Self::HostVerificationFailed => 8,
+            Self::FailureCacheHit => 9,
+            Self::DpopAccepted => 10,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -127,6 +135,8 @@ impl Counter {
             Self::KeyFetchFailed => String::from("countersign.keys.fetch_failed"),
             Self::Held => String::from("countersign.held"),
             Self::HostVerificationFailed => String::from("countersign.signatures.host_failed"),
+            Self::FailureCacheHit => String::from("countersign.failure_cache.hit"),
+            Self::DpopAccepted => String::from("countersign.dpop.accepted"),
         }
     }
 
@@ -142,6 +152,8 @@ impl Counter {
             Self::KeyFetch => "fetches of issuer keys begun",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
             Self::Held => "requests that had to wait for issuer keys",
+            Self::FailureCacheHit => "tokens found refused in the cache of refusals",
+            Self::DpopAccepted => "DPoP proofs that were accepted",
             Self::HostVerificationFailed => {
                 "signatures that the gateway's own verification gave no verdict on; the module's did"
             }

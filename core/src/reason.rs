@@ -51,6 +51,14 @@ pub enum Challenge {
     InvalidToken,
     /// `error="insufficient_scope"`.
     InsufficientScope,
+    /// `error="insufficient_user_authentication"`, with what is demanded (RFC 9470 §3).
+    InsufficientAuthentication,
+    /// `DPoP` with `error="invalid_token"`, whatever the scheme of the request: only a proof would help (RFC 9449 §7.1).
+    BoundToken,
+    /// `DPoP` with `error="invalid_dpop_proof"` (RFC 9449 §7.1).
+    InvalidProof,
+    /// `DPoP` with `error="use_dpop_nonce"`, and a nonce (RFC 9449 §9).
+    UseNonce,
 }
 
 macro_rules! reasons {
@@ -157,6 +165,64 @@ reasons! {
         "Ask for a token whose `aud` is one of the issuer's `audiences`.";
     TokenSubjectMissing "token.subject.missing" Token 401 InvalidToken "the token lacks the claim that names the principal"
         "Have the issuer set the claim that `principal.id` names.";
+    TokenHeader "token.header" Token 401 InvalidToken "the token's header holds what its kind of tokens must not have"
+        "Have the issuer leave out everything but `alg`, `kid` and `typ` of a JWT-SVID's header.";
+    TokenClaimMissing "token.claim.missing" Token 401 InvalidToken "the token lacks a claim that its issuer's profile demands"
+        "Have the issuer set `sub`, `client_id`, `iat` and `jti` of access tokens (RFC 9068), and the claim that `workload_claim` names.";
+    TokenSpiffeId "token.spiffe_id" Token 401 InvalidToken "the subject of the JWT-SVID is no workload of its trust domain"
+        "Check the `sub` claim: a SPIFFE ID with a path, of the issuer's trust domain.";
+    BindingRequired "binding.required" Binding 401 InvalidToken "the route demands a token that is bound to its holder"
+        "Ask the issuer for a token bound by DPoP or to the client certificate, as the route's `binding` says.";
+    BindingUnsupported "binding.unsupported" Binding 401 InvalidToken "the token is bound in a way that is not understood"
+        "Bind tokens by `cnf` with `jkt` (RFC 9449) or `x5t#S256` (RFC 8705).";
+    BindingWorkload "binding.workload" Binding 403 None "the credential belongs to another workload"
+        "Present the credential from the workload that it was issued to, over mutual TLS.";
+    BindingCertificateMissing "binding.certificate.missing" Binding 401 InvalidToken "the token is bound to a certificate, and none was presented"
+        "Call over mutual TLS with the certificate that the token was issued to.";
+    BindingCertificateMismatch "binding.certificate.mismatch" Binding 401 InvalidToken "the token is bound to another certificate"
+        "Call with the certificate that the token was issued to; get a new token after the certificate was renewed.";
+    BindingDpopScheme "binding.dpop.scheme" Binding 401 BoundToken "the token is bound to a key, and was presented without proof"
+        "Send `authorization: DPoP <token>` with a `dpop` header.";
+    BindingDpopUnbound "binding.dpop.unbound" Binding 401 InvalidToken "the token is not bound to a key"
+        "Use the Bearer scheme, or have the issuer bind the token to the key of a DPoP proof.";
+    BindingDpopMissing "binding.dpop.missing" Binding 401 InvalidProof "the DPoP proof is missing"
+        "Send a fresh proof in the `dpop` header with each request.";
+    BindingDpopMalformed "binding.dpop.malformed" Binding 401 InvalidProof "the DPoP proof is not a well-formed proof"
+        "Send a JWT of type `dpop+jwt` with `jti`, `htm`, `htu`, `iat` and `ath`.";
+    BindingDpopAlgorithm "binding.dpop.algorithm" Binding 401 InvalidProof "the DPoP proof's signature algorithm is not accepted"
+        "Sign with an algorithm that `dpop.algorithms` lists.";
+    BindingDpopKey "binding.dpop.key" Binding 401 InvalidProof "the DPoP proof's key is not a public key for its algorithm"
+        "Put the public key alone into the `jwk` header.";
+    BindingDpopHolder "binding.dpop.holder" Binding 401 InvalidProof "the DPoP proof is by another key than the token is bound to"
+        "Sign the proof with the key for which the token was issued.";
+    BindingDpopSignature "binding.dpop.signature" Binding 401 InvalidProof "the DPoP proof's signature is wrong"
+        "Sign the proof with the private key that belongs to its `jwk`.";
+    BindingDpopMethod "binding.dpop.method" Binding 401 InvalidProof "the DPoP proof is for another method"
+        "Set `htm` to the request's method.";
+    BindingDpopTarget "binding.dpop.target" Binding 401 InvalidProof "the DPoP proof is for another address"
+        "Set `htu` to the request's address without query and fragment; list the gateway's public origin in `dpop.origins`.";
+    BindingDpopToken "binding.dpop.token" Binding 401 InvalidProof "the DPoP proof is for another token"
+        "Set `ath` to the base64url of the token's SHA-256.";
+    BindingDpopTime "binding.dpop.time" Binding 401 InvalidProof "the DPoP proof is too old, or from the future"
+        "Make a proof for each request; check the clocks.";
+    BindingDpopNonce "binding.dpop.nonce" Binding 401 UseNonce "the DPoP proof lacks a nonce of the gateway that still serves"
+        "Repeat the request with the nonce of the `dpop-nonce` header in the proof.";
+    BindingDpopReplayed "binding.dpop.replayed" Binding 401 InvalidProof "the DPoP proof was used before"
+        "Make a proof for each request, with a `jti` of its own.";
+    DelegationMissing "delegation.missing" Delegation 401 InvalidToken "the token names nobody who acts for its subject"
+        "Exchange the token for one with an `act` claim.";
+    DelegationUnsupported "delegation.unsupported" Delegation 401 InvalidToken "the token says that someone acts for its subject, which is not accepted of its issuer"
+        "Set `delegation` for the issuer if its tokens may have an `act` claim.";
+    DelegationMalformed "delegation.malformed" Delegation 401 InvalidToken "the token's `act` claim is not well-formed"
+        "Have the issuer name each actor by the claim that `delegation.actor.id` names.";
+    DelegationDepth "delegation.depth" Delegation 401 InvalidToken "the token names more actors than the gateway accepts"
+        "Shorten the chain of exchanges, or raise `delegation.max_depth`.";
+    DelegationLoop "delegation.loop" Delegation 401 InvalidToken "somebody stands twice in the token's chain of actors"
+        "Exchange the token only with parties that are not in its chain.";
+    DelegationNotAllowed "delegation.not_allowed" Delegation 401 InvalidToken "the token's `may_act` allows another actor"
+        "Have the party act that `may_act` names.";
+    PolicyStepUp "policy.step_up" Policy 401 InsufficientAuthentication "the request needs a stronger or more recent login"
+        "Log in again as the challenge's `acr_values` and `max_age` say, and repeat the request with the new token.";
     PolicyForbidden "policy.forbidden" Policy 403 InsufficientScope "a policy forbids the request"
         "Read the determining policies in the audit line.";
     PolicyNotPermitted "policy.not_permitted" Policy 403 InsufficientScope "no policy permits the request"
@@ -169,6 +235,10 @@ reasons! {
         "Simplify the policy or the data; the bounds are fixed.";
     LimitPending "limit.pending" Limit 503 None "too many requests wait for issuer keys"
         "The key source is slow or down; see the key metrics.";
+    LimitDpop "limit.dpop" Limit 503 None "too many DPoP proofs are in use"
+        "Raise `dpop.replay_entries`, or shorten `dpop.max_age_seconds`.";
+    SystemSharedData "system.shared_data" System 503 None "the gateway's workers cannot share what they must know"
+        "Use a gateway that offers shared data to its plugins; nothing else may write under `countersign/`.";
     SystemKeysUnavailable "system.keys_unavailable" System 503 None "the issuer's keys are not available"
         "Check the JWKS cluster, its address and its TLS settings; the token itself was not judged.";
     SystemTimeout "system.timeout" System 503 None "a dependency did not answer in time"

@@ -203,5 +203,5 @@ fn configuration() -> Result<(Settings, Entropy), String> {
 fn entropy() -> Result<Entropy, host::Refused> {
     let [a, b, c] =
         [host::random::<8>()?, host::random::<8>()?, host::random::<8>()?].map(u64::from_le_bytes);
-    Ok(Entropy { decision_nonce: a, cache_key: (b, c) })
+    Ok(Entropy { decision_nonce: a, cache_key: (b, c), secret: host::random::<32>()? })
 }

@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod mint;
 pub mod pki;
 pub mod policies;
+pub mod proof;
 pub mod server;
 pub mod services;
 pub mod simulated;

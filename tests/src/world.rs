@@ -117,6 +117,8 @@ pub struct Ask {
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The URI SAN of the peer's certificate, where it presents one.
     pub peer: Option<Vec<u8>>,
+    /// SHA-256 of the certificate, in hexadecimal digits.
+    pub digest: Option<Vec<u8>>,
 }
 
 impl Ask {
@@ -127,6 +129,7 @@ impl Ask {
         Self {
             headers: headers.map(|(name, value)| (name.into(), value.into())).to_vec(),
             peer: Some(WORKLOAD.into()),
+            digest: None,
         }
     }
 
@@ -146,6 +149,19 @@ impl Ask {
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
+    }
+
+    /// With a token and a proof.
+    #[must_use]
+    pub fn dpop(self, token: &str, proof: &str) -> Self {
+        self.header("authorization", format!("DPoP {token}")).header("dpop", proof)
+    }
+
+    /// From a peer with this certificate.
+    #[must_use]
+    pub fn with_certificate(mut self, digest: &str) -> Self {
+        self.digest = Some(digest.into());
+        self
     }
 
     /// From another peer, or from nobody.
@@ -178,7 +194,7 @@ impl World {
         let mut config = configuration(&key)?;
         change(&mut config);
         let settings = Settings::load(config.to_string().as_bytes()).context("the world's configuration")?;
-        let entropy = Entropy { decision_nonce: 1, cache_key: (2, 3) };
+        let entropy = Entropy { decision_nonce: 1, cache_key: (2, 3), secret: [4; 32] };
         let now = Timestamp::from_secs(START);
         let gateway = Gateway::new(settings, entropy);
         Ok(Self { key, gateway, now, next: 0, warnings: Vec::new(), counted: Vec::new() })
@@ -224,7 +240,7 @@ impl World {
         let mut exchange = Exchange::new(self.next);
         let headers: Vec<(&[u8], &[u8])> = ask.headers.iter().map(|(n, v)| (&**n, &**v)).collect();
         let peer = match &ask.peer {
-            Some(uri_san) => Peer::certificate(uri_san, None),
+            Some(uri_san) => Peer::certificate(uri_san, ask.digest.as_deref()),
             None => Peer::Anonymous,
         };
         let answer =

@@ -198,7 +198,7 @@ impl Engine for Native {
 fn gateway(config: &[u8]) -> Result<Gateway, Failure> {
     let settings =
         Settings::load(config).map_err(|error| Failure::usage(format!("configuration: {error}")))?;
-    Ok(Gateway::new(settings, Entropy { decision_nonce: 1, cache_key: (2, 3) }))
+    Ok(Gateway::new(settings, Entropy { decision_nonce: 1, cache_key: (2, 3), secret: [4; 32] }))
 }
 
 fn reason_of(line: &str) -> Result<Option<String>, Failure> {

@@ -145,6 +145,7 @@ fn unverified(path: &Path) -> Result<BTreeSet<String>, Failure> {
         let from_client = |source: &AttributeSource| match source {
             AttributeSource::Header(_) | AttributeSource::Query(_) => true,
             AttributeSource::Claim(_)
+            | AttributeSource::Token(_)
             | AttributeSource::Path(_)
             | AttributeSource::Request(_)
             | AttributeSource::Workload(_)

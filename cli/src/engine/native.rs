@@ -14,6 +14,7 @@ use std::time::Duration;
 const ENTROPY: Entropy = Entropy {
     decision_nonce: 0xe220_a839_7b1d_cdaf,
     cache_key: (0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f),
+    secret: [7; 32],
 };
 
 /// The shortest time that a gateway waits for a call, in nanoseconds.

@@ -63,6 +63,10 @@ fn challenge(reason: Reason) -> Option<&'static str> {
         Challenge::InvalidRequest => Some("invalid_request"),
         Challenge::InvalidToken => Some("invalid_token"),
         Challenge::InsufficientScope => Some("insufficient_scope"),
+        Challenge::InsufficientAuthentication => Some("insufficient_user_authentication"),
+        Challenge::BoundToken => Some("DPoP invalid_token"),
+        Challenge::InvalidProof => Some("DPoP invalid_dpop_proof"),
+        Challenge::UseNonce => Some("DPoP use_dpop_nonce"),
     }
 }
 

@@ -309,7 +309,7 @@ impl World {
 
     pub fn of(config: &Value) -> Self {
         let settings = load(config).unwrap_or_else(|error| panic!("{error}"));
-        let entropy = Entropy { decision_nonce: 1, cache_key: (2, 3) };
+        let entropy = Entropy { decision_nonce: 1, cache_key: (2, 3), secret: [4; 32] };
         Self { gateway: Gateway::new(settings, entropy), now: Timestamp::from_secs(NOW), streams: 0 }
     }
 

@@ -16,6 +16,8 @@ pub type Attributes = BTreeMap<String, AttributeSource>;
 pub enum AttributeSource {
     /// A claim of the verified token: a member's name, or a JSON Pointer that starts with `/`.
     Claim(String),
+    /// Something else about the verified token.
+    Token(TokenField),
     /// A parameter of the route's path, percent-decoded.
     Path(String),
     /// A parameter of the query, percent-decoded. The client chooses it freely.
@@ -28,6 +30,31 @@ pub enum AttributeSource {
     Workload(WorkloadField),
     /// A constant.
     Value(JsonValue),
+}
+
+/// Something about the verified token that is not one claim's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum TokenField {
+    /// Whom the token is about: the entity, or its id. The same as the principal, unless an actor acts for it.
+    Subject,
+    /// Who acts for the subject now: the entity, or its id. Nothing where the token names no actor.
+    Actor,
+    /// The ids of all actors, as a set; empty where the token names none.
+    Actors,
+    /// How many actors the token names, one within the other.
+    Depth,
+    /// How the token is bound to its holder: `dpop`, `certificate`, both with `+` between them, or `none`.
+    Binding,
+    /// The issuer's name.
+    Issuer,
+    /// The client that the token was issued to: `client_id`, or else `azp`.
+    Client,
+    /// How the user logged in: `acr`.
+    Acr,
+    /// How long ago the user logged in, by `auth_time`, in seconds.
+    AuthAge,
 }
 
 /// Something about the request itself.

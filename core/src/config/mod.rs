@@ -5,10 +5,16 @@
 //! what types cannot say and prepares it for the request path.
 
 mod attributes;
+mod binding;
+mod delegation;
 mod json_value;
+mod step_up;
 
-pub use attributes::{AttributeSource, Attributes, RequestField, WorkloadField};
+pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, WorkloadField};
+pub use binding::{Binding, Dpop};
+pub use delegation::{Actor, Delegation};
 pub use json_value::JsonValue;
+pub use step_up::StepUp;
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,6 +52,9 @@ pub struct Config {
     /// How paths are read.
     #[serde(default)]
     pub paths: Paths,
+    /// Proofs of possession (RFC 9449).
+    #[serde(default)]
+    pub dpop: Dpop,
     /// The cache of verified tokens. It saves work, never a decision: every request is authorized anew.
     #[serde(default)]
     pub token_cache: TokenCache,
@@ -61,18 +70,23 @@ pub struct Config {
 pub struct Issuer {
     /// The `iss` claim of its tokens, compared byte for byte (RFC 7519 §4.1.1).
     pub issuer: String,
+    /// What kind of tokens it issues, and so which further rules they are held to.
+    #[serde(default)]
+    pub profile: IssuerProfile,
     /// The audiences this gateway answers to: a token must name at least one of them in `aud`.
     pub audiences: Vec<String>,
     /// Where its public keys come from.
     pub keys: KeySource,
     /// Signature algorithms it may use, of `ES256`, `ES384`, `ES512`, `EdDSA`, `PS256`, `PS384`, `PS512`, `RS256`, `RS384` and
-    /// `RS512`. A key is only ever used with its own algorithm: the one its JWK names, or else one of its type.
-    #[serde(default = "default_algorithms")]
-    pub algorithms: Vec<String>,
-    /// Values of the `typ` header that are accepted, without regard to case or an `application/` prefix (RFC 8725 §3.11).
-    #[serde(default = "default_token_types")]
-    pub token_types: Vec<String>,
-    /// Whether a token without a `typ` header is accepted.
+    /// `RS512`. A key is only ever used with its own algorithm: the one its JWK names, or else one of its type. By default
+    /// `ES256`, `EdDSA` and `RS256`; with the profile `jwt_svid` all that its standard names, and never `EdDSA`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<Vec<String>>,
+    /// Values of the `typ` header that are accepted, without regard to case or an `application/` prefix (RFC 8725 §3.11). By
+    /// default `at+jwt` and `JWT`; only with the profile `jwt` something else can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_types: Option<Vec<String>>,
+    /// Whether a token without a `typ` header is accepted. Only with the profile `jwt`.
     #[serde(default)]
     pub allow_missing_type: bool,
     /// How far the issuer's clock may be from the gateway's, in seconds; at most 300.
@@ -81,17 +95,31 @@ pub struct Issuer {
     /// The longest life of a token, in seconds: from `iat` (or now, where it is absent) to `exp`.
     #[serde(default = "default_max_lifetime")]
     pub max_lifetime_seconds: u32,
+    /// The claim that must hold the SPIFFE ID of the workload that presents the token: a member's name, or a JSON Pointer that
+    /// starts with `/`, such as `client_id` or `/act/sub`. Without it, a token serves whoever has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload_claim: Option<String>,
     /// How its tokens become the Cedar principal.
     #[serde(default)]
     pub principal: Principal,
+    /// How its tokens say that one party acts for another. Without it, tokens with `act` are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegation: Option<Delegation>,
 }
 
-fn default_algorithms() -> Vec<String> {
-    ["ES256", "EdDSA", "RS256"].map(String::from).to_vec()
-}
-
-fn default_token_types() -> Vec<String> {
-    ["at+jwt", "JWT"].map(String::from).to_vec()
+/// A kind of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum IssuerProfile {
+    /// A JWT (RFC 7519), held to what the issuer's other fields say.
+    #[default]
+    Jwt,
+    /// An OAuth access token (RFC 9068): of type `at+jwt`, with `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`.
+    AccessToken,
+    /// A JWT-SVID (SPIFFE): `issuer` is the trust domain's SPIFFE ID, such as `spiffe://bank.example`, the token's `sub` is a
+    /// workload of that trust domain, and its header holds nothing but `alg`, `kid` and `typ`.
+    JwtSvid,
 }
 
 fn default_clock_skew() -> u32 {
@@ -261,6 +289,13 @@ pub struct Route {
     /// Attributes of the decision's `context` for this route, by name.
     #[serde(default)]
     pub context: Attributes,
+    /// How a token must be bound to its holder, one of these; a token without any such binding is refused. Where nothing is named,
+    /// tokens without a binding serve too. One that has a binding is always held to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binding: Vec<Binding>,
+    /// How the user behind the token must have logged in (RFC 9470).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<StepUp>,
 }
 
 impl Route {
@@ -438,11 +473,16 @@ pub struct TokenCache {
     pub entries: u32,
     /// How many bytes they may take at most.
     pub bytes: u32,
+    /// How many refused tokens a worker keeps at most, apart from the others, so that the same bad token costs little a second
+    /// time; 0 keeps none. Only refusals that no time and no other key would change are kept.
+    pub failure_entries: u32,
+    /// How long a refusal is kept, in seconds; at most 300.
+    pub failure_seconds: u32,
 }
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self { entries: 1_024, bytes: 1_048_576 }
+        Self { entries: 1_024, bytes: 1_048_576, failure_entries: 256, failure_seconds: 30 }
     }
 }
 

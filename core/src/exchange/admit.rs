@@ -1,6 +1,6 @@
 //! The first stage: which route the request takes, and which workload it comes from.
 
-use super::host;
+use crate::authority;
 use crate::config::Requirement;
 use crate::path::CanonicalPath;
 use crate::reason::Reason;
@@ -15,12 +15,12 @@ pub(super) struct Admitted<'a> {
     pub head: &'a RequestHead<'a>,
     pub method: &'a str,
     pub host: Cow<'a, str>,
+    pub port: Option<u16>,
     pub path: CanonicalPath<'a>,
     pub params: Params<'a, 'a>,
     pub route: &'a RouteSettings,
     pub workload: Option<SpiffeId>,
     /// SHA-256 of the caller's certificate in DER, where the host says it; nothing on a public route.
-    #[allow(dead_code, reason = "certificate-bound tokens read it")]
     pub certificate: Option<[u8; 32]>,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn admit<'a>(
         (Some(host), _) | (None, Some(host)) => text(Some(host))?,
         (None, None) => return Err(Reason::RequestHeaderInvalid),
     };
-    let host = host::canonical(host).ok_or(Reason::RequestHeaderInvalid)?;
+    let (host, port) = authority::canonical(host).ok_or(Reason::RequestHeaderInvalid)?;
     let found = match settings.router.find(method, &path) {
         RouteLookup::Found(found) => found,
         RouteLookup::MethodNotAllowed(_) => return Err(Reason::RequestMethodUnmatched),
@@ -69,7 +69,7 @@ pub(super) fn admit<'a>(
         Peer::Certificate { sha256, .. } if workload.is_some() => sha256,
         Peer::Certificate { .. } | Peer::Anonymous => None,
     };
-    Ok(Admitted { head, method, host, path, params: found.params, route, workload, certificate })
+    Ok(Admitted { head, method, host, port, path, params: found.params, route, workload, certificate })
 }
 
 fn text(value: Option<&[u8]>) -> Result<&str, Reason> {

@@ -4,6 +4,7 @@
 use super::admit::{Admitted, Seen};
 use super::authenticate::Authenticated;
 use super::authorize::Findings;
+use super::bind::Bound;
 use super::identify::Identified;
 use crate::decision::{DecisionId, DecisionIdText};
 use crate::json::Writer;
@@ -44,6 +45,11 @@ struct TokenRecord {
     subject: Option<Box<str>>,
     id: Option<Box<str>>,
     cached: bool,
+    client: Option<Box<str>>,
+    acr: Option<Box<str>>,
+    actors: Box<[Box<str>]>,
+    /// Nothing until it was proved.
+    binding: Option<&'static str>,
 }
 
 impl Record {
@@ -106,7 +112,7 @@ impl Record {
 
     /// Notes whose token was verified.
     pub(super) fn authenticated(&mut self, authenticated: &Authenticated, settings: &Settings) {
-        let Authenticated::Token(verified) = authenticated else { return };
+        let Authenticated::Token { verified, .. } = authenticated else { return };
         if !self.wanted {
             return;
         }
@@ -117,7 +123,20 @@ impl Record {
             subject: token.subject.clone(),
             id: token.id.clone(),
             cached: verified.cached(),
+            client: token.client.clone(),
+            acr: token.acr.clone(),
+            actors: token.actors.clone(),
+            binding: None,
         });
+    }
+
+    /// Notes that the token is presented by its holder.
+    pub(super) fn bound(&mut self, bound: &Bound) {
+        if let (Some(record), Authenticated::Token { verified, .. }) =
+            (&mut self.token, bound.authenticated())
+        {
+            record.binding = Some(verified.token().confirmation.as_str());
+        }
     }
 
     /// Notes the question that will be asked.
@@ -205,8 +224,24 @@ impl Record {
             if let Some(subject) = &token.subject {
                 line.name("subject").str(subject);
             }
+            if !token.actors.is_empty() {
+                line.name("actors").array(|actors| {
+                    for actor in &token.actors {
+                        actors.str(actor);
+                    }
+                });
+            }
+            if let Some(client) = &token.client {
+                line.name("client").str(client);
+            }
+            if let Some(acr) = &token.acr {
+                line.name("acr").str(acr);
+            }
             if let Some(id) = &token.id {
                 line.name("token_id").str(id);
+            }
+            if let Some(binding) = token.binding {
+                line.name("binding").str(binding);
             }
             line.name("token_cached").bool(token.cached);
         }

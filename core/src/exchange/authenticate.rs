@@ -12,10 +12,24 @@ use crate::token::{Refusal, Verified};
 
 /// Who asks, with the proof.
 pub(super) enum Authenticated {
-    /// The subject of a verified token.
-    Token(Verified),
+    /// A verified token, presented under this scheme.
+    Token {
+        /// The token.
+        verified: Verified,
+        /// How it was presented.
+        scheme: Scheme,
+    },
     /// The workload that was admitted.
     Workload,
+}
+
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// By itself (RFC 6750 §2.1).
+    Bearer,
+    /// With a proof of possession (RFC 9449 §7.1).
+    Dpop,
 }
 
 /// Demands the credential that the route's question names.
@@ -32,31 +46,35 @@ pub(super) fn authenticate(
         PrincipalSource::Workload if admitted.workload.is_some() => Ok(Authenticated::Workload),
         PrincipalSource::Workload => Err(Reason::TransportWorkloadMissing.into()),
         PrincipalSource::Token => {
-            let token = bearer(authorization)?;
-            gateway.verify(token, waited, now, count).map(Authenticated::Token).map_err(|refusal| {
-                match refusal {
-                    Refusal::Because(reason) => reason.into(),
-                    Refusal::Wait { issuer } => Stop::Wait { issuer },
-                }
-            })
+            let (scheme, token) = token(authorization)?;
+            match gateway.verify(token, waited, now, count) {
+                Ok(verified) => Ok(Authenticated::Token { verified, scheme }),
+                Err(Refusal::Because(reason)) => Err(reason.into()),
+                Err(Refusal::Wait { issuer }) => Err(Stop::Wait { issuer }),
+            }
         }
     }
 }
 
-/// The token of `Bearer <b64token>` (RFC 6750 §2.1): the scheme in any case (RFC 9110 §11.1), one space, no comma, no more.
-fn bearer(authorization: Option<&[u8]>) -> Result<&[u8], Reason> {
+/// Whether a request presents its token with a proof, so that a refusal can answer in the same scheme.
+pub(super) fn is_dpop(authorization: Option<&[u8]>) -> bool {
+    matches!(token(authorization), Ok((Scheme::Dpop, _)))
+}
+
+/// Scheme and token of `Bearer <token>` (RFC 6750 §2.1) or `DPoP <token>` (RFC 9449 §7.1): the scheme in any case (RFC 9110
+/// §11.1), one space, no comma, no more.
+fn token(authorization: Option<&[u8]>) -> Result<(Scheme, &[u8]), Reason> {
     let value = authorization.ok_or(Reason::TokenMissing)?;
     let (scheme, token) = match value.iter().position(|byte| *byte == b' ') {
         Some(at) => (value.get(..at).unwrap_or_default(), value.get(at + 1..).unwrap_or_default()),
         None => (value, &[][..]),
     };
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(Reason::TokenScheme);
-    }
-    if token.is_empty() {
-        return Err(Reason::TokenMissing);
-    }
-    Ok(token)
+    let scheme = match () {
+        () if scheme.eq_ignore_ascii_case(b"bearer") => Scheme::Bearer,
+        () if scheme.eq_ignore_ascii_case(b"dpop") => Scheme::Dpop,
+        () => return Err(Reason::TokenScheme),
+    };
+    if token.is_empty() { Err(Reason::TokenMissing) } else { Ok((scheme, token)) }
 }
 
 #[cfg(test)]
@@ -64,16 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_bearer_token_is_a_bearer_token() {
-        assert_eq!(bearer(Some(b"Bearer a.b.c")), Ok(&b"a.b.c"[..]));
-        assert_eq!(bearer(Some(b"bEARER a.b.c")), Ok(&b"a.b.c"[..]));
-        assert_eq!(bearer(None), Err(Reason::TokenMissing));
-        assert_eq!(bearer(Some(b"Bearer")), Err(Reason::TokenMissing));
-        assert_eq!(bearer(Some(b"Bearer ")), Err(Reason::TokenMissing));
-        assert_eq!(bearer(Some(b"Basic YQ==")), Err(Reason::TokenScheme));
-        assert_eq!(bearer(Some(b"")), Err(Reason::TokenScheme));
-        assert_eq!(bearer(Some(b"Bearera.b.c")), Err(Reason::TokenScheme));
+    fn a_scheme_is_followed_by_one_token() {
+        use Scheme::{Bearer, Dpop};
+        assert_eq!(token(Some(b"Bearer a.b.c")), Ok((Bearer, &b"a.b.c"[..])));
+        assert_eq!(token(Some(b"bEARER a.b.c")), Ok((Bearer, &b"a.b.c"[..])));
+        assert_eq!(token(Some(b"DPoP a.b.c")), Ok((Dpop, &b"a.b.c"[..])));
+        assert_eq!(token(None), Err(Reason::TokenMissing));
+        assert_eq!(token(Some(b"Bearer")), Err(Reason::TokenMissing));
+        assert_eq!(token(Some(b"Bearer ")), Err(Reason::TokenMissing));
+        assert_eq!(token(Some(b"DPoP ")), Err(Reason::TokenMissing));
+        assert_eq!(token(Some(b"Basic YQ==")), Err(Reason::TokenScheme));
+        assert_eq!(token(Some(b"")), Err(Reason::TokenScheme));
+        assert_eq!(token(Some(b"Bearera.b.c")), Err(Reason::TokenScheme));
         // More spaces, a comma or a second credential end up in the token, where strict base64url refuses them.
-        assert_eq!(bearer(Some(b"Bearer  a")), Ok(&b" a"[..]));
+        assert_eq!(token(Some(b"Bearer  a")), Ok((Bearer, &b" a"[..])));
     }
 }

@@ -1,11 +1,13 @@
 //! The fourth stage: the policies decide, and only here a permit is made.
 
-use super::Denial;
 use super::identify::{Identified, Principal};
+use super::{Advice, Denial};
 use crate::metrics::Observer;
-use crate::policy::{Effect, ErrorKind, Image, Outcome, Request, Ruling, evaluate};
+use crate::policy::{Effect, Entity, ErrorKind, Image, Outcome, Request, Ruling, evaluate};
 use crate::reason::Reason;
-use crate::settings::{Question, RouteSettings};
+use crate::settings::{Question, RouteSettings, Settings};
+use crate::step_up::Demand;
+use crate::time::Timestamp;
 use crate::token::Verified;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -70,21 +72,37 @@ impl Findings {
 pub(super) fn authorize(
     identified: Identified,
     question: &Question,
-    image: &Image,
+    settings: &Settings,
     findings: &mut Findings,
     observer: &mut dyn Observer,
+    now: Timestamp,
 ) -> Result<Permit, Denial> {
+    let image = &settings.image;
     let principal = identified.principal.entity();
     // The schema does not let principals of this type ask: no policy was written for them.
     if !question.principal_types.iter().any(|ty| **ty == *principal.uid.ty()) {
         return Err(Reason::PolicyNotPermitted.into());
     }
+    let behalf =
+        identified.principal.verified().and_then(|verified| verified.token().on_behalf_of.as_deref());
+    let with_subject: [&Entity; 3];
+    let without: [&Entity; 2];
+    let entities: &[&Entity] = match behalf {
+        Some(subject) => {
+            with_subject = [principal, &identified.resource, subject];
+            &with_subject
+        }
+        None => {
+            without = [principal, &identified.resource];
+            &without
+        }
+    };
     let request = Request {
         principal: &principal.uid,
         action: &question.action,
         resource: &identified.resource.uid,
         context: &identified.context,
-        entities: &[principal, &identified.resource],
+        entities,
     };
     observer.asking(&request);
     let outcome = evaluate(image, &request);
@@ -92,14 +110,51 @@ pub(super) fn authorize(
     if findings.wanted || ruling != Ruling::Permitted {
         note(&outcome, image, findings);
     }
+    let step_up = step_up(&outcome, ruling, &identified, question, settings, now);
     let reason = match ruling {
-        Ruling::Permitted => return Ok(Permit::assertion(identified)),
-        Ruling::Forbidden => Reason::PolicyForbidden,
+        Ruling::Permitted if step_up.is_none() => return Ok(Permit::assertion(identified)),
+        Ruling::Permitted | Ruling::Forbidden if step_up.is_some() => Reason::PolicyStepUp,
+        Ruling::Permitted | Ruling::Forbidden => Reason::PolicyForbidden,
         Ruling::ForbidErrored | Ruling::NotPermitted if ran_out(&outcome) => Reason::PolicyLimit,
         Ruling::ForbidErrored => Reason::PolicyForbidError,
         Ruling::NotPermitted => Reason::PolicyNotPermitted,
     };
-    Err(Denial { reason, policies: findings.policies.clone() })
+    if findings.policies.is_empty() {
+        note(&outcome, image, findings);
+    }
+    let advice = step_up.map_or(Advice::None, |demand| Advice::StepUp(demand.parameters()));
+    Err(Denial { reason, policies: findings.policies.clone(), advice })
+}
+
+/// What stands between the user's login and what was decided: the route's demand on a request that policies permit, that of the
+/// policies if each one that permits has one, or that of the policies that forbid if each has one. Nothing where the login
+/// satisfies it: stepping up would not help.
+fn step_up<'s>(
+    outcome: &Outcome,
+    ruling: Ruling,
+    identified: &Identified,
+    question: &'s Question,
+    settings: &'s Settings,
+    now: Timestamp,
+) -> Option<&'s Demand> {
+    let token = identified.principal.verified().map(Verified::token);
+    let unmet = |demand: &&Demand| !demand.satisfied(token, now);
+    let of_route = question.step_up.as_ref().filter(unmet);
+    if matches!(ruling, Ruling::ForbidErrored | Ruling::NotPermitted) {
+        return None;
+    }
+    if ruling == Ruling::Permitted && of_route.is_some() {
+        return of_route;
+    }
+    if settings.step_ups.is_empty() {
+        return None;
+    }
+    let mut first = None;
+    for policy in outcome.determining().iter() {
+        let demand = settings.step_ups.get(&policy).filter(unmet)?;
+        first.get_or_insert(demand);
+    }
+    first
 }
 
 /// Whether a policy took more steps than any may.

@@ -25,6 +25,10 @@ pub(super) fn edits(
     if !(settings.forward.authorization && verified) && admitted.head.single("authorization") != Ok(None) {
         edits.remove.push((*b"authorization").into());
     }
+    // A proof is for this gateway alone.
+    if admitted.head.names_among(&["dpop"]).next().is_some() {
+        edits.remove.push((*b"dpop").into());
+    }
     let names = &settings.header_names;
     let mut add = |name: &Rc<str>, value: String| edits.add.push((Rc::clone(name), value));
     add(&names.decision_id, String::from(id.as_str()));
@@ -40,6 +44,13 @@ pub(super) fn edits(
         if let Some(subject) = &token.subject {
             add(&names.subject, escape(subject));
         }
+    }
+    if let Some(verified) = identified.principal.verified()
+        && !verified.token().actors.is_empty()
+    {
+        // Between two ids stands a comma, which no id can hold.
+        let ids = verified.token().actors.iter().map(|id| escape(id).replace(',', "%2C"));
+        add(&names.actors, ids.collect::<Vec<_>>().join(","));
     }
     if let Some(workload) = &admitted.workload {
         add(&names.workload, escape(workload.as_str()));

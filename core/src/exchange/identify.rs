@@ -2,8 +2,9 @@
 
 use super::admit::Admitted;
 use super::authenticate::Authenticated;
+use super::bind::Bound;
 use crate::attribute;
-use crate::config::{RequestField, WorkloadField};
+use crate::config::{RequestField, TokenField, WorkloadField};
 use crate::policy::{Datetime, Entity, EntityUid, Record, Value};
 use crate::reason::Reason;
 use crate::settings::{IdPart, Mapping, Question, Settings, Source};
@@ -40,16 +41,16 @@ impl Principal {
 /// Builds the question's parts; consumes the proof of who asks.
 pub(super) fn identify(
     admitted: &Admitted<'_>,
-    authenticated: Authenticated,
+    bound: Bound,
     question: &Question,
     settings: &Settings,
     now: Timestamp,
 ) -> Result<Identified, Reason> {
-    let principal = match authenticated {
-        Authenticated::Token(verified) if verified.token().principal_incomplete => {
+    let principal = match bound.into_authenticated() {
+        Authenticated::Token { verified, .. } if verified.token().principal_incomplete => {
             return Err(Reason::PolicyAttribute);
         }
-        Authenticated::Token(verified) => Principal::Token(verified),
+        Authenticated::Token { verified, .. } => Principal::Token(verified),
         Authenticated::Workload => {
             let id = admitted.workload.as_ref().ok_or(Reason::TransportWorkloadMissing)?;
             Principal::Workload(Entity::new(EntityUid::new(settings.workload_type.clone(), id.as_str())))
@@ -61,8 +62,9 @@ pub(super) fn identify(
         Principal::Token(verified) => Some(verified),
         Principal::Workload(_) => None,
     };
-    resource.attributes = record(&question.resource, admitted, token, now)?;
-    let context = record(&question.context, admitted, token, now)?;
+    let known = Known { admitted, token, settings, now };
+    resource.attributes = record(&question.resource, &known)?;
+    let context = record(&question.context, &known)?;
     Ok(Identified { principal, resource, context })
 }
 
@@ -77,15 +79,18 @@ fn resource_id(admitted: &Admitted<'_>, question: &Question) -> Result<String, R
     Ok(id)
 }
 
-fn record(
-    mappings: &[Mapping],
-    admitted: &Admitted<'_>,
-    token: Option<&Verified>,
+/// What attributes are taken from.
+struct Known<'a> {
+    admitted: &'a Admitted<'a>,
+    token: Option<&'a Verified>,
+    settings: &'a Settings,
     now: Timestamp,
-) -> Result<Record, Reason> {
+}
+
+fn record(mappings: &[Mapping], known: &Known<'_>) -> Result<Record, Reason> {
     let mut record = Record::new();
     for mapping in mappings {
-        match value(mapping, admitted, token, now)? {
+        match value(mapping, known)? {
             Some(value) => {
                 record.insert(mapping.name.clone(), value);
             }
@@ -97,12 +102,8 @@ fn record(
 }
 
 /// The value of one attribute; nothing where its source yields none.
-fn value(
-    mapping: &Mapping,
-    admitted: &Admitted<'_>,
-    token: Option<&Verified>,
-    now: Timestamp,
-) -> Result<Option<Value>, Reason> {
+fn value(mapping: &Mapping, known: &Known<'_>) -> Result<Option<Value>, Reason> {
+    let Known { admitted, token, now, .. } = *known;
     let typed = |text: Cow<'_, str>, fault: Reason| {
         attribute::from_text(&text, &mapping.ty).map(Some).map_err(|_| fault)
     };
@@ -113,6 +114,7 @@ fn value(
             Some(ClaimSlot::Invalid) => Err(Reason::TokenClaims),
             Some(ClaimSlot::Absent) | None => Ok(None),
         },
+        Source::Token(field) => Ok(token.and_then(|verified| token_field(*field, mapping, verified, known))),
         Source::Path(name) => match admitted.params.get(name) {
             Some(text) => typed(text, Reason::RequestPathInvalid),
             None => Ok(None),
@@ -137,6 +139,34 @@ fn value(
             (WorkloadField::Entity | WorkloadField::Id, _) => Value::from(id.as_str()),
             (WorkloadField::TrustDomain, _) => Value::from(id.trust_domain()),
         })),
+    }
+}
+
+fn token_field(
+    field: TokenField,
+    mapping: &Mapping,
+    verified: &Verified,
+    known: &Known<'_>,
+) -> Option<Value> {
+    let token = verified.token();
+    let entity = |uid: &EntityUid| match &mapping.ty {
+        attribute::AttributeType::Entity(ty) if **ty == *uid.ty() => Some(Value::Entity(uid.clone())),
+        // Another type than the attribute's: who it is cannot be said.
+        attribute::AttributeType::Entity(_) => None,
+        _ => Some(Value::from(uid.id())),
+    };
+    match field {
+        TokenField::Subject => entity(&verified.subject().uid),
+        TokenField::Actor => token.on_behalf_of.is_some().then(|| entity(&token.principal.uid)).flatten(),
+        TokenField::Actors => Some(Value::set(token.actors.iter().map(|id| Value::from(&**id)))),
+        TokenField::Depth => i64::try_from(token.actors.len()).ok().map(Value::Long),
+        TokenField::Binding => Some(Value::from(token.confirmation.as_str())),
+        TokenField::Issuer => {
+            known.settings.issuers.get(token.issuer).map(|issuer| Value::from(&*issuer.name))
+        }
+        TokenField::Client => token.client.as_deref().map(Value::from),
+        TokenField::Acr => token.acr.as_deref().map(Value::from),
+        TokenField::AuthAge => token.auth_time.map(|time| Value::Long(known.now.since(time).as_secs())),
     }
 }
 

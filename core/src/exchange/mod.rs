@@ -4,22 +4,22 @@
 //! consumes the proof of the stage before it, and only a [`Permit`] releases the request:
 //!
 //! ```text
-//! admit ─ Admitted ─> authenticate ─ Verified ─> identify ─ Identified ─> authorize ─ Permit ─> release
+//! admit ─ Admitted ─> authenticate ─ Verified ─> bind ─ Bound ─> identify ─ Identified ─> authorize ─ Permit ─> release
 //! ```
 
 mod admit;
 mod audit;
 mod authenticate;
 mod authorize;
+mod bind;
 mod effect;
 mod forward;
-mod host;
 mod identify;
 
 pub use authorize::Permit;
 pub use effect::{Effect, Event, Flow, HeaderEdits};
 
-use crate::config;
+use crate::config::{self, Binding};
 use crate::decision::DecisionIds;
 use crate::gateway::{ExchangeId, Gateway};
 use crate::metrics::{Counter, Observer, Stage};
@@ -41,6 +41,8 @@ pub struct Exchange {
     effects: VecDeque<Effect>,
     /// What the audit line says; there from the request's headers on.
     record: Option<Record>,
+    /// Whether a refusal answers in the scheme `DPoP`.
+    dpop: bool,
 }
 
 enum State {
@@ -70,11 +72,21 @@ enum Stop {
 struct Denial {
     reason: Reason,
     policies: Vec<String>,
+    advice: Advice,
+}
+
+/// What a client is told beyond the reason, so that it can mend its request.
+enum Advice {
+    None,
+    /// A nonce for its proofs.
+    Nonce(String),
+    /// How to log in, as parameters of the challenge.
+    StepUp(String),
 }
 
 impl From<Reason> for Denial {
     fn from(reason: Reason) -> Self {
-        Self { reason, policies: Vec::new() }
+        Self { reason, policies: Vec::new(), advice: Advice::None }
     }
 }
 
@@ -87,7 +99,7 @@ impl<D: Into<Denial>> From<D> for Stop {
 impl Exchange {
     /// An exchange of which nothing is known yet; `id` is how the gateway wakes it.
     pub fn new(id: ExchangeId) -> Self {
-        Self { id, state: State::Fresh, effects: VecDeque::new(), record: None }
+        Self { id, state: State::Fresh, effects: VecDeque::new(), record: None, dpop: false }
     }
 
     /// Takes an event. Without a gateway every request is refused.
@@ -170,7 +182,10 @@ impl Exchange {
                 self.audit(None, Some(&settings));
                 self.state = State::Released { _proof: permit };
             }
-            Err(Stop::Refuse(denial)) => self.refuse(denial, Some(&settings)),
+            Err(Stop::Refuse(denial)) => {
+                let denial = with_nonce(denial, gateway, now);
+                self.refuse(denial, Some(&settings));
+            }
             Err(Stop::Wait { issuer }) if gateway.wait(self.id, issuer, OwnedHead::size(head), now) => {
                 self.effects.push_back(Effect::Count(Counter::Held));
                 self.state = State::Held { head: OwnedHead::new(head) };
@@ -200,6 +215,7 @@ impl Exchange {
         observer.stage_done(Stage::Admit);
         let admitted = admitted?;
         record.admitted(&admitted);
+        self.dpop = is_dpop(&admitted);
 
         let permit = match &admitted.route.question {
             None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
@@ -207,16 +223,20 @@ impl Exchange {
                 let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
                 let authenticated =
                     authenticate::authenticate(&admitted, question, waited, gateway, count, now);
+                let bound = authenticated.and_then(|authenticated| {
+                    record.authenticated(&authenticated, settings);
+                    Ok(bind::bind(&admitted, authenticated, question, settings, gateway, count, now)?)
+                });
                 observer.stage_done(Stage::Authenticate);
-                let authenticated = authenticated?;
-                record.authenticated(&authenticated, settings);
-                let identified = identify::identify(&admitted, authenticated, question, settings, now);
+                let bound = bound?;
+                record.bound(&bound);
+                let identified = identify::identify(&admitted, bound, question, settings, now);
                 observer.stage_done(Stage::Identify);
                 let identified = identified?;
                 record.identified(&identified, question);
                 let mut findings = authorize::Findings::new(record.wanted());
                 let permit =
-                    authorize::authorize(identified, question, &settings.image, &mut findings, observer);
+                    authorize::authorize(identified, question, settings, &mut findings, observer, now);
                 observer.stage_done(Stage::Authorize);
                 record.found(findings);
                 permit?
@@ -235,7 +255,20 @@ impl Exchange {
                 true => denial.policies.iter().map(String::as_str).collect(),
                 false => Vec::new(),
             };
-            self.effects.push_back(Effect::Reply(refusal::reply(denial.reason, record.id(), &shown, config)));
+            let challenge = refusal::Challenger {
+                realm: &config.realm,
+                dpop: self.dpop,
+                proof_algorithms: settings.map_or("", |settings| &settings.dpop.names),
+                step_up: match &denial.advice {
+                    Advice::StepUp(parameters) => parameters,
+                    Advice::Nonce(_) | Advice::None => "",
+                },
+            };
+            let mut reply = refusal::reply(denial.reason, record.id(), &shown, &config.type_base, &challenge);
+            if let Advice::Nonce(nonce) = denial.advice {
+                reply.headers.push(("dpop-nonce", nonce));
+            }
+            self.effects.push_back(Effect::Reply(reply));
         }
         self.close(denial.reason, settings);
     }
@@ -258,5 +291,24 @@ impl Exchange {
             self.record = Some(Record::begin(DecisionIds::new(u64::from(self.id)).next(now), now, true));
             self.refuse(Reason::SystemNotConfigured.into(), None);
         }
+    }
+}
+
+/// Whether the client speaks DPoP, or must.
+fn is_dpop(admitted: &admit::Admitted<'_>) -> bool {
+    let authorization = admitted.head.single("authorization").unwrap_or_default();
+    let demanded =
+        admitted.route.question.as_ref().is_some_and(|question| *question.binding == [Binding::Dpop]);
+    demanded || authenticate::is_dpop(authorization)
+}
+
+/// A nonce for who lacks one (RFC 9449 §9).
+fn with_nonce(denial: Denial, gateway: &mut Gateway, now: Timestamp) -> Denial {
+    if denial.reason != Reason::BindingDpopNonce {
+        return denial;
+    }
+    match gateway.nonce(now) {
+        Ok(nonce) => Denial { advice: Advice::Nonce(nonce), ..denial },
+        Err(reason) => reason.into(),
     }
 }

@@ -32,6 +32,8 @@ pub struct Header {
     pub typ: Option<String>,
     /// `cty`, as written
     pub cty: Option<String>,
+    /// Whether there are members beside `alg`, `kid`, `typ` and `cty`. They have no meaning here.
+    pub has_others: bool,
 }
 
 /// Why a text is no acceptable compact JWS.
@@ -92,10 +94,7 @@ impl<'a> Jws<'a> {
         }
         let [header, payload, signature, signing_input] = segments(token)?;
 
-        let header = base64url::decode(header).map_err(JwsError::HeaderEncoding)?;
-        let limits = json::Limits { max_bytes: header.len(), ..json::Limits::TOKEN };
-        let header = json::parse(&header, &limits).map_err(JwsError::HeaderJson)?;
-        let header = Header::read(header.as_object().ok_or(JwsError::HeaderNotObject)?)?;
+        let header = Header::parse(header, Header::read)??;
 
         let payload = base64url::decode(payload).map_err(JwsError::PayloadEncoding)?;
         if signature.is_empty() {
@@ -107,7 +106,7 @@ impl<'a> Jws<'a> {
 }
 
 /// Header, payload and signature as encoded, and what was signed.
-fn segments(token: &[u8]) -> Result<[&[u8]; 4], JwsError> {
+pub(crate) fn segments(token: &[u8]) -> Result<[&[u8]; 4], JwsError> {
     let mut parts = token.splitn(6, |&byte| byte == b'.');
     match (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(header), Some(payload), Some(signature), None, None, None) => {
@@ -119,8 +118,26 @@ fn segments(token: &[u8]) -> Result<[&[u8]; 4], JwsError> {
     }
 }
 
+/// Whether a media type is `name` (RFC 7515 §4.1.9): compared without regard to case, and without its optional `application/`.
+pub(crate) fn is_type(typ: &str, name: &str) -> bool {
+    let bare = match typ.get(..12) {
+        Some(prefix) if prefix.eq_ignore_ascii_case("application/") => typ.get(12..).unwrap_or_default(),
+        _ => typ,
+    };
+    name.eq_ignore_ascii_case(bare)
+}
+
 impl Header {
-    fn read(object: &Object<'_>) -> Result<Self, JwsError> {
+    /// Takes an encoded header apart for `read`.
+    pub(crate) fn parse<T>(encoded: &[u8], read: impl FnOnce(&Object<'_>) -> T) -> Result<T, JwsError> {
+        let header = base64url::decode(encoded).map_err(JwsError::HeaderEncoding)?;
+        let limits = json::Limits { max_bytes: header.len(), ..json::Limits::TOKEN };
+        let header = json::parse(&header, &limits).map_err(JwsError::HeaderJson)?;
+        Ok(read(header.as_object().ok_or(JwsError::HeaderNotObject)?))
+    }
+
+    /// Reads the members of a protected header.
+    pub fn read(object: &Object<'_>) -> Result<Self, JwsError> {
         let text = |member: &'static str| match object.get(member) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(String::from(&**text))),
@@ -135,7 +152,15 @@ impl Header {
                 false => JwsError::CritMalformed,
             });
         }
-        Ok(Self { algorithm: algorithm(object)?, kid: text("kid")?, typ: text("typ")?, cty: text("cty")? })
+        let known = ["alg", "kid", "typ", "cty"];
+        let has_others = object.members().iter().any(|member| !known.contains(&&*member.name));
+        Ok(Self {
+            algorithm: algorithm(object)?,
+            kid: text("kid")?,
+            typ: text("typ")?,
+            cty: text("cty")?,
+            has_others,
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! JOSE: signed tokens in the compact form, and the keys that verify them.
 //!
 //! Parsing says what a token claims about itself; nothing here trusts it. The header members that bring a key or the address of
-//! one (`jwk`, `jku`, `x5u`, `x5c`, `x5t`) are never read: keys come from the configuration alone.
+//! one (`jwk`, `jku`, `x5u`, `x5c`, `x5t`) are never read of a token: its keys come from the configuration alone.
 
 mod jwk;
 mod jwks;
@@ -13,3 +13,4 @@ mod tests;
 pub use jwk::{Jwk, JwkError};
 pub use jwks::{Candidates, JwkSet, JwksError, JwksLimits, KeyLookup};
 pub use jws::{Header, Jws, JwsError};
+pub(crate) use jws::{is_type, segments};

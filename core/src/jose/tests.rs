@@ -124,7 +124,8 @@ fn jws_parts() {
             algorithm: Algorithm::Es256,
             kid: Some("k1".into()),
             typ: Some("at+jwt".into()),
-            cty: Some("x".into())
+            cty: Some("x".into()),
+            has_others: true,
         }
     );
     assert_eq!(jws.payload, b"pay");

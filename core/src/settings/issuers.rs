@@ -2,14 +2,15 @@
 
 use super::schema::SchemaView;
 use super::{
-    ConfigError, IssuerSettings, KeySettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
-    RoleSettings,
+    ConfigError, DelegationSettings, IssuerSettings, KeySettings, PrincipalAttribute, PrincipalSettings,
+    PrincipalSource, RoleSettings,
 };
 use crate::attribute;
-use crate::config::{self, AttributeSource, JsonValue};
+use crate::config::{self, AttributeSource, IssuerProfile, JsonValue};
 use crate::crypto::Algorithm;
 use crate::jose::{JwkSet, JwksLimits};
 use crate::keys::Freshness;
+use crate::spiffe;
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
@@ -22,6 +23,7 @@ const MAX_SKEW_SECONDS: u32 = 300;
 const MAX_LIFETIME_SECONDS: u32 = 86_400 * 366;
 const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
 const MAX_FRESHNESS_SECONDS: u32 = 86_400 * 7;
+const MAX_ACTORS: u32 = 8;
 
 /// Checks and prepares all issuers.
 pub(super) fn prepare(
@@ -50,44 +52,117 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
     if issuer.audiences.is_empty() || issuer.audiences.iter().any(String::is_empty) {
         return Err(ConfigError::at("audiences", "expected at least one audience, and none of them empty"));
     }
-    let algorithms = issuer
-        .algorithms
-        .iter()
-        .enumerate()
-        .map(|(index, name)| {
-            Algorithm::from_name(name).ok_or_else(|| {
-                ConfigError::at(
-                    format!("algorithms[{index}]"),
-                    format!("expected {}, found `{name}`", Algorithm::names()),
-                )
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    if algorithms.is_empty() {
-        return Err(ConfigError::at(
-            "algorithms",
-            format!("expected at least one of {}", Algorithm::names()),
-        ));
+    let algorithms = issuer_algorithms(issuer)?;
+    let (token_types, allow_missing_type) = token_types(issuer)?;
+    if issuer.profile == IssuerProfile::JwtSvid {
+        let domain = issuer.issuer.strip_prefix("spiffe://");
+        if domain.is_none_or(|domain| spiffe::check_trust_domain(domain.as_bytes()).is_err()) {
+            let message = format!(
+                "expected a trust domain's SPIFFE ID such as `spiffe://bank.example`, found `{}`",
+                issuer.issuer
+            );
+            return Err(ConfigError::at("issuer", message));
+        }
     }
-    if issuer.token_types.is_empty() && !issuer.allow_missing_type {
-        return Err(ConfigError::at(
-            "token_types",
-            "expected at least one type, or `allow_missing_type: true`",
-        ));
-    }
+    let workload_claim =
+        issuer.workload_claim.as_deref().map(|path| claim("workload_claim", path)).transpose()?;
     let clock_skew = bounded("clock_skew_seconds", issuer.clock_skew_seconds, 0, MAX_SKEW_SECONDS)?;
     let max_lifetime = bounded("max_lifetime_seconds", issuer.max_lifetime_seconds, 1, MAX_LIFETIME_SECONDS)?;
     Ok(IssuerSettings {
         name: issuer.issuer.clone().into(),
+        profile: issuer.profile,
         audiences: issuer.audiences.clone(),
         keys: keys(&issuer.keys).map_err(|error| error.within("keys"))?,
         algorithms,
-        token_types: issuer.token_types.clone(),
-        allow_missing_type: issuer.allow_missing_type,
+        token_types,
+        allow_missing_type,
         clock_skew: Span::from_secs(clock_skew),
         max_lifetime: Span::from_secs(max_lifetime),
+        workload_claim,
         principal: principal(&issuer.principal, schema).map_err(|error| error.within("principal"))?,
+        delegation: issuer
+            .delegation
+            .as_ref()
+            .map(|delegation| self::delegation(delegation, schema))
+            .transpose()
+            .map_err(|error| error.within("delegation"))?,
     })
+}
+
+/// The algorithms of a list.
+pub(super) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, ConfigError> {
+    let one = |(index, name): (usize, &String)| {
+        Algorithm::from_name(name).ok_or_else(|| {
+            ConfigError::at(
+                format!("algorithms[{index}]"),
+                format!("expected {}, found `{name}`", Algorithm::names()),
+            )
+        })
+    };
+    match names {
+        [] => Err(ConfigError::at("algorithms", format!("expected at least one of {}", Algorithm::names()))),
+        names => names.iter().enumerate().map(one).collect(),
+    }
+}
+
+fn issuer_algorithms(issuer: &config::Issuer) -> Result<Vec<Algorithm>, ConfigError> {
+    let Some(names) = &issuer.algorithms else {
+        return Ok(match issuer.profile {
+            IssuerProfile::Jwt | IssuerProfile::AccessToken => {
+                [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256].to_vec()
+            }
+            IssuerProfile::JwtSvid => {
+                Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::EdDsa).collect()
+            }
+        });
+    };
+    let algorithms = algorithms(names)?;
+    // JWT-SVID §2.1 lists those of RSA and ECDSA alone.
+    match algorithms.iter().position(|algorithm| *algorithm == Algorithm::EdDsa) {
+        Some(index) if issuer.profile == IssuerProfile::JwtSvid => Err(ConfigError::at(
+            format!("algorithms[{index}]"),
+            "expected an algorithm of RSA or ECDSA for JWT-SVIDs, found `EdDSA`",
+        )),
+        Some(_) | None => Ok(algorithms),
+    }
+}
+
+/// The accepted values of `typ`, and whether it may be absent.
+fn token_types(issuer: &config::Issuer) -> Result<(Vec<String>, bool), ConfigError> {
+    let list = |types: &[&str]| types.iter().map(|typ| String::from(*typ)).collect();
+    let said = issuer.token_types.is_some() || issuer.allow_missing_type;
+    match (issuer.profile, &issuer.token_types) {
+        (IssuerProfile::AccessToken | IssuerProfile::JwtSvid, _) if said => Err(ConfigError::at(
+            "token_types",
+            "expected neither `token_types` nor `allow_missing_type` beside a `profile` that says which types there are",
+        )),
+        // RFC 9068 §2.1, JWT-SVID §2.3.
+        (IssuerProfile::AccessToken, _) => Ok((list(&["at+jwt"]), false)),
+        (IssuerProfile::JwtSvid, _) => Ok((list(&["JWT", "JOSE"]), true)),
+        (IssuerProfile::Jwt, None) => Ok((list(&["at+jwt", "JWT"]), issuer.allow_missing_type)),
+        (IssuerProfile::Jwt, Some(types)) if types.is_empty() && !issuer.allow_missing_type => {
+            Err(ConfigError::at("token_types", "expected at least one type, or `allow_missing_type: true`"))
+        }
+        (IssuerProfile::Jwt, Some(types)) => Ok((types.clone(), issuer.allow_missing_type)),
+    }
+}
+
+fn delegation(
+    delegation: &config::Delegation,
+    schema: &SchemaView<'_>,
+) -> Result<DelegationSettings, ConfigError> {
+    let max_depth = bounded("max_depth", delegation.max_depth, 1, MAX_ACTORS)?;
+    Ok(DelegationSettings {
+        actor: principal(&config::Principal::from(&delegation.actor), schema)
+            .map_err(|error| error.within("actor"))?,
+        max_depth: usize::try_from(max_depth).unwrap_or(1),
+        required: delegation.required,
+    })
+}
+
+fn claim(field: &str, text: &str) -> Result<ClaimPath, ConfigError> {
+    ClaimPath::parse(text)
+        .map_err(|expected| ConfigError::at(field, format!("expected {expected}, found `{text}`")))
 }
 
 /// A number within its bounds, as an integer of the core's time types.
@@ -166,10 +241,6 @@ fn principal(
     principal: &config::Principal,
     schema: &SchemaView<'_>,
 ) -> Result<PrincipalSettings, ConfigError> {
-    let claim = |field: &str, text: &str| {
-        ClaimPath::parse(text)
-            .map_err(|expected| ConfigError::at(field, format!("expected {expected}, found `{text}`")))
-    };
     let Some(shape) = schema.entity_shape(&principal.entity_type) else {
         let message =
             format!("expected an entity type that the schema declares, found `{}`", principal.entity_type);
@@ -206,6 +277,7 @@ fn principal(
             | AttributeSource::Query(_)
             | AttributeSource::Header(_)
             | AttributeSource::Request(_)
+            | AttributeSource::Token(_)
             | AttributeSource::Workload(_) => {
                 return Err(ConfigError::at(
                     place,

@@ -1,28 +1,33 @@
 //! The configuration, checked as a whole and prepared for the request path.
 
+mod dpop;
 mod error;
 mod issuers;
 mod routes;
 mod schema;
 
+pub use dpop::DpopSettings;
 pub use error::ConfigError;
 
 use crate::attribute::AttributeType;
 use crate::base64url;
 use crate::config::{
-    self, Config, JsonValue, PrincipalSource as Decider, RequestField, Requirement, WorkloadField,
+    self, Binding, Config, IssuerProfile, JsonValue, PrincipalSource as Decider, RequestField, Requirement,
+    TokenField, WorkloadField,
 };
 use crate::crypto::Algorithm;
 use crate::jose::JwkSet;
 use crate::json;
 use crate::keys::Freshness;
 use crate::path::PathOptions;
-use crate::policy::{EntityUid, Image, Value};
+use crate::policy::{EntityUid, Image, PolicyIndex, Value};
 use crate::route::Router;
 use crate::spiffe;
+use crate::step_up::Demand;
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -35,6 +40,7 @@ const MAX_BOUND_BYTES: u32 = 65_536;
 const MAX_CACHE_ENTRIES: u32 = 1_048_576;
 const MAX_CACHE_BYTES: u32 = 268_435_456;
 const MAX_PENDING_BYTES: u32 = 67_108_864;
+const MAX_FAILURE_SECONDS: u32 = 300;
 
 /// Everything that requests are judged by.
 pub struct Settings {
@@ -54,8 +60,12 @@ pub struct Settings {
     pub paths: PathOptions,
     /// Bounds.
     pub limits: LimitSettings,
+    /// What a proof of possession must look like.
+    pub dpop: DpopSettings,
     /// The cache of verified tokens.
     pub token_cache: config::TokenCache,
+    /// How long a refusal is kept.
+    pub failure_life: Span,
     /// What goes upstream.
     pub forward: config::Forward,
     /// The names of the headers that carry it.
@@ -66,6 +76,8 @@ pub struct Settings {
     pub audit: config::Audit,
     /// The policies.
     pub image: Image,
+    /// How a user must have logged in for a policy's word to count, by the policy's index (the annotation `@step_up`).
+    pub step_ups: BTreeMap<PolicyIndex, Demand>,
     /// The image's digest, as `sha256:` with 64 hex digits.
     pub image_digest: Box<str>,
 }
@@ -82,6 +94,8 @@ pub struct HeaderNames {
     pub issuer: Rc<str>,
     /// `sub`.
     pub subject: Rc<str>,
+    /// The ids of those who act for the subject, the outermost first.
+    pub actors: Rc<str>,
     /// The calling workload's SPIFFE ID.
     pub workload: Rc<str>,
     /// Attributes of the principal, each with its header.
@@ -100,6 +114,7 @@ impl HeaderNames {
             principal: name("principal"),
             issuer: name("issuer"),
             subject: name("subject"),
+            actors: name("actors"),
             workload: name("workload"),
             attributes: forward.attributes.iter().map(attribute).collect(),
         }
@@ -119,8 +134,10 @@ pub struct LimitSettings {
 
 /// A trusted issuer.
 pub struct IssuerSettings {
-    /// `iss`.
+    /// `iss`; the trust domain's SPIFFE ID where it issues JWT-SVIDs.
     pub name: Box<str>,
+    /// What kind of tokens it issues.
+    pub profile: IssuerProfile,
     /// The values of `aud` that mean us.
     pub audiences: Vec<String>,
     /// Where its keys come from.
@@ -135,8 +152,32 @@ pub struct IssuerSettings {
     pub clock_skew: Span,
     /// The longest life of a token.
     pub max_lifetime: Span,
+    /// The claim that names the workload that may present a token.
+    pub workload_claim: Option<ClaimPath>,
     /// How its tokens become a principal.
     pub principal: PrincipalSettings,
+    /// How its tokens say that one party acts for another.
+    pub delegation: Option<DelegationSettings>,
+}
+
+impl IssuerSettings {
+    /// The trust domain whose JWT-SVIDs it issues.
+    pub fn trust_domain(&self) -> Option<&str> {
+        match self.profile {
+            IssuerProfile::JwtSvid => self.name.strip_prefix("spiffe://"),
+            IssuerProfile::Jwt | IssuerProfile::AccessToken => None,
+        }
+    }
+}
+
+/// How tokens say that one party acts for another.
+pub struct DelegationSettings {
+    /// How the outermost actor becomes the principal.
+    pub actor: PrincipalSettings,
+    /// How many actors a token may name.
+    pub max_depth: usize,
+    /// Whether it must name one.
+    pub required: bool,
 }
 
 /// Where an issuer's keys come from.
@@ -233,6 +274,10 @@ pub struct Question {
     pub resource: Vec<Mapping>,
     /// The context.
     pub context: Vec<Mapping>,
+    /// How a token must be bound, one of these; in any way or none where nothing is named.
+    pub binding: Vec<Binding>,
+    /// How the user must have logged in.
+    pub step_up: Option<Demand>,
 }
 
 /// A part of a resource's id.
@@ -260,6 +305,8 @@ pub struct Mapping {
 pub enum Source {
     /// A claim, by its place in [`Settings::claims`].
     Claim(usize),
+    /// Something else about the token.
+    Token(TokenField),
     /// A parameter of the path.
     Path(Box<str>),
     /// A parameter of the query.
@@ -313,6 +360,20 @@ impl Settings {
         };
         bounded_usize("token_cache.bytes", config.token_cache.bytes, 0, MAX_CACHE_BYTES)?;
         bounded_usize("token_cache.entries", config.token_cache.entries, 0, MAX_CACHE_ENTRIES)?;
+        bounded_usize(
+            "token_cache.failure_entries",
+            config.token_cache.failure_entries,
+            0,
+            MAX_CACHE_ENTRIES,
+        )?;
+        let failure_life = issuers::bounded(
+            "token_cache.failure_seconds",
+            config.token_cache.failure_seconds,
+            1,
+            MAX_FAILURE_SECONDS,
+        )?;
+        let dpop = dpop::prepare(&config.dpop).map_err(|error| error.within("dpop"))?;
+        let step_ups = step_ups(&image)?;
         forward(config, &schema)?;
         trusted_anyone(config, &routes)?;
         refusal(&config.refusal)?;
@@ -333,12 +394,15 @@ impl Settings {
             routes,
             paths,
             limits,
+            dpop,
             token_cache: config.token_cache.clone(),
+            failure_life: Span::from_secs(failure_life),
             header_names: HeaderNames::new(&config.forward),
             forward: config.forward.clone(),
             refusal: config.refusal.clone(),
             audit: config.audit.clone(),
             image,
+            step_ups,
             image_digest,
         })
     }
@@ -363,6 +427,19 @@ fn image(policy: &config::Policy) -> Result<Image, ConfigError> {
     Image::decode(&bytes).map_err(|error| {
         ConfigError::at("image", format!("expected a policy image of this release: {error}"))
     })
+}
+
+/// What the annotations `@step_up` demand.
+fn step_ups(image: &Image) -> Result<BTreeMap<PolicyIndex, Demand>, ConfigError> {
+    let mut demands = BTreeMap::new();
+    for (index, policy) in (0..).zip(image.policies()) {
+        let Some(text) = policy.annotation("step_up") else { continue };
+        let demand = Demand::parse(text).map_err(|expected| {
+            ConfigError::at("policy.image", format!("`@step_up` of policy `{}`: {expected}", policy.id()))
+        })?;
+        demands.insert(index, demand);
+    }
+    Ok(demands)
 }
 
 fn trust_domains(workload: &config::WorkloadTrust) -> Result<Vec<Box<str>>, ConfigError> {
@@ -393,7 +470,10 @@ fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), Confi
             return Err(ConfigError::at(format!("forward.remove[{index}]"), message));
         }
     }
-    let types = config.issuers.iter().map(|issuer| &issuer.principal.entity_type);
+    let subjects = config.issuers.iter().map(|issuer| &issuer.principal.entity_type);
+    let actors =
+        config.issuers.iter().filter_map(|issuer| Some(&issuer.delegation.as_ref()?.actor.entity_type));
+    let types = subjects.chain(actors);
     let declared: Vec<_> = types
         .chain([&config.workload.entity_type.0])
         .filter_map(|ty| schema.entity_shape(ty))

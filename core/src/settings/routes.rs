@@ -3,8 +3,11 @@
 use super::schema::{ActionView, SchemaView};
 use super::{ConfigError, IdPart, MappedClaim, Mapping, Question, RouteSettings, Source};
 use crate::attribute::{self, AttributeType, Field};
-use crate::config::{self, AttributeSource, Attributes, Config, PrincipalSource, Profile, WorkloadField};
+use crate::config::{
+    self, AttributeSource, Attributes, Config, PrincipalSource, Profile, TokenField, WorkloadField,
+};
 use crate::route::{RouteSpec, Router, Segment, Template};
+use crate::step_up::Demand;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
 use alloc::format;
@@ -92,7 +95,7 @@ fn one(
         Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource`, `context`, `principal` or `workload` on a public route, which asks for none",
+                "expected no `action`, `resource`, `context`, `principal`, `workload`, `binding` or `step_up` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
@@ -107,6 +110,8 @@ fn asks(route: &config::Route) -> bool {
         || route.resource.is_some()
         || route.principal.is_some()
         || route.workload.is_some()
+        || !route.binding.is_empty()
+        || route.step_up.is_some()
         || !route.context.is_empty()
 }
 
@@ -145,6 +150,7 @@ fn question(
         );
         return Err(ConfigError::at("resource.type", message));
     }
+    let step_up = step_up(route)?;
     let parameters: Vec<&str> = template.parameters().collect();
     let shape = schema.entity_shape(&resource.entity_type).unwrap_or_default();
     let mut mapper = Mapper { route, prefix: &config.forward.prefix, parameters: &parameters, claims };
@@ -164,7 +170,25 @@ fn question(
         resource_id: id_parts(&resource.id, &parameters, may_hold_slash(template, config))?,
         resource: attributes,
         context,
+        binding: route.binding.clone(),
+        step_up,
     })
+}
+
+/// What a token is demanded to be where one is looked at.
+fn step_up(route: &config::Route) -> Result<Option<Demand>, ConfigError> {
+    if route.principal() == PrincipalSource::Workload && !route.binding.is_empty() {
+        return Err(ConfigError::at("binding", "expected none on a route that is decided by workload"));
+    }
+    match &route.step_up {
+        None => Ok(None),
+        Some(_) if route.principal() == PrincipalSource::Workload => {
+            Err(ConfigError::at("step_up", "expected none on a route that is decided by workload"))
+        }
+        Some(step_up) => {
+            Demand::new(step_up).map(Some).map_err(|expected| ConfigError::at("step_up", expected))
+        }
+    }
 }
 
 /// Someone must be able to call the route.
@@ -176,7 +200,10 @@ fn check_principals(route: &config::Route, config: &Config, action: &ActionView)
             "expected at least one issuer for a route that is decided by token",
         )),
         PrincipalSource::Token
-            if !config.issuers.iter().any(|issuer| applies(&issuer.principal.entity_type)) =>
+            if !config.issuers.iter().any(|issuer| {
+                let actor = issuer.delegation.as_ref().map(|delegation| &delegation.actor.entity_type);
+                applies(&issuer.principal.entity_type) || actor.is_some_and(|ty| applies(ty))
+            }) =>
         {
             let message = format!(
                 "expected an issuer whose principals are of a type of the action, one of {}",
@@ -240,7 +267,7 @@ impl Mapper<'_> {
 
     /// A shared source, where it can yield something here: without a token there are no claims.
     fn shared<'s>(&self, source: &'s AttributeSource) -> Option<&'s AttributeSource> {
-        let claim = matches!(source, AttributeSource::Claim(_));
+        let claim = matches!(source, AttributeSource::Claim(_) | AttributeSource::Token(_));
         (!claim || self.route.principal() == PrincipalSource::Token).then_some(source)
     }
 
@@ -248,9 +275,11 @@ impl Mapper<'_> {
         let wrong = |message: String| ConfigError::at(&*field.name, message);
         let fits = |given: &AttributeType| given == &field.ty;
         let source = match source {
-            AttributeSource::Claim(_) if self.route.principal() == PrincipalSource::Workload => {
+            AttributeSource::Claim(_) | AttributeSource::Token(_)
+                if self.route.principal() == PrincipalSource::Workload =>
+            {
                 return Err(wrong(String::from(
-                    "expected no `claim` on a route that is decided by workload",
+                    "expected no `claim` and no `token` on a route that is decided by workload",
                 )));
             }
             AttributeSource::Claim(path) => {
@@ -262,6 +291,10 @@ impl Mapper<'_> {
                     self.claims.push(claim);
                     self.claims.len() - 1
                 }))
+            }
+            AttributeSource::Token(token_field) => {
+                token_field_fits(*token_field, field).map_err(wrong)?;
+                Source::Token(*token_field)
             }
             AttributeSource::Path(name) if self.parameters.contains(&name.as_str()) => {
                 Source::Path(name.clone().into())
@@ -325,6 +358,31 @@ impl Mapper<'_> {
         };
         Ok(Mapping { name: field.name.clone(), ty: field.ty.clone(), required: field.required, source })
     }
+}
+
+/// Whether a field of the token is of the type that the schema declares, and there where it must be.
+fn token_field_fits(token_field: TokenField, field: &Field) -> Result<(), String> {
+    let text_set = || AttributeType::Set(Box::new(AttributeType::String));
+    let (fits, expected, always) = match token_field {
+        TokenField::Subject => (is_entity_or_text(&field.ty), "an entity type or `String`", true),
+        TokenField::Actor => (is_entity_or_text(&field.ty), "an entity type or `String`", false),
+        TokenField::Actors => (field.ty == text_set(), "`Set<String>`", true),
+        TokenField::Depth => (field.ty == AttributeType::Long, "`Long`", true),
+        TokenField::AuthAge => (field.ty == AttributeType::Long, "`Long`", false),
+        TokenField::Binding | TokenField::Issuer => (field.ty == AttributeType::String, "`String`", true),
+        TokenField::Client | TokenField::Acr => (field.ty == AttributeType::String, "`String`", false),
+    };
+    if !fits {
+        return Err(format!("expected type {expected}, the schema says `{}`", field.ty));
+    }
+    if field.required && !always {
+        return Err(String::from("expected an optional attribute in the schema: not every token has it"));
+    }
+    Ok(())
+}
+
+fn is_entity_or_text(ty: &AttributeType) -> bool {
+    matches!(ty, AttributeType::Entity(_) | AttributeType::String)
 }
 
 fn is_header_name(name: &str) -> bool {

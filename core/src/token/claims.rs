@@ -26,6 +26,12 @@ pub(super) struct Claims<'a> {
     pub(super) subject: Option<String>,
     /// `jti`.
     pub(super) id: Option<String>,
+    /// `client_id` (RFC 8693 §4.3), or else `azp`, as OpenID Connect calls it.
+    pub(super) client: Option<&'a str>,
+    /// `acr` (OpenID Connect Core §2).
+    pub(super) acr: Option<&'a str>,
+    /// `auth_time` (OpenID Connect Core §2).
+    pub(super) auth_time: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +56,9 @@ impl<'a> Claims<'a> {
             issued_at: date(claims, "iat")?,
             subject: text(claims, "sub")?.map(ToOwned::to_owned),
             id: text(claims, "jti")?.map(ToOwned::to_owned),
+            client: text(claims, "client_id")?.or(text(claims, "azp")?),
+            acr: text(claims, "acr")?,
+            auth_time: date(claims, "auth_time")?,
         })
     }
 

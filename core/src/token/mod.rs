@@ -2,9 +2,14 @@
 
 mod claim_path;
 mod claims;
+mod confirmation;
+mod delegation;
+mod principal;
+mod profile;
 mod types;
 mod verify;
 
 pub use claim_path::{ClaimPath, NotAnObject};
+pub use confirmation::Confirmation;
 pub use types::{ClaimSlot, Verified, VerifiedToken};
-pub use verify::{Refusal, Verification, verify};
+pub use verify::{Failure, Refusal, Verification, verify};

@@ -1,5 +1,6 @@
 //! What a verified token is.
 
+use super::Confirmation;
 use crate::policy::{Entity, Value};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
@@ -28,12 +29,28 @@ pub struct VerifiedToken {
     pub subject: Option<Box<str>>,
     /// `jti`.
     pub id: Option<Box<str>>,
+    /// `client_id`, or else `azp`.
+    pub client: Option<Box<str>>,
+    /// `acr`: how the user logged in.
+    pub acr: Option<Box<str>>,
+    /// `auth_time`: when.
+    pub auth_time: Option<Timestamp>,
+    /// To whom it is bound.
+    pub confirmation: Confirmation,
+    /// SHA-256 of the token's text, which a proof must name (RFC 9449 §4.2, `ath`); there where the token is bound to a key.
+    pub digest: Option<[u8; 32]>,
+    /// The workload that may present it, where the configuration says which claim names it.
+    pub workload: Option<Box<str>>,
+    /// The ids of those who act for the subject, the outermost first (RFC 8693 §4.1).
+    pub actors: Box<[Box<str>]>,
     /// From when on it is valid, the issuer's clock skew allowed for.
     pub not_before: Timestamp,
     /// Until when it is valid, the issuer's clock skew allowed for; at that instant it no longer is.
     pub expires: Timestamp,
-    /// The Cedar principal.
+    /// The Cedar principal: the outermost actor where there is one, else the subject.
     pub principal: Entity,
+    /// The subject as a Cedar entity, where someone acts for it.
+    pub on_behalf_of: Option<Box<Entity>>,
     /// Whether an attribute that the schema demands of the principal is missing or ill-typed.
     pub principal_incomplete: bool,
     /// The claims that routes map, by slot.
@@ -48,10 +65,12 @@ impl VerifiedToken {
 
     /// About how many bytes it takes, beside the texts that it copied from a token of `token_bytes`.
     pub fn weight(&self, token_bytes: usize) -> usize {
-        512 + 2 * token_bytes
+        let entity = |entity: &Entity| entity.attributes.len() * 96 + entity.parents.len() * 64;
+        768 + 2 * token_bytes
             + self.claims.len() * 64
-            + self.principal.attributes.len() * 96
-            + self.principal.parents.len() * 64
+            + self.actors.len() * 16
+            + entity(&self.principal)
+            + self.on_behalf_of.as_deref().map_or(0, entity)
     }
 }
 
@@ -66,6 +85,11 @@ impl Verified {
     /// Asserts that `token` was verified, and is valid at the time of this request.
     pub(super) fn assertion(token: Rc<VerifiedToken>, cached: bool) -> Self {
         Self { token, cached }
+    }
+
+    /// The entity of the token's subject, whoever acts for it.
+    pub fn subject(&self) -> &Entity {
+        self.token.on_behalf_of.as_deref().unwrap_or(&self.token.principal)
     }
 
     /// The token.

@@ -1,24 +1,22 @@
 //! The verification of a bearer token, from top to bottom.
 
 use super::claims::Claims;
-use super::types::{ClaimSlot, Verified, VerifiedToken};
-use crate::attribute;
+use super::types::{Verified, VerifiedToken};
+use super::{Confirmation, NotAnObject, delegation, principal, profile};
 use crate::cache::{Cache, Inserted};
-use crate::crypto::SignatureProvider;
-use crate::jose::{Header, Jws, JwsError};
-use crate::json::{self, Object};
+use crate::config::IssuerProfile;
+use crate::crypto::{SignatureProvider, digest};
+use crate::jose::{Header, Jws, JwsError, is_type};
+use crate::json::{self, Object, Value};
 use crate::keys::{KeyLookup, KeyStore};
 use crate::metrics::Counter;
-use crate::policy::{Entity, EntityUid, Record, Value};
+use crate::policy::Entity;
 use crate::reason::Reason;
-use crate::settings::{IssuerSettings, PrincipalSettings, Settings};
+use crate::settings::{IssuerSettings, Settings};
+use crate::spiffe::SpiffeId;
 use crate::time::Timestamp;
-use crate::token::NotAnObject;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::vec::Vec;
-
-/// How many roles a token may carry.
-const MAX_ROLES: usize = 128;
 
 /// The long-lived state that verification needs.
 pub struct Verification<'a> {
@@ -28,10 +26,21 @@ pub struct Verification<'a> {
     pub keys: &'a mut [KeyStore],
     /// Tokens verified before.
     pub cache: &'a mut Cache<Rc<VerifiedToken>>,
+    /// Tokens refused before.
+    pub failures: &'a mut Cache<Failure>,
     /// Who does the arithmetic.
     pub provider: &'a dyn SignatureProvider,
     /// Where cache hits and misses are counted.
     pub count: &'a mut dyn FnMut(Counter),
+}
+
+/// A refusal that is kept: another look would come to the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The issuer's place in the settings.
+    pub issuer: usize,
+    /// Why the token was refused.
+    pub reason: Reason,
 }
 
 /// Why there is no proof.
@@ -71,8 +80,24 @@ pub fn verify(
         (state.count)(Counter::CacheHit);
         return Ok(Verified::assertion(found, true));
     }
+    if let Some(failure) = state.failures.find(token, now) {
+        (state.count)(Counter::FailureCacheHit);
+        return Err(failure.reason.into());
+    }
     (state.count)(Counter::CacheMiss);
-    let verified = Rc::new(verify_anew(token, waited, state, now)?);
+    let mut issuer = None;
+    let verified = match verify_anew(token, waited, &mut issuer, state, now) {
+        Ok(verified) => Rc::new(verified),
+        Err(refusal) => {
+            if let (Some(issuer), Refusal::Because(reason)) = (issuer, refusal)
+                && is_final(reason)
+            {
+                let until = now.plus(state.settings.failure_life);
+                state.failures.insert(token, Failure { issuer, reason }, 0, until, now);
+            }
+            return Err(refusal);
+        }
+    };
     let inserted =
         state.cache.insert(token, Rc::clone(&verified), verified.weight(token.len()), verified.expires, now);
     if let Inserted::Kept { evicted } = inserted {
@@ -83,9 +108,36 @@ pub fn verify(
     Ok(Verified::assertion(verified, false))
 }
 
+/// Whether a refusal stands whatever the time, while the issuer has the same keys. Of these only such are kept as come
+/// after the signature: all others cost little to find again.
+fn is_final(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::TokenSignature
+            | Reason::TokenHeader
+            | Reason::TokenType
+            | Reason::TokenClaims
+            | Reason::TokenClaimMissing
+            | Reason::TokenSpiffeId
+            | Reason::TokenExpiryMissing
+            | Reason::TokenExpired
+            | Reason::TokenAudience
+            | Reason::TokenSubjectMissing
+            | Reason::BindingUnsupported
+            | Reason::DelegationMissing
+            | Reason::DelegationUnsupported
+            | Reason::DelegationMalformed
+            | Reason::DelegationDepth
+            | Reason::DelegationLoop
+            | Reason::DelegationNotAllowed
+    )
+}
+
+/// Verifies a token that is in no cache; `whose` gets the issuer's place as soon as it is known.
 fn verify_anew(
     token: &[u8],
     waited: bool,
+    whose: &mut Option<usize>,
     state: &mut Verification<'_>,
     now: Timestamp,
 ) -> Result<VerifiedToken, Refusal> {
@@ -95,9 +147,8 @@ fn verify_anew(
     let members = payload.as_object().ok_or(Reason::TokenMalformed)?;
     let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
 
-    // Unverified so far: `iss` only chooses whose keys are tried, among issuers that the configuration names.
-    let name = claims.issuer.ok_or(Reason::TokenIssuerMissing)?;
-    let (index, issuer) = settings.issuer(name).ok_or(Reason::TokenIssuerUnknown)?;
+    let (index, issuer) = issuer(&claims, settings)?;
+    *whose = Some(index);
     if !issuer.algorithms.contains(&jws.header.algorithm) {
         return Err(Reason::TokenAlgorithm.into());
     }
@@ -108,17 +159,85 @@ fn verify_anew(
     if !issuer.audiences.iter().any(|audience| claims.is_for(audience)) {
         return Err(Reason::TokenAudience.into());
     }
-    let (principal, principal_incomplete) = principal(members, &issuer.principal)?;
+    profile::check(&jws.header, &claims, members, issuer)?;
+    let confirmation = Confirmation::read(members)?;
+    let workload = match &issuer.workload_claim {
+        None => None,
+        Some(path) => Some(named_workload(path.find(members))?),
+    };
+    let parties = parties(members, &claims, issuer)?;
     Ok(VerifiedToken {
         issuer: index,
         key,
-        subject: claims.subject.map(Into::into),
-        id: claims.id.map(Into::into),
+        client: claims.client.map(Into::into),
+        acr: claims.acr.map(Into::into),
+        auth_time: claims.auth_time,
+        confirmation,
+        digest: confirmation.key.map(|_| digest::sha256(token)),
+        workload,
         not_before,
         expires,
-        principal,
-        principal_incomplete,
-        claims: settings.claims.iter().map(|claim| slot(claim.path.find(members), &claim.ty)).collect(),
+        principal: parties.principal,
+        on_behalf_of: parties.on_behalf_of,
+        principal_incomplete: parties.incomplete,
+        actors: parties.actors,
+        claims: settings
+            .claims
+            .iter()
+            .map(|claim| principal::slot(claim.path.find(members), &claim.ty))
+            .collect(),
+        subject: claims.subject.map(Into::into),
+        id: claims.id.map(Into::into),
+    })
+}
+
+/// Whose keys are tried, among issuers that the configuration names: by `iss`, or by the trust domain of a JWT-SVID's `sub`,
+/// since `iss` says nothing there (JWT-SVID §3). Both are unverified so far, and decide nothing else.
+fn issuer<'s>(claims: &Claims<'_>, settings: &'s Settings) -> Result<(usize, &'s IssuerSettings), Reason> {
+    if let Some(found) = claims.issuer.and_then(|name| settings.issuer(name)) {
+        return Ok(found);
+    }
+    let subject = claims.subject.as_deref().and_then(|subject| SpiffeId::parse(subject.as_bytes()).ok());
+    let domain = subject.as_ref().map(SpiffeId::trust_domain);
+    let mut issuers = settings.issuers.iter().enumerate();
+    let svid = domain.and_then(|domain| issuers.find(|(_, issuer)| issuer.trust_domain() == Some(domain)));
+    svid.ok_or(match claims.issuer {
+        Some(_) => Reason::TokenIssuerUnknown,
+        None => Reason::TokenIssuerMissing,
+    })
+}
+
+/// The workload that a claim names. Without one, nobody may present the token.
+fn named_workload(claim: Result<Option<&Value<'_>>, NotAnObject>) -> Result<Box<str>, Reason> {
+    let text = claim.map_err(|NotAnObject| Reason::TokenClaims)?.ok_or(Reason::TokenClaimMissing)?;
+    text.as_str().map(Into::into).ok_or(Reason::TokenClaims)
+}
+
+/// Who a token is about, and who acts.
+struct Parties {
+    principal: Entity,
+    on_behalf_of: Option<Box<Entity>>,
+    actors: Box<[Box<str>]>,
+    incomplete: bool,
+}
+
+fn parties(members: &Object<'_>, claims: &Claims<'_>, issuer: &IssuerSettings) -> Result<Parties, Reason> {
+    let (subject, incomplete) = principal::read(members, &issuer.principal)?;
+    let name = claims.subject.as_deref().unwrap_or_default();
+    let delegation = issuer.delegation.as_ref();
+    let chain = delegation::read(members, claims.issuer.unwrap_or(&issuer.name), name, delegation)?;
+    let (Some(chain), Some(delegation)) = (chain, delegation) else {
+        return Ok(Parties { principal: subject, on_behalf_of: None, actors: Box::default(), incomplete });
+    };
+    let (actor, actor_incomplete) = principal::read(chain.outermost, &delegation.actor)?;
+    if actor.uid == subject.uid {
+        return Err(Reason::DelegationLoop);
+    }
+    Ok(Parties {
+        principal: actor,
+        on_behalf_of: Some(Box::new(subject)),
+        actors: chain.ids,
+        incomplete: incomplete || actor_incomplete,
     })
 }
 
@@ -168,16 +287,14 @@ fn verify_signature(
         .ok_or(Refusal::Because(Reason::TokenSignature))
 }
 
-/// `typ` (RFC 7515 §4.1.9): compared without regard to case, and without its optional `application/`.
+/// `typ` (RFC 7515 §4.1.9).
 fn check_type(header: &Header, issuer: &IssuerSettings) -> Result<(), Reason> {
-    let Some(typ) = &header.typ else {
-        return if issuer.allow_missing_type { Ok(()) } else { Err(Reason::TokenType) };
+    let accepted = match &header.typ {
+        None => issuer.allow_missing_type,
+        // JWT-SVID §2.3 knows two words, and no other spelling of them.
+        Some(typ) if issuer.profile == IssuerProfile::JwtSvid => issuer.token_types.contains(typ),
+        Some(typ) => issuer.token_types.iter().any(|accepted| is_type(typ, accepted)),
     };
-    let bare = match typ.get(..12) {
-        Some(prefix) if prefix.eq_ignore_ascii_case("application/") => typ.get(12..).unwrap_or_default(),
-        _ => typ,
-    };
-    let accepted = issuer.token_types.iter().any(|accepted| accepted.eq_ignore_ascii_case(bare));
     if accepted { Ok(()) } else { Err(Reason::TokenType) }
 }
 
@@ -208,61 +325,4 @@ fn check_times(
     // What was checked against the clock here is checked again of a token in the cache, should the clock step back.
     let start = not_before.max(claims.issued_at.unwrap_or_default()).max(expires.minus(longest));
     Ok((start.minus(issuer.clock_skew), end))
-}
-
-/// The Cedar principal, and whether something that the schema demands of it is missing.
-fn principal(claims: &Object<'_>, settings: &PrincipalSettings) -> Result<(Entity, bool), Reason> {
-    let id = match settings.id.find(claims).map_err(|NotAnObject| Reason::TokenClaims)? {
-        None => return Err(Reason::TokenSubjectMissing),
-        Some(value) => value.as_str().ok_or(Reason::TokenClaims)?,
-    };
-    if id.is_empty() {
-        return Err(Reason::TokenSubjectMissing);
-    }
-    let mut entity = Entity::new(EntityUid::new(settings.entity_type.clone(), id));
-    if let Some(roles) = &settings.roles
-        && let Some(value) = roles.claim.find(claims).map_err(|NotAnObject| Reason::TokenClaims)?
-    {
-        let values =
-            value.as_array().filter(|values| values.len() <= MAX_ROLES).ok_or(Reason::TokenClaims)?;
-        let names = values.iter().map(|value| value.as_str().ok_or(Reason::TokenClaims));
-        entity.parents = names
-            .map(|name| Ok(EntityUid::new(roles.entity_type.clone(), name?)))
-            .collect::<Result<Vec<_>, Reason>>()?;
-    }
-    let mut attributes = Record::new();
-    let mut incomplete = false;
-    for attribute in &settings.attributes {
-        match attribute.value(claims) {
-            ClaimSlot::Value(value) => {
-                attributes.insert(attribute.name.clone(), value);
-            }
-            ClaimSlot::Invalid => return Err(Reason::TokenClaims),
-            ClaimSlot::Absent => incomplete |= attribute.required,
-        }
-    }
-    entity.attributes = attributes;
-    Ok((entity, incomplete))
-}
-
-/// A claim as a value of the attribute's type.
-fn slot(claim: Result<Option<&json::Value<'_>>, NotAnObject>, ty: &attribute::AttributeType) -> ClaimSlot {
-    match claim {
-        Ok(None) => ClaimSlot::Absent,
-        Ok(Some(claim)) => match attribute::from_json(claim, ty) {
-            Ok(value) => ClaimSlot::Value(value),
-            Err(attribute::WrongType) => ClaimSlot::Invalid,
-        },
-        Err(NotAnObject) => ClaimSlot::Invalid,
-    }
-}
-
-/// A constant or a claim, as a principal's attribute.
-impl crate::settings::PrincipalAttribute {
-    fn value(&self, claims: &Object<'_>) -> ClaimSlot {
-        match &self.source {
-            crate::settings::PrincipalSource::Constant(value) => ClaimSlot::Value(Value::clone(value)),
-            crate::settings::PrincipalSource::Claim(path) => slot(path.find(claims), &self.ty),
-        }
-    }
 }

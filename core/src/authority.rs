@@ -1,30 +1,34 @@
-//! The host that a request is for, in one reading.
+//! The host and port that a request is for, in one reading.
 
 use alloc::borrow::Cow;
 
 /// The longest host: a DNS name in text (RFC 1035 §2.3.4).
 const MAX_BYTES: usize = 253;
 
-/// The host of an authority (RFC 3986 §3.2.2) in lower case, without its port; an IPv6 address keeps its brackets.
+/// Host and port of an authority (RFC 3986 §3.2.2), the host in lower case; an IPv6 address keeps its brackets.
 ///
 /// Strict, since every reader has ideas of its own about the rest: names are letters, digits, `-` and `_` between single
 /// dots, without user information, percent-escapes, or a dot at the end; a port is digits.
-pub(super) fn canonical(authority: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn canonical(authority: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.find(']')) {
         Some(end) => authority.split_at(end + 2),
         None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let port_fits = match port.strip_prefix(':') {
-        Some(digits) => (1..=5).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()),
-        None => port.is_empty(),
+    let port = match port.strip_prefix(':') {
+        Some(digits) if digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().ok()?)
+        }
+        None if port.is_empty() => None,
+        Some(_) | None => return None,
     };
-    if !port_fits || host.len() > MAX_BYTES || !(is_name(host) || is_ipv6(host)) {
+    if host.len() > MAX_BYTES || !(is_name(host) || is_ipv6(host)) {
         return None;
     }
-    Some(match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => Cow::Owned(host.to_ascii_lowercase()),
         false => Cow::Borrowed(host),
-    })
+    };
+    Some((host, port))
 }
 
 fn is_name(host: &str) -> bool {
@@ -44,15 +48,15 @@ mod tests {
 
     #[test]
     fn a_host_has_one_reading() {
-        for (authority, host) in [
-            ("a.example", "a.example"),
-            ("A.Example:443", "a.example"),
-            ("localhost:8080", "localhost"),
-            ("10.0.0.1:80", "10.0.0.1"),
-            ("[::1]:443", "[::1]"),
-            ("[::1]", "[::1]"),
+        for (authority, host, port) in [
+            ("a.example", "a.example", None),
+            ("A.Example:443", "a.example", Some(443)),
+            ("localhost:8080", "localhost", Some(8080)),
+            ("10.0.0.1:80", "10.0.0.1", Some(80)),
+            ("[::1]:443", "[::1]", Some(443)),
+            ("[::1]", "[::1]", None),
         ] {
-            assert_eq!(canonical(authority).as_deref(), Some(host), "{authority}");
+            assert_eq!(canonical(authority), Some((host.into(), port)), "{authority}");
         }
         for authority in [
             "",
@@ -69,6 +73,7 @@ mod tests {
             "a:",
             "a:b",
             "a:123456",
+            "a:65536",
             "[::1",
             "[::1]x",
             "[::1]:",
@@ -86,9 +91,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_canonical_stays_as_it_is(authority in "[a-cA-C0-9.:\\[\\]@_-]{0,12}|\\PC{0,12}") {
-            if let Some(host) = canonical(&authority) {
-                let again = canonical(&host);
-                prop_assert_eq!(again.as_deref(), Some(&*host));
+            if let Some((host, _)) = canonical(&authority) {
+                prop_assert_eq!(canonical(&host), Some((host.as_ref().into(), None)));
             }
         }
     }

@@ -1,0 +1,115 @@
+//! How a user must have logged in, and what a client is told that falls short (RFC 9470).
+
+use crate::config;
+use crate::time::{Span, Timestamp};
+use crate::token::VerifiedToken;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The longest time since a login that can be demanded: a year.
+const MAX_AGE_SECONDS: u32 = 86_400 * 366;
+
+/// How many values of `acr` a demand may name.
+const MAX_ACR: usize = 16;
+
+/// How a user must have logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    acr: Vec<Box<str>>,
+    max_age: Option<Span>,
+}
+
+impl Demand {
+    /// Checks a demand of the configuration; the error says what was expected.
+    pub fn new(config: &config::StepUp) -> Result<Self, &'static str> {
+        Self::of(config.acr.iter().map(|acr| Box::from(&**acr)).collect(), config.max_age_seconds)
+    }
+
+    /// Reads the text of a policy's annotation `@step_up`: words between single spaces, each `acr=VALUE` or `max_age=SECONDS`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str =
+            "expected words such as `acr=mfa` and one `max_age=300`, between single spaces";
+        let (mut acr, mut max_age) = (Vec::new(), None);
+        for word in text.split(' ') {
+            match word.split_once('=') {
+                Some(("acr", value)) => acr.push(value.into()),
+                Some(("max_age", seconds)) if max_age.is_none() && !seconds.starts_with('+') => {
+                    max_age = Some(seconds.parse().map_err(|_| EXPECTED)?);
+                }
+                Some(_) | None => return Err(EXPECTED),
+            }
+        }
+        Self::of(acr, max_age)
+    }
+
+    fn of(acr: Vec<Box<str>>, max_age: Option<u32>) -> Result<Self, &'static str> {
+        if acr.is_empty() && max_age.is_none() {
+            return Err("expected `acr`, `max_age`, or both");
+        }
+        // They go into a quoted string of a header, with spaces between them (RFC 9470 §3).
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+        if acr.len() > MAX_ACR || acr.iter().any(|acr| acr.is_empty() || !acr.bytes().all(plain)) {
+            return Err("expected at most 16 values of `acr`, each of visible ASCII without quotes");
+        }
+        if max_age.is_some_and(|seconds| seconds > MAX_AGE_SECONDS) {
+            return Err("expected a `max_age` of at most a year");
+        }
+        Ok(Self { acr, max_age: max_age.map(|seconds| Span::from_secs(seconds.into())) })
+    }
+
+    /// Whether a token's login satisfies it. Without a token, or without the claims, nothing does.
+    pub fn satisfied(&self, token: Option<&VerifiedToken>, now: Timestamp) -> bool {
+        let Some(token) = token else { return false };
+        let strong = self.acr.is_empty()
+            || token.acr.as_ref().is_some_and(|have| self.acr.iter().any(|acr| acr == have));
+        let fresh = self.max_age.is_none_or(|max_age| {
+            token.auth_time.is_some_and(|time| now.since(time) <= max_age && time <= token.expires)
+        });
+        strong && fresh
+    }
+
+    /// The parameters of the challenge (RFC 9470 §3).
+    pub fn parameters(&self) -> String {
+        let mut text = String::new();
+        if !self.acr.is_empty() {
+            text.push_str(&format!(", acr_values=\"{}\"", self.acr.join(" ")));
+        }
+        if let Some(max_age) = self.max_age {
+            text.push_str(&format!(", max_age=\"{}\"", max_age.as_secs()));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_is_words() {
+        let demand = Demand::parse("acr=mfa acr=urn:x:phr max_age=300").unwrap();
+        assert_eq!(demand.parameters(), r#", acr_values="mfa urn:x:phr", max_age="300""#);
+        assert_eq!(Demand::parse("max_age=0").unwrap().parameters(), r#", max_age="0""#);
+        for bad in [
+            "",
+            " ",
+            "acr",
+            "acr=",
+            "mfa",
+            "acr=mfa  max_age=1",
+            "max_age=1 max_age=1",
+            "max_age=-1",
+            "max_age=+1",
+            "max_age=",
+            "max_age=99999999",
+            "acr=a\"b",
+            "acr=\u{e9}",
+            "ACR=mfa",
+        ] {
+            assert!(Demand::parse(bad).is_err(), "{bad}");
+        }
+        assert!(Demand::parse(&["acr=a"; 17].join(" ")).is_err());
+    }
+}
