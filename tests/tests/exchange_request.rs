@@ -62,7 +62,10 @@ fn repeated_and_missing_parts_of_the_request_line_are_refused() -> Result<()> {
         ask.headers.retain(|(have, _)| have != name.as_bytes());
         assert_eq!(world.verdict(&ask), "request.header.invalid", "{name}");
     }
-    assert_eq!(world.verdict(&Ask { headers: Vec::new(), peer: None, digest: None }), "request.header.invalid");
+    assert_eq!(
+        world.verdict(&Ask { headers: Vec::new(), peer: None, digest: None }),
+        "request.header.invalid"
+    );
     Ok(())
 }
 

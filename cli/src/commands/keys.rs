@@ -27,7 +27,7 @@ enum Command {
 /// Make a signing key, and print its public half as a JWK.
 #[derive(clap::Args)]
 struct New {
-    /// The signature algorithm: ES256, EdDSA or RS256.
+    /// The signature algorithm: ES256, ES384, ES512, EdDSA, PS256, PS384, PS512, RS256, RS384 or RS512.
     #[arg(long, default_value = "ES256")]
     alg: Algorithm,
     /// The key ID; by default the key's SHA-256 thumbprint (RFC 7638).

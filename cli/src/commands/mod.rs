@@ -10,6 +10,7 @@ mod fmt;
 mod inspect;
 mod keys;
 mod lint;
+mod proof;
 mod reference;
 mod serve;
 mod test;
@@ -56,6 +57,7 @@ enum Command {
     Bench(bench::Bench),
     Serve(serve::Serve),
     Token(token::Token),
+    Proof(proof::Proof),
     Keys(keys::Keys),
     Reference(reference::Reference),
 }
@@ -77,6 +79,7 @@ pub(crate) fn run() -> Result<Exit, Failure> {
         Command::Bench(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Token(command) => command.run(),
+        Command::Proof(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Reference(command) => command.run(),
     }

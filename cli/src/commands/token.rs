@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::console::stdout;
 use crate::credentials::token::decode;
-use crate::credentials::{Forgery, TokenBuilder, read_key};
+use crate::credentials::{Algorithm, Forgery, TokenBuilder, pki, read_key};
 use crate::failure::{Exit, Failure};
 
 /// Mint a token for tests, or decode one.
@@ -21,6 +21,15 @@ pub(crate) struct Token {
     /// Print a token's header and claims instead, without judging them; `-` reads standard input.
     #[arg(long, value_name = "TOKEN")]
     decode: Option<String>,
+    /// The algorithm, where the key's kind has several: RSA keys sign with RS256 unless they or this say otherwise.
+    #[arg(long)]
+    alg: Option<Algorithm>,
+    /// Bind the token to the holder of this private key, who then proves it with each request (`cnf.jkt`, RFC 9449).
+    #[arg(long, value_name = "FILE")]
+    bind: Option<PathBuf>,
+    /// Bind the token to this client certificate, in PEM (`cnf.x5t#S256`, RFC 8705).
+    #[arg(long, value_name = "FILE")]
+    bind_certificate: Option<PathBuf>,
     /// The key ID; by default that of the JWK, else the key's thumbprint. Empty leaves it out.
     #[arg(long)]
     kid: Option<String>,
@@ -63,7 +72,7 @@ pub(crate) struct Token {
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
-enum Kind {
+pub(super) enum Kind {
     /// Change the subject under the old signature.
     Payload,
     /// Flip one bit of the signature.
@@ -93,7 +102,11 @@ impl Token {
     fn mint(&self) -> Result<String, Failure> {
         let named = read_key(self.key.as_deref().unwrap_or("".as_ref()))
             .map_err(|error| Failure::from(error).help("`countersign keys new` makes one"))?;
-        let kid = self.kid.clone().or(named.kid).unwrap_or_else(|| named.key.thumbprint());
+        let key = match self.alg {
+            None => named.key,
+            Some(algorithm) => named.key.with_algorithm(algorithm)?,
+        };
+        let kid = self.kid.clone().or(named.kid).unwrap_or_else(|| key.thumbprint());
         let mut token =
             TokenBuilder::new().header("typ", text_or_null(&self.typ)).header("kid", text_or_null(&kid));
         for (name, value) in &self.header {
@@ -112,6 +125,17 @@ impl Token {
             let value = if time == "never" { Value::Null } else { json!(time) };
             token = token.claim(name, value);
         }
+        let mut confirmation = Map::new();
+        if let Some(path) = &self.bind {
+            confirmation.insert("jkt".into(), json!(read_key(path)?.key.thumbprint()));
+        }
+        if let Some(path) = &self.bind_certificate {
+            let digest = pki::digest(path)?;
+            confirmation.insert("x5t#S256".into(), json!(digest));
+        }
+        if !confirmation.is_empty() {
+            token = token.claim("cnf", Value::Object(confirmation));
+        }
         for (name, value) in &self.claim {
             token = token.claim(name, json!(value));
         }
@@ -123,14 +147,14 @@ impl Token {
         }
         let token = token.at(self.now.unwrap_or_else(now))?;
         Ok(match self.forge {
-            None => token.sign(&named.key)?,
-            Some(kind) => token.forge(&named.key, &kind.forgery())?,
+            None => token.sign(&key)?,
+            Some(kind) => token.forge(&key, &kind.forgery())?,
         })
     }
 }
 
 impl Kind {
-    fn forgery(self) -> Forgery {
+    pub(super) fn forgery(self) -> Forgery {
         match self {
             Self::Payload => Forgery::Payload(Map::from_iter([("sub".to_owned(), json!("mallory"))])),
             Self::Signature => Forgery::Signature,
@@ -160,12 +184,12 @@ fn text_or_null(text: &str) -> Value {
     if text.is_empty() { Value::Null } else { json!(text) }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected `NAME=VALUE`")?;
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

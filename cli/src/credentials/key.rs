@@ -9,6 +9,7 @@ use ed25519_dalek::pkcs8::KeypairBytes;
 use jsonwebtoken::EncodingKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
+use p521::ecdsa::signature::Signer as _;
 use rsa::rand_core::{OsRng, RngCore};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BigUint, RsaPrivateKey};
@@ -24,23 +25,77 @@ const RSA_BITS: usize = 2048;
 pub(crate) enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// ECDSA on P-521 with SHA-512.
+    Es512,
     /// Ed25519.
     EdDsa,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// RSASSA-PSS with SHA-384.
+    Ps384,
+    /// RSASSA-PSS with SHA-512.
+    Ps512,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
 }
 
 impl Algorithm {
     /// Every algorithm.
-    pub(crate) const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+    ];
 
     /// The name in the `alg` header.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
             Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
         }
+    }
+
+    /// Whether it works with RSA keys.
+    const fn is_rsa(self) -> bool {
+        matches!(self, Self::Ps256 | Self::Ps384 | Self::Ps512 | Self::Rs256 | Self::Rs384 | Self::Rs512)
+    }
+
+    /// The same to the library that signs; it does not know ES512.
+    const fn theirs(self) -> Option<jsonwebtoken::Algorithm> {
+        use jsonwebtoken::Algorithm as Theirs;
+        Some(match self {
+            Self::Es256 => Theirs::ES256,
+            Self::Es384 => Theirs::ES384,
+            Self::Es512 => return None,
+            Self::EdDsa => Theirs::EdDSA,
+            Self::Ps256 => Theirs::PS256,
+            Self::Ps384 => Theirs::PS384,
+            Self::Ps512 => Theirs::PS512,
+            Self::Rs256 => Theirs::RS256,
+            Self::Rs384 => Theirs::RS384,
+            Self::Rs512 => Theirs::RS512,
+        })
     }
 }
 
@@ -68,8 +123,10 @@ pub(crate) struct PrivateKey(Kind);
 #[derive(Clone)]
 enum Kind {
     P256(p256::SecretKey),
+    P384(p384::SecretKey),
+    P521(p521::SecretKey),
     Ed25519(ed25519_dalek::SigningKey),
-    Rsa(Box<RsaPrivateKey>),
+    Rsa(Box<RsaPrivateKey>, Algorithm),
 }
 
 impl PrivateKey {
@@ -82,10 +139,34 @@ impl PrivateKey {
                 OsRng.fill_bytes(&mut seed);
                 Kind::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
             }
-            Algorithm::Rs256 => {
-                Kind::Rsa(Box::new(RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(broken)?))
+            Algorithm::Es384 => Kind::P384(p384::SecretKey::random(&mut OsRng)),
+            Algorithm::Es512 => Kind::P521(p521::SecretKey::random(&mut OsRng)),
+            Algorithm::Ps256
+            | Algorithm::Ps384
+            | Algorithm::Ps512
+            | Algorithm::Rs256
+            | Algorithm::Rs384
+            | Algorithm::Rs512 => {
+                Kind::Rsa(Box::new(RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(broken)?), algorithm)
             }
         }))
+    }
+
+    /// The same key for another algorithm of its kind: RSA keys have several.
+    pub(crate) fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, CredentialError> {
+        match self.0 {
+            Kind::Rsa(key, _) if algorithm.is_rsa() => Ok(Self(Kind::Rsa(key, algorithm))),
+            kind => {
+                let own = Self(kind);
+                match own.algorithm() == algorithm {
+                    true => Ok(own),
+                    false => Err(CredentialError::Key(format!(
+                        "expected a key for {algorithm}, found one for {}",
+                        own.algorithm()
+                    ))),
+                }
+            }
+        }
     }
 
     /// Reads PEM (`PRIVATE KEY`, PKCS #8) or a private JWK.
@@ -103,14 +184,21 @@ impl PrivateKey {
         if let Ok(key) = p256::SecretKey::from_pkcs8_pem(pem) {
             return Ok(Self(Kind::P256(key)));
         }
+        if let Ok(key) = p384::SecretKey::from_pkcs8_pem(pem) {
+            return Ok(Self(Kind::P384(key)));
+        }
+        if let Ok(key) = p521::SecretKey::from_pkcs8_pem(pem) {
+            return Ok(Self(Kind::P521(key)));
+        }
         if let Ok(key) = ed25519_dalek::SigningKey::from_pkcs8_pem(pem) {
             return Ok(Self(Kind::Ed25519(key)));
         }
         if let Ok(key) = RsaPrivateKey::from_pkcs8_pem(pem) {
-            return Ok(Self(Kind::Rsa(Box::new(key))));
+            return Ok(Self(Kind::Rsa(Box::new(key), Algorithm::Rs256)));
         }
         Err(CredentialError::Key(
-            "expected a PKCS #8 private key (`BEGIN PRIVATE KEY`) for P-256, Ed25519 or RSA".to_owned(),
+            "expected a PKCS #8 private key (`BEGIN PRIVATE KEY`) for P-256, P-384, P-521, Ed25519 or RSA"
+                .to_owned(),
         ))
     }
 
@@ -120,6 +208,8 @@ impl PrivateKey {
         let crv = jwk.get("crv").and_then(Value::as_str).unwrap_or_default();
         Ok(Self(match (kty, crv) {
             ("EC", "P-256") => Kind::P256(p256::SecretKey::from_slice(&member(jwk, "d")?).map_err(broken)?),
+            ("EC", "P-384") => Kind::P384(p384::SecretKey::from_slice(&member(jwk, "d")?).map_err(broken)?),
+            ("EC", "P-521") => Kind::P521(p521::SecretKey::from_slice(&member(jwk, "d")?).map_err(broken)?),
             ("OKP", "Ed25519") => {
                 let seed = member(jwk, "d")?.try_into();
                 let seed = seed.map_err(|_| broken("`d` is not 32 bytes long"))?;
@@ -129,11 +219,16 @@ impl PrivateKey {
                 let number = |name| member(jwk, name).map(|bytes| BigUint::from_bytes_be(&bytes));
                 let primes = vec![number("p")?, number("q")?];
                 let key = RsaPrivateKey::from_components(number("n")?, number("e")?, number("d")?, primes);
-                Kind::Rsa(Box::new(key.map_err(broken)?))
+                let algorithm = match jwk.get("alg").and_then(Value::as_str) {
+                    None => Algorithm::Rs256,
+                    Some(name) => name.parse()?,
+                };
+                let key = Self(Kind::Rsa(Box::new(key.map_err(broken)?), Algorithm::Rs256));
+                return key.with_algorithm(algorithm);
             }
             _ => {
                 return Err(CredentialError::Key(format!(
-                    "unsupported key type `{kty}` `{crv}`, expected `EC` `P-256`, `OKP` `Ed25519` or `RSA`"
+                    "unsupported key type `{kty}` `{crv}`, expected `EC` `P-256`, `P-384` or `P-521`, `OKP` `Ed25519`, or `RSA`"
                 )));
             }
         }))
@@ -143,8 +238,10 @@ impl PrivateKey {
     pub(crate) fn algorithm(&self) -> Algorithm {
         match &self.0 {
             Kind::P256(_) => Algorithm::Es256,
+            Kind::P384(_) => Algorithm::Es384,
+            Kind::P521(_) => Algorithm::Es512,
             Kind::Ed25519(_) => Algorithm::EdDsa,
-            Kind::Rsa(_) => Algorithm::Rs256,
+            Kind::Rsa(_, algorithm) => *algorithm,
         }
     }
 
@@ -152,11 +249,13 @@ impl PrivateKey {
     pub(crate) fn to_pem(&self) -> Result<String, CredentialError> {
         let pem = match &self.0 {
             Kind::P256(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Kind::P384(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Kind::P521(key) => key.to_pkcs8_pem(LineEnding::LF),
             // Without the public key, which is version 1 of the format: what most readers accept.
             Kind::Ed25519(key) => {
                 KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
             }
-            Kind::Rsa(key) => key.to_pkcs8_pem(LineEnding::LF),
+            Kind::Rsa(key, _) => key.to_pkcs8_pem(LineEnding::LF),
         };
         Ok(pem.map_err(broken)?.to_string())
     }
@@ -176,8 +275,10 @@ impl PrivateKey {
         let number = |number: &BigUint| BASE64URL.encode(number.to_bytes_be());
         match &self.0 {
             Kind::P256(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
+            Kind::P384(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
+            Kind::P521(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
             Kind::Ed25519(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
-            Kind::Rsa(key) => {
+            Kind::Rsa(key, _) => {
                 jwk["d"] = json!(number(key.d()));
                 if let [p, q] = key.primes() {
                     (jwk["p"], jwk["q"]) = (json!(number(p)), json!(number(q)));
@@ -198,11 +299,17 @@ impl PrivateKey {
     /// The signature over `input`, as a JWS carries it.
     pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, CredentialError> {
         let pem = self.to_pem()?;
-        let (key, algorithm) = match &self.0 {
-            Kind::P256(_) => (EncodingKey::from_ec_pem(pem.as_bytes()), jsonwebtoken::Algorithm::ES256),
-            Kind::Ed25519(_) => (EncodingKey::from_ed_pem(pem.as_bytes()), jsonwebtoken::Algorithm::EdDSA),
-            Kind::Rsa(_) => (EncodingKey::from_rsa_pem(pem.as_bytes()), jsonwebtoken::Algorithm::RS256),
+        let key = match &self.0 {
+            Kind::P256(_) | Kind::P384(_) => EncodingKey::from_ec_pem(pem.as_bytes()),
+            Kind::Ed25519(_) => EncodingKey::from_ed_pem(pem.as_bytes()),
+            Kind::Rsa(..) => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            Kind::P521(key) => {
+                let key = p521::ecdsa::SigningKey::from_slice(&key.to_bytes()).map_err(broken)?;
+                let signature: p521::ecdsa::Signature = key.sign(input);
+                return Ok(signature.to_bytes().to_vec());
+            }
         };
+        let algorithm = self.algorithm().theirs().ok_or_else(|| broken("no such algorithm"))?;
         let signature =
             jsonwebtoken::crypto::sign(input, &key.map_err(broken)?, algorithm).map_err(broken)?;
         BASE64URL.decode(signature).map_err(broken)
@@ -211,17 +318,13 @@ impl PrivateKey {
     /// The members that identify the public key (RFC 7638 §3.2).
     fn required_members(&self) -> Map<String, Value> {
         let members = match &self.0 {
-            Kind::P256(key) => {
-                let point = key.public_key().to_encoded_point(false);
-                let coordinate = |bytes: Option<&p256::FieldBytes>| {
-                    BASE64URL.encode(bytes.map(|bytes| &bytes[..]).unwrap_or_default())
-                };
-                json!({ "crv": "P-256", "kty": "EC", "x": coordinate(point.x()), "y": coordinate(point.y()) })
-            }
+            Kind::P256(key) => point("P-256", key.public_key().to_encoded_point(false).as_bytes()),
+            Kind::P384(key) => point("P-384", key.public_key().to_encoded_point(false).as_bytes()),
+            Kind::P521(key) => point("P-521", key.public_key().to_encoded_point(false).as_bytes()),
             Kind::Ed25519(key) => {
                 json!({ "crv": "Ed25519", "kty": "OKP", "x": BASE64URL.encode(key.verifying_key().as_bytes()) })
             }
-            Kind::Rsa(key) => json!({
+            Kind::Rsa(key, _) => json!({
                 "e": BASE64URL.encode(key.e().to_bytes_be()),
                 "kty": "RSA",
                 "n": BASE64URL.encode(key.n().to_bytes_be()),
@@ -238,6 +341,13 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({}, {})", self.algorithm(), self.thumbprint())
     }
+}
+
+/// A public key on a curve by its uncompressed point: 4, x, y (SEC 1 §2.3.3).
+fn point(curve: &str, point: &[u8]) -> Value {
+    let coordinates = point.get(1..).unwrap_or_default();
+    let (x, y) = coordinates.split_at(coordinates.len() / 2);
+    json!({ "crv": curve, "kty": "EC", "x": BASE64URL.encode(x), "y": BASE64URL.encode(y) })
 }
 
 /// A JWK Set (RFC 7517 §5) of these keys' public halves.

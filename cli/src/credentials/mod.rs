@@ -7,18 +7,20 @@ pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod lifetime;
 pub(crate) mod pki;
+pub(crate) mod proof;
 pub(crate) mod token;
 
 pub(crate) use file::read_key;
 pub(crate) use key::{Algorithm, PrivateKey, jwks};
 pub(crate) use lifetime::resolve_time;
+pub(crate) use proof::ProofBuilder;
 pub(crate) use token::{Forgery, TokenBuilder};
 
 /// Why a credential could not be made or read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CredentialError {
     /// The algorithm's name is none of those that Countersign verifies.
-    #[error("unknown algorithm `{0}`, expected `ES256`, `EdDSA` or `RS256`")]
+    #[error("unknown algorithm `{0}`, expected {names}", names = countersign_core::crypto::Algorithm::names())]
     Algorithm(String),
     /// The text holds no private key of a supported kind.
     #[error("{0}")]

@@ -1,16 +1,29 @@
 //! A test authority and the X.509-SVIDs that it issues.
 
 use std::net::IpAddr;
+use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use countersign_core::spiffe::{SpiffeId, check_trust_domain};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
 };
+use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 
 use super::CredentialError;
+
+/// SHA-256 of a certificate in PEM, in base64url (RFC 8705 §3.1).
+pub(crate) fn digest(path: &Path) -> Result<String, CredentialError> {
+    let text = super::file::read(path)?;
+    let (_, pem) = parse_x509_pem(text.as_bytes()).map_err(|error| {
+        CredentialError::Certificate(format!("{}: expected a certificate in PEM: {error}", path.display()))
+    })?;
+    Ok(BASE64URL.encode(Sha256::digest(&pem.contents)))
+}
 
 /// A certificate authority for tests.
 pub(crate) struct Authority {

@@ -52,6 +52,14 @@ impl Decision {
         }
     }
 
+    /// A header of the answer, where the request was answered.
+    pub(crate) fn reply_header(&self, name: &str) -> Option<String> {
+        match &self.outcome {
+            Outcome::Replied { headers, .. } => headers.text(name),
+            Outcome::Forwarded(_) | Outcome::Dropped => None,
+        }
+    }
+
     /// The decision record: the audit line, the status, and what went upstream under `prefix` or back to the client.
     pub(crate) fn record(&self, prefix: &str) -> Map<String, Value> {
         let mut record = self.audit.clone();

@@ -43,7 +43,7 @@ pub(super) type Upstreams = BTreeMap<String, BTreeMap<String, Vec<AnswerSpec>>>;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeySpec {
-    /// `ES256`, `EdDSA` or `RS256`.
+    /// `ES256`, or another algorithm that issuers may use.
     pub(super) alg: String,
     /// The key's name where it is absent.
     #[serde(default)]
@@ -100,6 +100,36 @@ pub(super) struct TokenSpec {
     /// The token itself, whatever it is.
     #[serde(default)]
     pub(super) raw: Option<String>,
+    /// The key that the token is bound to (`cnf.jkt`).
+    #[serde(default)]
+    pub(super) bind: Option<String>,
+}
+
+/// A proof of possession to make: its key alone, or an object.
+pub(super) type ProofChoice = Short<Box<ProofSpec>>;
+
+/// A proof of possession (RFC 9449), for the request that it goes with and its token.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProofSpec {
+    /// The key that signs it.
+    #[serde(default)]
+    pub(super) key: Option<String>,
+    /// Members of the header; `null` leaves one out.
+    #[serde(default)]
+    pub(super) header: Map<String, Value>,
+    /// Claims; `null` leaves one out, and times may be `+5m`, `-30s` or `now`.
+    #[serde(default)]
+    pub(super) claims: Map<String, Value>,
+    /// Whether it holds the nonce that the gateway gave last.
+    #[serde(default)]
+    pub(super) nonce: bool,
+    /// `payload`, `signature`, `none`, `hmac` or `truncate`.
+    #[serde(default)]
+    pub(super) tamper: Option<String>,
+    /// The proof itself, whatever it is.
+    #[serde(default)]
+    pub(super) raw: Option<String>,
 }
 
 /// A token by name or `none`, or one made for this request.
@@ -118,6 +148,9 @@ pub(super) struct Defaults {
     pub(super) peer: Option<String>,
     #[serde(default)]
     pub(super) token: Option<TokenChoice>,
+    /// A key, or `none`.
+    #[serde(default)]
+    pub(super) proof: Option<ProofChoice>,
     #[serde(default)]
     pub(super) headers: Option<Value>,
 }
@@ -140,6 +173,8 @@ pub(super) struct Case {
     pub(super) request: Option<RequestSpec>,
     #[serde(default)]
     pub(super) token: Option<TokenChoice>,
+    #[serde(default)]
+    pub(super) proof: Option<ProofChoice>,
     #[serde(default)]
     pub(super) peer: Option<String>,
     #[serde(default)]
@@ -174,6 +209,8 @@ pub(super) struct Step {
     pub(super) request: Option<RequestSpec>,
     #[serde(default)]
     pub(super) token: Option<TokenChoice>,
+    #[serde(default)]
+    pub(super) proof: Option<ProofChoice>,
     #[serde(default)]
     pub(super) peer: Option<String>,
     /// Send it without waiting; it must be held, and goes by this name.

@@ -3,9 +3,9 @@
 use super::check::Checked;
 use super::expand::expand;
 use super::expect::Expect;
-use super::format::{Case, File, RequestSpec, TokenChoice};
+use super::format::{Case, File, ProofChoice, RequestSpec, TokenChoice};
 use super::keys::Keys;
-use super::token::Mint;
+use super::token::{Mint, Proved};
 use super::world::{Sources, publish_inline};
 use crate::case;
 use crate::configuration::Configuration;
@@ -221,8 +221,12 @@ impl Plan {
         engine.advance(ahead);
         let mut now = self.start;
         if let Some(request) = &case.request {
-            let ticket =
-                self.send(engine.as_mut(), request, case.token.as_ref(), case.peer.as_deref(), now)?;
+            let credentials = Credentials {
+                token: case.token.as_ref(),
+                proof: case.proof.as_ref(),
+                peer: case.peer.as_deref(),
+            };
+            let ticket = self.send(engine.as_mut(), request, &credentials, trace, now)?;
             let decision = engine::settle(engine.as_mut(), ticket).map_err(|error| error.to_string())?;
             self.judge(decision, case.expect.as_ref(), None, trace)?;
         }
@@ -244,15 +248,12 @@ impl Plan {
                 now = now.plus(span(by));
             }
             if let Some(request) = &step.request {
-                let ticket = self
-                    .send(
-                        engine.as_mut(),
-                        request,
-                        step.token.as_ref().or(case.token.as_ref()),
-                        step.peer.as_deref().or(case.peer.as_deref()),
-                        now,
-                    )
-                    .map_err(wrong)?;
+                let credentials = Credentials {
+                    token: step.token.as_ref().or(case.token.as_ref()),
+                    proof: step.proof.as_ref().or(case.proof.as_ref()),
+                    peer: step.peer.as_deref().or(case.peer.as_deref()),
+                };
+                let ticket = self.send(engine.as_mut(), request, &credentials, trace, now).map_err(wrong)?;
                 if let Some(name) = &step.hold {
                     if let Some(decision) =
                         engine.decision(ticket).map_err(|error| wrong(error.to_string()))?
@@ -296,8 +297,8 @@ impl Plan {
         &self,
         engine: &mut dyn Engine,
         request: &RequestSpec,
-        token: Option<&TokenChoice>,
-        peer: Option<&str>,
+        credentials: &Credentials<'_>,
+        trace: &mut Trace,
         now: Timestamp,
     ) -> Result<Ticket, String> {
         let defaults = &self.file.defaults;
@@ -320,15 +321,42 @@ impl Plan {
                 line.insert(name.to_owned(), value.clone());
             }
         }
-        let peer = peer.or(defaults.peer.as_deref()).filter(|peer| *peer != "none");
+        let peer = credentials.peer.or(defaults.peer.as_deref()).filter(|peer| *peer != "none");
         line.insert("peer".into(), json!(peer));
         let mut case = case::parse(&Value::Object(line).to_string(), now).map_err(|bad| bad.to_string())?;
-        if let Some(choice) = token.or(defaults.token.as_ref()) {
-            let mint = Mint { file: &self.file, config: &self.config, keys: &self.keys };
-            let token = mint.mint(choice, now.as_secs()).map_err(|message| format!("`token`: {message}"))?;
-            if let Some(token) = token {
-                case.request.headers.append(b"authorization", format!("Bearer {token}").as_bytes());
+        let mint = Mint { file: &self.file, config: &self.config, keys: &self.keys };
+        let token = match credentials.token.or(defaults.token.as_ref()) {
+            None => None,
+            Some(choice) => {
+                mint.mint(choice, now.as_secs()).map_err(|message| format!("`token`: {message}"))?
             }
+        };
+        let proof = match credentials.proof.or(defaults.proof.as_ref()) {
+            None => None,
+            Some(choice) => {
+                trace.proofs += 1;
+                let text = |name: &str| {
+                    let value = case.request.headers.get(name.as_bytes()).unwrap_or_default();
+                    String::from_utf8_lossy(value).into_owned()
+                };
+                let url = format!("{}://{}{}", text(":scheme"), text(":authority"), text(":path"));
+                let request = Proved {
+                    method: &text(":method"),
+                    url: &url,
+                    token: token.as_deref().unwrap_or_default(),
+                    id: &format!("proof-{}", trace.proofs),
+                    nonce: trace.nonce.as_deref(),
+                };
+                mint.prove(choice, &request, now.as_secs())
+                    .map_err(|message| format!("`proof`: {message}"))?
+            }
+        };
+        let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
+        if let Some(token) = token {
+            case.request.headers.append(b"authorization", format!("{scheme} {token}").as_bytes());
+        }
+        if let Some(proof) = proof {
+            case.request.headers.append(b"dpop", proof.as_bytes());
         }
         Ok(engine.request(&case.request))
     }
@@ -346,6 +374,7 @@ impl Plan {
             let short = expect.shortfalls(&decision, &self.prefix);
             trace.failures.extend(short.lines().map(|line| format!("{}{line}", label.unwrap_or_default())));
         }
+        trace.nonce = decision.reply_header("dpop-nonce").or(trace.nonce.take());
         trace.decisions.push(decision);
         Ok(())
     }
@@ -356,6 +385,17 @@ impl Plan {
 struct Trace {
     decisions: Vec<Decision>,
     failures: Vec<String>,
+    /// How many proofs were made.
+    proofs: usize,
+    /// The gateway's last nonce.
+    nonce: Option<String>,
+}
+
+/// What a request presents.
+struct Credentials<'a> {
+    token: Option<&'a TokenChoice>,
+    proof: Option<&'a ProofChoice>,
+    peer: Option<&'a str>,
 }
 
 fn span(duration: Duration) -> Span {

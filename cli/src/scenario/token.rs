@@ -1,14 +1,42 @@
 //! Minting the tokens of a scenario.
 
-use super::format::{File, Publication, TokenChoice, TokenSpec};
+use super::format::{File, ProofChoice, ProofSpec, Publication, TokenChoice, TokenSpec};
 use super::keys::Keys;
 use super::short::Short;
-use crate::credentials::{Forgery, TokenBuilder};
+use crate::credentials::{Forgery, ProofBuilder, TokenBuilder};
 use countersign_core::config::Config;
 use serde_json::{Map, Value, json};
 
 /// How often one token may extend another.
 const MAX_DEPTH: usize = 16;
+
+/// What a proof is about.
+pub(super) struct Proved<'a> {
+    pub(super) method: &'a str,
+    pub(super) url: &'a str,
+    pub(super) token: &'a str,
+    /// An identifier that no other proof of the case has.
+    pub(super) id: &'a str,
+    /// The gateway's last nonce.
+    pub(super) nonce: Option<&'a str>,
+}
+
+/// How a token or a proof is spoilt.
+fn forgery(tamper: Option<&str>) -> Result<Option<Forgery>, String> {
+    Ok(Some(match tamper {
+        None => return Ok(None),
+        Some("payload") => Forgery::Payload(Map::from_iter([("sub".to_owned(), json!("mallory"))])),
+        Some("signature") => Forgery::Signature,
+        Some("none") => Forgery::Unsigned,
+        Some("hmac") => Forgery::Confused,
+        Some("truncate") => Forgery::Truncated,
+        Some(other) => {
+            return Err(format!(
+                "`tamper`: expected `payload`, `signature`, `none`, `hmac` or `truncate`, found `{other}`"
+            ));
+        }
+    }))
+}
 
 /// What tokens are made from.
 pub(super) struct Mint<'a> {
@@ -31,29 +59,50 @@ impl Mint<'_> {
         let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the token")?;
         let key = self.keys.get(name)?;
         let mut claims = self.usual_claims(name);
+        if let Some(holder) = &spec.bind {
+            claims.insert("cnf".into(), json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }));
+        }
         claims.extend(spec.claims);
         let mut token = TokenBuilder::new().kid(&key.kid);
         for (name, value) in spec.header {
             token = token.header(&name, value);
         }
         let token = token.claims(claims).at(now).map_err(|error| error.to_string())?;
-        let minted = match spec.tamper.as_deref() {
+        let minted = match forgery(spec.tamper.as_deref())? {
             None => token.sign(&key.key),
-            Some("payload") => {
-                let changed = Map::from_iter([("sub".to_owned(), json!("mallory"))]);
-                token.forge(&key.key, &Forgery::Payload(changed))
-            }
-            Some("signature") => token.forge(&key.key, &Forgery::Signature),
-            Some("none") => token.forge(&key.key, &Forgery::Unsigned),
-            Some("hmac") => token.forge(&key.key, &Forgery::Confused),
-            Some("truncate") => token.forge(&key.key, &Forgery::Truncated),
-            Some(other) => {
-                return Err(format!(
-                    "`tamper`: expected `payload`, `signature`, `none`, `hmac` or `truncate`, found `{other}`"
-                ));
-            }
+            Some(forgery) => token.forge(&key.key, &forgery),
         };
         minted.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// The proof for a request; nothing where none is wanted.
+    pub(super) fn prove(
+        &self,
+        choice: &ProofChoice,
+        request: &Proved<'_>,
+        now: i64,
+    ) -> Result<Option<String>, String> {
+        let named;
+        let spec = match choice {
+            Short::Text(name) if name == "none" => return Ok(None),
+            Short::Text(name) => {
+                named = ProofSpec { key: Some(name.clone()), ..ProofSpec::default() };
+                &named
+            }
+            Short::Whole(spec) => &**spec,
+        };
+        if let Some(raw) = &spec.raw {
+            return Ok(Some(raw.clone()));
+        }
+        let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the proof")?;
+        let key = &self.keys.get(name)?.key;
+        let mut proof = ProofBuilder::new(key, request.method, request.url, request.token, request.id, now);
+        if spec.nonce {
+            proof = proof.nonce(request.nonce.ok_or("`nonce`: the gateway has given none yet")?);
+        }
+        let told = |error: crate::credentials::CredentialError| error.to_string();
+        let proof = proof.with(spec.header.clone(), spec.claims.clone(), now).map_err(told)?;
+        proof.sign(key, forgery(spec.tamper.as_deref())?.as_ref()).map(Some).map_err(told)
     }
 
     fn named(&self, name: &str, depth: usize) -> Result<TokenSpec, String> {
@@ -76,6 +125,7 @@ impl Mint<'_> {
         whole.claims.extend(spec.claims.clone());
         whole.tamper = spec.tamper.clone().or(whole.tamper);
         whole.raw = spec.raw.clone().or(whole.raw);
+        whole.bind = spec.bind.clone().or(whole.bind);
         whole.extends = None;
         Ok(whole)
     }
