@@ -21,8 +21,16 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let all = targets()?;
     let (wanted, seconds) = read(args, &all)?;
-    let mut steps = Steps::new(1 + wanted.len());
+    let mut steps = Steps::new(2 + wanted.len());
     let host = host()?;
+    let configuration = crate::target("fuzz").join("gateway.json");
+    steps.step("compiling fuzz/gateway.yaml", || {
+        std::fs::create_dir_all(crate::target("fuzz"))?;
+        let mut cargo = process::cargo();
+        cargo.args(["run", "--release", "--bin", "countersign", "--", "compile", "fuzz/gateway.yaml", "--output"]);
+        process::logged("compile-fuzz", cargo.arg(&configuration))?;
+        Ok(String::new())
+    })?;
     steps.step("building the fuzz targets", || {
         let mut cargo = process::cargo();
         cargo
@@ -42,6 +50,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             std::fs::create_dir_all(&artifacts)?;
             let mut fuzzer = Command::new(crate::target("fuzz").join(&host).join("release").join(target));
             fuzzer
+                .env("COUNTERSIGN_FUZZ_CONFIGURATION", &configuration)
                 .arg(&corpus)
                 .arg(format!("-max_total_time={seconds}"))
                 .arg(format!("-artifact_prefix={}/", artifacts.display()))

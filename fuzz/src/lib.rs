@@ -1,0 +1,107 @@
+//! A gateway for targets that send whole requests.
+
+use countersign_core::base64url;
+use countersign_core::crypto::{Algorithm, PublicKey, SignatureError, SignatureProvider};
+use countersign_core::exchange::{Effect, Event, Exchange, Flow};
+use countersign_core::gateway::{Entropy, Gateway};
+use countersign_core::metrics::Unobserved;
+use countersign_core::request::{Peer, RequestHead};
+use countersign_core::settings::Settings;
+use countersign_core::time::Timestamp;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// When it all happens, in seconds since the epoch.
+pub const NOW: i64 = 1_790_000_000;
+
+/// A P-256 key and its thumbprint (RFC 9449 §4.1, §6.1).
+pub const HOLDER: &str = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
+/// The thumbprint.
+pub const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+
+/// Takes every signature for good.
+struct Credulous;
+
+impl SignatureProvider for Credulous {
+    fn verify(&self, _: &PublicKey, _: Algorithm, _: &[u8], _: &[u8]) -> Result<(), SignatureError> {
+        Ok(())
+    }
+}
+
+thread_local! {
+    static SETTINGS: Rc<Settings> = {
+        let path = std::env::var("COUNTERSIGN_FUZZ_CONFIGURATION")
+            .expect("COUNTERSIGN_FUZZ_CONFIGURATION: the compiled fuzz/gateway.yaml; `cargo xtask fuzz` sets it");
+        let bytes = std::fs::read(&path).expect("the compiled configuration");
+        Rc::new(Settings::load(&bytes).expect("a good configuration"))
+    };
+    static GATEWAY: RefCell<(u32, Option<Gateway>)> = const { RefCell::new((0, None)) };
+}
+
+/// What became of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it went upstream.
+    pub allowed: bool,
+    /// The audit line.
+    pub audit: String,
+    /// Headers that were added.
+    pub added: Vec<(String, String)>,
+}
+
+/// Sends a request; checks what holds of each.
+pub fn ask(method: &[u8], path: &[u8], headers: &[(&[u8], &[u8])]) -> Verdict {
+    GATEWAY.with_borrow_mut(|(asked, gateway)| {
+        *asked += 1;
+        // A new one now and then: caches and used proofs are part of what is tried, and should not fill up for good.
+        let gateway = match gateway {
+            Some(gateway) if *asked % 4_096 != 0 => gateway,
+            gateway => {
+                let entropy = Entropy { decision_nonce: 1, cache_key: (2, 3), secret: [4; 32] };
+                let made = gateway.insert(Gateway::new(SETTINGS.with(Rc::clone), entropy));
+                made.set_provider(Rc::new(Credulous));
+                made
+            }
+        };
+        let mut all: Vec<(&[u8], &[u8])> = vec![
+            (b":method", method),
+            (b":path", path),
+            (b":authority", b"api.bank.example"),
+            (b":scheme", b"https"),
+        ];
+        all.extend(headers);
+        let peer = Peer::certificate(b"spiffe://bank.example/edge", Some(&[b'a'; 64]));
+        let mut exchange = Exchange::new(*asked);
+        let event = Event::RequestHeaders(RequestHead { headers: &all, peer });
+        exchange.handle(Some(gateway), event, &mut Unobserved, Timestamp::from_secs(NOW));
+        let (mut lines, mut added, mut replies) = (Vec::new(), Vec::new(), 0);
+        while let Some(effect) = exchange.poll_effect() {
+            match effect {
+                Effect::Audit(line) => lines.push(line),
+                Effect::Reply(reply) => {
+                    replies += 1;
+                    assert!((400..600).contains(&reply.status));
+                    for (_, value) in &reply.headers {
+                        assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value:?}");
+                    }
+                }
+                Effect::EditHeaders(edits) => {
+                    for (name, value) in edits.add {
+                        assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{value:?}");
+                        added.push((name.to_string(), value));
+                    }
+                }
+                Effect::Count(_) => {}
+            }
+        }
+        let [audit] = lines.try_into().expect("one audit line");
+        let allowed = exchange.flow() == Flow::Release;
+        assert_eq!(replies, usize::from(!allowed), "an answer to each request that does not go on");
+        Verdict { allowed, audit, added }
+    })
+}
+
+/// A token of this payload.
+pub fn token(header: &str, payload: &[u8]) -> String {
+    format!("{}.{}.c2ln", base64url::encode(header.as_bytes()), base64url::encode(payload))
+}
