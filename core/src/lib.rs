@@ -47,3 +47,4 @@ pub mod spiffe;
 pub mod step_up;
 pub mod time;
 pub mod token;
+pub mod xfcc;

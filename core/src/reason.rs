@@ -125,6 +125,10 @@ reasons! {
         "Issue the workload a certificate whose only URI SAN is its SPIFFE ID.";
     TransportWorkloadUntrusted "transport.workload.untrusted" Transport 403 None "the workload's trust domain is not trusted"
         "Add the trust domain to `workload.trust_domains` if it should be trusted.";
+    TransportForwardedMissing "transport.forwarded.missing" Transport 403 None "the forwarding proxy names no caller"
+        "Let the proxy set `x-forwarded-client-cert` from its own client's certificate; a proxy of `workload.forwarded.peers` is never the caller itself.";
+    TransportForwardedInvalid "transport.forwarded.invalid" Transport 403 None "the forwarding proxy's word about the caller is malformed"
+        "Check what the proxy writes into `x-forwarded-client-cert`.";
     TokenMissing "token.missing" Token 401 Bare "no credential was presented"
         "Send `authorization: Bearer <token>`.";
     TokenScheme "token.scheme" Token 401 Bare "the authorization scheme is not supported"

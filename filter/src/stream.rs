@@ -4,7 +4,7 @@ use crate::host::{self, Level};
 use crate::pairs;
 use crate::root::Root;
 use crate::vm::Action;
-use countersign_core::exchange::{Event, Exchange, Flow};
+use countersign_core::exchange::{Event, Exchange, Flow, unwanted_trailers};
 use countersign_core::request::{Peer, RequestHead};
 use countersign_core::settings::Settings;
 
@@ -102,9 +102,7 @@ fn clean_trailers(settings: &Settings, count: usize) -> Result<(), host::Refused
         return Err(host::Refused(0));
     }
     let trailers = RequestHead { headers: &trailers, peer: Peer::Anonymous };
-    let ours = trailers.names_under(&settings.forward.prefix);
-    let unwanted = trailers.names_among(&settings.forward.remove);
-    for name in ours.chain(unwanted).chain(trailers.names_among(&["authorization"])) {
+    for name in unwanted_trailers(&trailers, settings) {
         host::remove_request_trailer(name)?;
     }
     Ok(())

@@ -16,12 +16,27 @@ pub struct Bootstrap {
     pub access_log: bool,
     /// Whether HTTP/1.1 trailers are passed on, which Envoy otherwise drops.
     pub trailers: bool,
+    /// What becomes of `x-forwarded-client-cert`: Envoy's `forward_client_cert_details`, by default `SANITIZE`. Where Envoy
+    /// writes the header itself, it tells the URI name, subject and DNS names.
+    pub forwarded: Option<&'static str>,
+    /// The certificate that upstreams are called with, the authority of theirs as PEM, and their host, by cluster.
+    pub upstream_tls: Vec<(String, UpstreamTls)>,
     /// HTTP filters before the router, in order.
     pub filters: Vec<Value>,
     /// Upstream clusters by name.
     pub clusters: Vec<(String, SocketAddr)>,
     /// Routes of the virtual host; see [`to_cluster`] and [`direct`].
     pub routes: Vec<Value>,
+}
+
+/// How a cluster is called over mutual TLS.
+pub struct UpstreamTls {
+    /// The certificate that is presented.
+    pub identity: Identity,
+    /// The authority of the upstream's certificate, as PEM.
+    pub authority: String,
+    /// The host that the upstream's certificate names.
+    pub host: String,
 }
 
 impl Bootstrap {
@@ -57,7 +72,8 @@ impl Bootstrap {
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "gateway",
             "use_remote_address": true,
-            "forward_client_cert_details": "SANITIZE",
+            "forward_client_cert_details": self.forwarded.unwrap_or("SANITIZE"),
+            "set_current_client_cert_details": { "uri": true, "subject": true, "dns": true },
             "http_filters": filters,
             "route_config": { "virtual_hosts": [{ "name": "bank", "domains": ["*"], "routes": self.routes }] },
         });
@@ -87,8 +103,13 @@ impl Bootstrap {
                 },
             });
         }
-        let clusters: Vec<Value> =
+        let mut clusters: Vec<Value> =
             self.clusters.iter().map(|(name, address)| cluster(name, *address, self.trailers)).collect();
+        for (name, tls) in &self.upstream_tls {
+            if let Some(cluster) = clusters.iter_mut().find(|cluster| cluster["name"] == **name) {
+                cluster["transport_socket"] = upstream_tls(tls);
+            }
+        }
         json!({
             // Envoy wants a name where a part of its configuration comes from a file.
             "node": { "id": "gateway", "cluster": "gateways" },
@@ -198,6 +219,23 @@ fn cluster(name: &str, address: SocketAddr, trailers: bool) -> Value {
         });
     }
     cluster
+}
+
+fn upstream_tls(tls: &UpstreamTls) -> Value {
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": tls.host,
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": { "inline_string": tls.identity.certificate_pem },
+                    "private_key": { "inline_string": tls.identity.key_pem },
+                }],
+                "validation_context": { "trusted_ca": { "inline_string": tls.authority } },
+            },
+        },
+    })
 }
 
 fn socket_address(address: &str) -> Value {

@@ -209,6 +209,42 @@ fn the_rest_is_checked() -> Result<()> {
 }
 
 #[test]
+fn forwarding_proxies_are_checked() -> Result<()> {
+    let peers = |peers: Value| json!({ "peers": peers });
+    let many: Vec<String> = (0..65).map(|number| format!("spiffe://bank.example/{number}")).collect();
+    check(vec![
+        ("/workload/forwarded", json!({}), "workload.forwarded.peers", "missing"),
+        ("/workload/forwarded", peers(json!([])), "workload.forwarded.peers", "from 1 to 64"),
+        ("/workload/forwarded", peers(json!(many)), "workload.forwarded.peers", "found 65"),
+        ("/workload/forwarded", peers(json!(["*"])), "workload.forwarded.peers[0]", "found `*`"),
+        (
+            "/workload/forwarded",
+            peers(json!(["spiffe://bank.example"])),
+            "workload.forwarded.peers[0]",
+            "SPIFFE ID of a workload",
+        ),
+        (
+            "/workload/forwarded",
+            peers(json!(["spiffe://bank.example/a", "spiffe://other.example/a"])),
+            "workload.forwarded.peers[1]",
+            "`workload.trust_domains`",
+        ),
+        (
+            "/workload/forwarded",
+            peers(json!(["spiffe://bank.example/a", "spiffe://bank.example/a"])),
+            "workload.forwarded.peers[1]",
+            "again",
+        ),
+        (
+            "/routes/0/context",
+            json!({ "purpose": { "header": "x-forwarded-client-cert" } }),
+            "routes[0].context.purpose",
+            "the gateway keeps",
+        ),
+    ])
+}
+
+#[test]
 fn encoded_slashes_and_joined_ids_exclude_each_other() -> Result<()> {
     let (path, message) = error(|config| config["paths"] = json!({ "allow_encoded_slash": true }))?;
     assert_eq!(path, "routes[0].resource.id");

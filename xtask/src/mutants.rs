@@ -26,6 +26,7 @@ struct Mutant {
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const ADVISORIES: &[&str] = &["--test", "advisories"];
 const TOKENS: &[&str] = &["--test", "exchange_token"];
+const FORWARDED: &[&str] = &["--test", "exchange_forwarded"];
 const KEYS: &[&str] = &["--test", "exchange_keys"];
 
 const MUTANTS: &[Mutant] = &[
@@ -144,15 +145,79 @@ const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "workload from the certificate alone",
         file: "core/src/exchange/admit.rs",
-        check: "(Peer::Anonymous, Requirement::Required) => Err(Reason::TransportWorkloadMissing),",
-        without: "(Peer::Anonymous, Requirement::Required) => Ok(None),",
+        check: "Requirement::Required => Err(missing),",
+        without: "Requirement::Required => Ok(Caller::default()),",
         tests: ADVISORIES,
+    },
+    Mutant {
+        name: "forwarded by listed proxies alone",
+        file: "core/src/exchange/admit.rs",
+        check: "if settings.forwarding_peers.contains(&peer) {",
+        without: "if head.single(xfcc::NAME).is_ok_and(|header| header.is_some()) {",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, and the proxy no caller",
+        file: "core/src/exchange/admit.rs",
+        check: "None => nobody(demanded, Reason::TransportForwardedMissing),",
+        without: "None => Ok(Caller { workload: settings.forwarding_peers.last().cloned(), ..Caller::default() }),",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded once",
+        file: "core/src/exchange/admit.rs",
+        check: "head.single(xfcc::NAME).map_err(|_| Reason::RequestHeaderDuplicate)?;",
+        without: "head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(xfcc::NAME.as_bytes()))\
+            .map(|(_, value)| *value);",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, the nearest client",
+        file: "core/src/exchange/forwarded.rs",
+        check: "elements.iter().rev().find(",
+        without: "elements.iter().find(",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, proxies stepped over",
+        file: "core/src/exchange/forwarded.rs",
+        check: "!names_peer(element, peers)",
+        without: "{ let _ = (names_peer, element, peers); true }",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, exactly one URI",
+        file: "core/src/xfcc.rs",
+        check: "values.next().filter(|_| values.next().is_none())",
+        without: "values.next()",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, a key once",
+        file: "core/src/xfcc.rs",
+        check: "return Err(XfccError::Repeated);",
+        without: "",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, quotes that end",
+        file: "core/src/xfcc.rs",
+        check: "    Err(XfccError::Unclosed)\n",
+        without: "    Ok((unquoted.into(), &[]))\n",
+        tests: FORWARDED,
+    },
+    Mutant {
+        name: "forwarded, and no further",
+        file: "core/src/settings/mod.rs",
+        check: ".chain([xfcc::NAME, \"dpop\"])",
+        without: "",
+        tests: FORWARDED,
     },
     Mutant {
         name: "trust domain",
         file: "core/src/exchange/admit.rs",
-        check: "if trusted { Ok(Some(id)) } else { Err(Reason::TransportWorkloadUntrusted) }",
-        without: "{ let _ = trusted; Ok(Some(id)) }",
+        check: "if trusted { Ok(id) } else { Err(Reason::TransportWorkloadUntrusted) }",
+        without: "{ let _ = trusted; Ok(id) }",
         tests: ADVISORIES,
     },
     Mutant {

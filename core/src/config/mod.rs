@@ -245,6 +245,19 @@ pub struct WorkloadTrust {
     /// The Cedar entity type of a workload.
     #[serde(rename = "type", default)]
     pub entity_type: WorkloadType,
+    /// Whose word about the caller's certificate is taken: proxies that end the callers' connections. Without it nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded: Option<Forwarded>,
+}
+
+/// Proxies that tell whose certificate they have seen, in the header `x-forwarded-client-cert`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Forwarded {
+    /// SPIFFE IDs of these proxies, in full, such as `spiffe://bank.example/edge-gateway`; at most 64. Each must set the header
+    /// itself or append to it, and never hand on a client's. A listed proxy is never taken for the caller.
+    pub peers: Vec<String>,
 }
 
 /// The Cedar entity type of a workload.

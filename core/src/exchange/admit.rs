@@ -1,5 +1,6 @@
 //! The first stage: which route the request takes, and which workload it comes from.
 
+use super::forwarded;
 use crate::authority;
 use crate::config::Requirement;
 use crate::path::CanonicalPath;
@@ -8,6 +9,7 @@ use crate::request::{Peer, RequestHead};
 use crate::route::{Params, RouteLookup};
 use crate::settings::{RouteSettings, Settings};
 use crate::spiffe::SpiffeId;
+use crate::xfcc;
 use alloc::borrow::Cow;
 
 /// A request whose path is canonical, whose route is known, and whose workload, if it has one, is trusted.
@@ -20,8 +22,10 @@ pub(super) struct Admitted<'a> {
     pub params: Params<'a, 'a>,
     pub route: &'a RouteSettings,
     pub workload: Option<SpiffeId>,
-    /// SHA-256 of the caller's certificate in DER, where the host says it; nothing on a public route.
+    /// SHA-256 of the caller's certificate in DER, where the host or the forwarding proxy says it; nothing on a public route.
     pub certificate: Option<[u8; 32]>,
+    /// Whether a listed proxy speaks for the workload.
+    pub forwarded: bool,
 }
 
 /// The request line as far as it could be read: for the audit line, whatever comes of it.
@@ -64,12 +68,9 @@ pub(super) fn admit<'a>(
     };
     let route = settings.routes.get(found.index).ok_or(Reason::SystemInternal)?;
     seen.route = Some(&route.name);
-    let workload = workload(head.peer, route, settings)?;
-    let certificate = match head.peer {
-        Peer::Certificate { sha256, .. } if workload.is_some() => sha256,
-        Peer::Certificate { .. } | Peer::Anonymous => None,
-    };
-    Ok(Admitted { head, method, host, port, path, params: found.params, route, workload, certificate })
+    let Caller { workload, certificate, forwarded } = caller(head, route, settings)?;
+    let params = found.params;
+    Ok(Admitted { head, method, host, port, path, params, route, workload, certificate, forwarded })
 }
 
 fn text(value: Option<&[u8]>) -> Result<&str, Reason> {
@@ -79,23 +80,62 @@ fn text(value: Option<&[u8]>) -> Result<&str, Reason> {
     }
 }
 
-/// The SPIFFE ID of the peer. A certificate that is there must be good, also where none is demanded; a public route asks
-/// for none and looks at none.
-fn workload(peer: Peer<'_>, route: &RouteSettings, settings: &Settings) -> Result<Option<SpiffeId>, Reason> {
+/// The workload that calls, with the digest of its certificate.
+#[derive(Default)]
+struct Caller {
+    workload: Option<SpiffeId>,
+    certificate: Option<[u8; 32]>,
+    forwarded: bool,
+}
+
+/// Who calls: the peer, or the one that it speaks for where it is a listed proxy. A certificate that is there must be good,
+/// also where none is demanded; a public route asks for none and looks at none.
+fn caller(head: &RequestHead<'_>, route: &RouteSettings, settings: &Settings) -> Result<Caller, Reason> {
     if route.question.is_none() {
-        return Ok(None);
+        return Ok(Caller::default());
     }
-    match (peer, route.workload) {
-        (Peer::Anonymous, Requirement::Optional) => Ok(None),
-        (Peer::Anonymous, Requirement::Required) => Err(Reason::TransportWorkloadMissing),
-        (Peer::Certificate { uri_san, .. }, Requirement::Optional | Requirement::Required) => {
-            let id = SpiffeId::parse(uri_san).map_err(|_| Reason::TransportWorkloadInvalid)?;
-            // A trust domain alone names no workload (X.509-SVID §2).
-            if id.path().is_empty() {
-                return Err(Reason::TransportWorkloadInvalid);
+    match head.peer {
+        Peer::Anonymous => nobody(route.workload, Reason::TransportWorkloadMissing),
+        Peer::Certificate { uri_san, sha256 } => {
+            let peer = workload(uri_san, settings)?;
+            // From anyone else the header is a client's, and not looked at.
+            if settings.forwarding_peers.contains(&peer) {
+                return forwarded(head, route.workload, settings);
             }
-            let trusted = settings.trust_domains.iter().any(|domain| **domain == *id.trust_domain());
-            if trusted { Ok(Some(id)) } else { Err(Reason::TransportWorkloadUntrusted) }
+            Ok(Caller { workload: Some(peer), certificate: sha256, forwarded: false })
         }
     }
+}
+
+/// Nobody calls, where that may be.
+fn nobody(demanded: Requirement, missing: Reason) -> Result<Caller, Reason> {
+    match demanded {
+        Requirement::Optional => Ok(Caller::default()),
+        Requirement::Required => Err(missing),
+    }
+}
+
+/// Who calls through a listed proxy.
+fn forwarded(head: &RequestHead<'_>, demanded: Requirement, settings: &Settings) -> Result<Caller, Reason> {
+    let header = head.single(xfcc::NAME).map_err(|_| Reason::RequestHeaderDuplicate)?;
+    let Some(header) = header else { return nobody(demanded, Reason::TransportForwardedMissing) };
+    match forwarded::client(header, &settings.forwarding_peers)? {
+        None => nobody(demanded, Reason::TransportForwardedMissing),
+        Some(client) => Ok(Caller {
+            workload: Some(workload(&client.uri, settings)?),
+            certificate: client.certificate,
+            forwarded: true,
+        }),
+    }
+}
+
+/// The workload of this URI name: of a trusted domain.
+fn workload(uri_san: &[u8], settings: &Settings) -> Result<SpiffeId, Reason> {
+    let id = SpiffeId::parse(uri_san).map_err(|_| Reason::TransportWorkloadInvalid)?;
+    // A trust domain alone names no workload (X.509-SVID §2).
+    if id.path().is_empty() {
+        return Err(Reason::TransportWorkloadInvalid);
+    }
+    let trusted = settings.trust_domains.iter().any(|domain| **domain == *id.trust_domain());
+    if trusted { Ok(id) } else { Err(Reason::TransportWorkloadUntrusted) }
 }

@@ -28,6 +28,8 @@ pub(super) struct Record {
     path: Option<Box<[u8]>>,
     peer: Option<Box<[u8]>>,
     workload: Option<String>,
+    /// Whether the peer spoke for the workload.
+    forwarded: bool,
     /// Whether something is longer than the line lets it be.
     cut: bool,
     route: Option<Box<str>>,
@@ -63,6 +65,7 @@ impl Record {
             path: None,
             peer: None,
             workload: None,
+            forwarded: false,
             cut: false,
             route: None,
             action: None,
@@ -106,7 +109,11 @@ impl Record {
     pub(super) fn admitted(&mut self, admitted: &Admitted<'_>) {
         if let (true, Some(workload)) = (self.wanted, &admitted.workload) {
             self.workload = Some(workload.as_str().into());
-            self.peer = None;
+            self.forwarded = admitted.forwarded;
+            // Unless it is a proxy, the peer is the workload.
+            if !admitted.forwarded {
+                self.peer = None;
+            }
         }
     }
 
@@ -198,6 +205,9 @@ impl Record {
         }
         if let Some(peer) = &self.peer {
             line.name("peer").bytes(peer);
+        }
+        if self.forwarded {
+            line.name("forwarded").bool(true);
         }
         if self.cut {
             line.name("cut").bool(true);

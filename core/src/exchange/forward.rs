@@ -25,10 +25,6 @@ pub(super) fn edits(
     if !(settings.forward.authorization && verified) && admitted.head.single("authorization") != Ok(None) {
         edits.remove.push((*b"authorization").into());
     }
-    // A proof is for this gateway alone.
-    if admitted.head.names_among(&["dpop"]).next().is_some() {
-        edits.remove.push((*b"dpop").into());
-    }
     let names = &settings.header_names;
     let mut add = |name: &Rc<str>, value: String| edits.add.push((Rc::clone(name), value));
     add(&names.decision_id, String::from(id.as_str()));
@@ -76,16 +72,28 @@ pub(super) fn edits(
     edits
 }
 
-/// The headers that a client sent under a name of ours, or that the configuration keeps from going upstream. One name once:
-/// the host removes every header of it.
+/// The headers of the client that do not go upstream. One name once: the host removes every header of it.
 fn ours(head: &RequestHead<'_>, settings: &Settings) -> Vec<alloc::boxed::Box<[u8]>> {
     let mut names: Vec<alloc::boxed::Box<[u8]>> = Vec::new();
-    for name in head.names_under(&settings.forward.prefix).chain(head.names_among(&settings.forward.remove)) {
+    for name in unwanted(head, settings) {
         if !names.iter().any(|known| **known == *name) {
             names.push(name.into());
         }
     }
     names
+}
+
+/// Names of headers that a client sent under a name of ours, or that are not for those upstream, in whatever disguise.
+fn unwanted<'a>(head: &RequestHead<'a>, settings: &Settings) -> impl Iterator<Item = &'a [u8]> {
+    head.names_under(&settings.forward.prefix).chain(head.names_among(&settings.withheld))
+}
+
+/// Names of trailers that do not go upstream: some servers read trailers as headers, and nobody verified what stands there.
+pub fn unwanted_trailers<'a>(
+    trailers: &RequestHead<'a>,
+    settings: &Settings,
+) -> impl Iterator<Item = &'a [u8]> {
+    unwanted(trailers, settings).chain(trailers.names_among(&["authorization"]))
 }
 
 /// Text as a header value: visible ASCII as it is, all else and `%` percent-encoded from UTF-8, so that no value can end the

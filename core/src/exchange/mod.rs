@@ -14,10 +14,12 @@ mod authorize;
 mod bind;
 mod effect;
 mod forward;
+mod forwarded;
 mod identify;
 
 pub use authorize::Permit;
 pub use effect::{Effect, Event, Flow, HeaderEdits};
+pub use forward::unwanted_trailers;
 
 use crate::config::{self, Binding};
 use crate::decision::DecisionIds;

@@ -5,6 +5,7 @@ mod error;
 mod issuers;
 mod routes;
 mod schema;
+mod workloads;
 
 pub use dpop::DpopSettings;
 pub use error::ConfigError;
@@ -22,10 +23,11 @@ use crate::keys::Freshness;
 use crate::path::PathOptions;
 use crate::policy::{EntityUid, Image, PolicyIndex, Value};
 use crate::route::Router;
-use crate::spiffe;
+use crate::spiffe::SpiffeId;
 use crate::step_up::Demand;
 use crate::time::Span;
 use crate::token::ClaimPath;
+use crate::xfcc;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub trust_domains: Vec<Box<str>>,
     /// The Cedar entity type of a workload.
     pub workload_type: Box<str>,
+    /// Proxies whose word about the caller's certificate is taken.
+    pub forwarding_peers: Vec<SpiffeId>,
     /// From method and path to a place in `routes`.
     pub router: Router,
     /// Routes.
@@ -68,6 +72,8 @@ pub struct Settings {
     pub failure_life: Span,
     /// What goes upstream.
     pub forward: config::Forward,
+    /// Headers of the client that never go upstream, in lower case.
+    pub withheld: Vec<Box<str>>,
     /// The names of the headers that carry it.
     pub header_names: HeaderNames,
     /// How refusals look.
@@ -336,7 +342,8 @@ impl Settings {
         let image = image(&config.policy).map_err(|error| error.within("policy"))?;
         let schema = schema::SchemaView::new(&image);
         let issuers = issuers::prepare(&config.issuers, &schema)?;
-        let trust_domains = trust_domains(&config.workload)?;
+        let trust_domains = workloads::trust_domains(&config.workload)?;
+        let forwarding_peers = workloads::forwarding_peers(&config.workload)?;
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
         let (router, routes, claims) = routes::prepare(config, &schema)?;
         let fetched =
@@ -375,7 +382,7 @@ impl Settings {
         let dpop = dpop::prepare(&config.dpop).map_err(|error| error.within("dpop"))?;
         let step_ups = step_ups(&image)?;
         forward(config, &schema)?;
-        trusted_anyone(config, &routes)?;
+        workloads::trusted_anyone(config, &routes)?;
         refusal(&config.refusal)?;
         let paths = PathOptions {
             max_bytes: bounded_usize("limits.path_bytes", config.limits.path_bytes, 16, MAX_BOUND_BYTES)?,
@@ -390,6 +397,8 @@ impl Settings {
             claims,
             trust_domains,
             workload_type,
+            forwarding_peers,
+            withheld: withheld(config),
             router,
             routes,
             paths,
@@ -442,16 +451,15 @@ fn step_ups(image: &Image) -> Result<BTreeMap<PolicyIndex, Demand>, ConfigError>
     Ok(demands)
 }
 
-fn trust_domains(workload: &config::WorkloadTrust) -> Result<Vec<Box<str>>, ConfigError> {
-    let mut domains: Vec<Box<str>> = Vec::new();
-    for (index, domain) in workload.trust_domains.iter().enumerate() {
-        if spiffe::check_trust_domain(domain.as_bytes()).is_err() {
-            let message = format!("expected a SPIFFE trust domain such as `bank.example`, found `{domain}`");
-            return Err(ConfigError::at(format!("workload.trust_domains[{index}]"), message));
+/// Headers that do not go upstream: those of the configuration, and those that are for the gateway alone to read.
+fn withheld(config: &Config) -> Vec<Box<str>> {
+    let mut names: Vec<Box<str>> = Vec::with_capacity(config.forward.remove.len() + 2);
+    for name in config.forward.remove.iter().map(String::as_str).chain([xfcc::NAME, "dpop"]) {
+        if !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
         }
-        domains.push(domain.clone().into());
     }
-    Ok(domains)
+    names
 }
 
 fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), ConfigError> {
@@ -496,22 +504,6 @@ fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), Confi
         }
     }
     Ok(())
-}
-
-/// Where a workload is demanded, some workload must be trusted.
-fn trusted_anyone(config: &Config, routes: &[RouteSettings]) -> Result<(), ConfigError> {
-    let demands =
-        |route: &&RouteSettings| route.question.is_some() && route.workload == config::Requirement::Required;
-    match routes.iter().find(demands) {
-        Some(route) if config.workload.trust_domains.is_empty() => {
-            let message = format!(
-                "expected a trust domain, since route `{}` requires a workload; found none",
-                route.name
-            );
-            Err(ConfigError::at("workload.trust_domains", message))
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// The realm and the type's base go into headers and documents as they are.

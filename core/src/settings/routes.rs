@@ -9,6 +9,7 @@ use crate::config::{
 use crate::route::{RouteSpec, Router, Segment, Template};
 use crate::step_up::Demand;
 use crate::token::ClaimPath;
+use crate::xfcc;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -315,7 +316,7 @@ impl Mapper<'_> {
             AttributeSource::Header(name) if is_header_name(name) => Source::Header(name.clone().into()),
             AttributeSource::Header(name) => {
                 return Err(wrong(format!(
-                    "expected a header's name in lower case, not `authorization`, found `{name}`"
+                    "expected a header's name in lower case, not `authorization` or another that the gateway keeps, found `{name}`"
                 )));
             }
             AttributeSource::Request(config::RequestField::Time)
@@ -386,7 +387,7 @@ fn is_entity_or_text(ty: &AttributeType) -> bool {
 }
 
 fn is_header_name(name: &str) -> bool {
-    is_lower_case_token(name) && name != "authorization"
+    is_lower_case_token(name) && name != "authorization" && name != xfcc::NAME
 }
 
 /// Whether a text is a header's name in lower case, of the characters that every server takes.

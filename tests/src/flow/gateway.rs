@@ -12,7 +12,7 @@ use countersign_host_sim::serve::{self, ClientCertificate, GatewayOptions, Tls};
 use serde_json::Value;
 
 use super::world::{HOST, World};
-use crate::bootstrap::{Bootstrap, countersign, to_cluster};
+use crate::bootstrap::{Bootstrap, UpstreamTls, countersign, to_cluster};
 use crate::client::Client;
 use crate::envoy::Envoy;
 use crate::pki::{Authority, Identity};
@@ -57,17 +57,69 @@ impl EnvoyGateway {
 
     /// Starts Envoy with the filter as Envoy is to configure it.
     pub fn start_filter(world: &World, filter: Value) -> Result<Self> {
+        Self::start_bootstrap(world, Bootstrap::default().filter(filter))
+    }
+
+    /// Starts Envoy behind proxies: what becomes of `x-forwarded-client-cert` there is `forwarded`, in Envoy's words.
+    pub fn start_behind(world: &World, configuration: &Value, forwarded: &'static str) -> Result<Self> {
+        let module = Envoy::module()?;
+        let filter = countersign(&module.to_string_lossy(), &configuration.to_string());
+        let bootstrap = Bootstrap { forwarded: Some(forwarded), ..Bootstrap::default() };
+        Self::start_bootstrap(world, bootstrap.filter(filter))
+    }
+
+    fn start_bootstrap(world: &World, bootstrap: Bootstrap) -> Result<Self> {
         let authority = Authority::new("gateway")?;
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
-        let mut config = Bootstrap { tls, trailers: true, ..Bootstrap::default() }
-            .filter(filter)
-            .route(to_cluster("/", "platform"));
+        let mut config = Bootstrap { tls, trailers: true, ..bootstrap }.route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
             config = config.cluster(name, address);
         }
         let envoy = Envoy::start(&config.to_json().to_string())?;
         let listener = envoy.listener("gateway")?;
         Ok(Self { envoy, listener, authority })
+    }
+}
+
+/// An Envoy without the filter, in front of one that has it: it ends the clients' connections, and calls the gateway as a
+/// workload of its own.
+pub struct Edge {
+    _envoy: Envoy,
+    listener: SocketAddr,
+    authority: Authority,
+}
+
+impl Edge {
+    /// Starts Envoy in front of `gateway`. What it does with `x-forwarded-client-cert` is `forwarded`, in Envoy's words.
+    pub fn start(
+        world: &World,
+        gateway: &EnvoyGateway,
+        identity: &Identity,
+        forwarded: &'static str,
+    ) -> Result<Self> {
+        let authority = Authority::new("edge")?;
+        let upstream = UpstreamTls {
+            identity: identity.clone(),
+            authority: gateway.authority.certificate_pem().to_owned(),
+            host: HOST.to_owned(),
+        };
+        let config = Bootstrap {
+            tls: Some((authority.server(HOST)?, client_authorities(world))),
+            trailers: true,
+            forwarded: Some(forwarded),
+            upstream_tls: vec![("gateway".to_owned(), upstream)],
+            ..Bootstrap::default()
+        }
+        .cluster("gateway", gateway.listener)
+        .route(to_cluster("/", "gateway"));
+        let envoy = Envoy::start(&config.to_json().to_string())?;
+        let listener = envoy.listener("gateway")?;
+        Ok(Self { _envoy: envoy, listener, authority })
+    }
+
+    /// A client that presents this certificate, or none.
+    pub fn client(&self, identity: Option<&Identity>) -> Result<Client> {
+        Client::tls(self.listener, HOST, &self.authority, identity)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-pub use gateway::{EnvoyGateway, Gateway, SimulatorGateway};
+pub use gateway::{Edge, EnvoyGateway, Gateway, SimulatorGateway};
 pub use report::print;
 pub use scenarios::{Expected, Scenario, all};
 pub use world::{AUDIENCE, HOST, Issuing, SILENT, World};
