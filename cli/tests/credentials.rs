@@ -247,3 +247,63 @@ fn mistakes_are_explained() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
 }
+
+#[test]
+fn an_api_key_is_shown_once_with_an_entry_that_takes_it() {
+    use countersign_core::crypto::digest::sha256;
+    let folder = folder("api-key");
+    let arguments = [
+        "keys",
+        "api-key",
+        "--id",
+        "reports",
+        "--workload",
+        "spiffe://bank.example/edge",
+        "--role",
+        "analyst",
+        "--attribute",
+        "tenant=acme",
+        "--attribute",
+        "region=eu",
+        "--not-after",
+        "2027-01-01T00:00:00Z",
+    ];
+    let made = parsed(&good(&folder, &[&arguments[..], &["--format", "json"]].concat()));
+    let key = made["key"].as_str().unwrap();
+    let digest: String = sha256(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(
+        made["entry"],
+        json!({
+            "id": "reports", "sha256": digest, "workload": "spiffe://bank.example/edge",
+            "not_after": "2027-01-01T00:00:00Z",
+            "principal": {
+                "type": "User", "id": "reports", "roles": ["analyst"],
+                "attributes": { "region": "eu", "tenant": "acme" },
+            },
+        })
+    );
+    // As text it can be pasted below `keys:`, and no two keys are alike.
+    let text = good(&folder, &arguments);
+    let (shown, entry) = text.split_once("\n\n").unwrap();
+    let shown = shown.lines().last().unwrap();
+    assert!(shown.starts_with("csk_") && shown != key, "{text}");
+    assert_eq!(text.matches(shown).count(), 1);
+    let entries: Value = serde_saphyr::from_str(entry).unwrap();
+    assert_eq!(entries[0]["id"], "reports");
+    let digest: String = sha256(shown.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(entries[0]["sha256"], digest.as_str());
+
+    for (option, value, expected) in [
+        ("--id", "a b", "`--id`: expected"),
+        ("--workload", "spiffe://bank.example", "`--workload`: expected"),
+        ("--not-after", "tomorrow", "`--not-after`: expected"),
+        ("--attribute", "tenant", "`--attribute`: expected"),
+    ] {
+        let mut changed = arguments.to_vec();
+        match changed.iter().position(|argument| *argument == option) {
+            Some(at) => changed[at + 1] = value,
+            None => changed.extend([option, value]),
+        }
+        assert!(bad(&folder, &changed).contains(expected), "{option}");
+    }
+}

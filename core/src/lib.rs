@@ -21,6 +21,7 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+pub mod api_key;
 pub mod attribute;
 mod authority;
 pub mod base64url;

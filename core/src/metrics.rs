@@ -79,13 +79,15 @@ pub enum Counter {
     DpopAccepted,
     /// Signatures that the host verifies, and gave no verdict on.
     HostVerificationFailed,
+    /// API keys that were accepted.
+    ApiKeyAccepted,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 11] = [
+    const PLAIN: [Self; 12] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -97,6 +99,7 @@ impl Counter {
         Self::HostVerificationFailed,
         Self::FailureCacheHit,
         Self::DpopAccepted,
+        Self::ApiKeyAccepted,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -118,6 +121,7 @@ impl Counter {
             Self::HostVerificationFailed => 8,
             Self::FailureCacheHit => 9,
             Self::DpopAccepted => 10,
+            Self::ApiKeyAccepted => 11,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -137,6 +141,7 @@ impl Counter {
             Self::HostVerificationFailed => String::from("countersign.signatures.host_failed"),
             Self::FailureCacheHit => String::from("countersign.failure_cache.hit"),
             Self::DpopAccepted => String::from("countersign.dpop.accepted"),
+            Self::ApiKeyAccepted => String::from("countersign.api_key.accepted"),
         }
     }
 
@@ -156,6 +161,9 @@ impl Counter {
             Self::DpopAccepted => "DPoP proofs that were accepted",
             Self::HostVerificationFailed => {
                 "signatures that the gateway's own verification gave no verdict on; the module's did"
+            }
+            Self::ApiKeyAccepted => {
+                "API keys accepted, each for a request of a caller that has no tokens yet"
             }
         }
     }

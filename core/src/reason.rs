@@ -133,6 +133,18 @@ reasons! {
         "Send `authorization: Bearer <token>`.";
     TokenScheme "token.scheme" Token 401 Bare "the authorization scheme is not supported"
         "Use the Bearer scheme.";
+    TokenSeveral "token.several" Token 400 InvalidRequest "the request carries several credentials"
+        "Send a token or an API key, never both.";
+    TokenNotAccepted "token.not_accepted" Token 401 Bare "the route takes no token"
+        "Present an API key, or add `token` to the route's `credentials`.";
+    TokenApiKeyNotAccepted "token.api_key.not_accepted" Token 401 Bare "the route takes no API key"
+        "Present a token, or add `api_key` to the route's `credentials`.";
+    TokenApiKeyMalformed "token.api_key.malformed" Token 401 Bare "the API key is malformed"
+        "Send the key alone, as it was given: 32 to 256 letters, digits, `.`, `_`, `~` and `-`.";
+    TokenApiKeyUnknown "token.api_key.unknown" Token 401 Bare "the API key is not known"
+        "Check the key, and that the SHA-256 hash of its text stands in `api_keys.keys`.";
+    TokenApiKeyExpired "token.api_key.expired" Token 401 Bare "the API key has expired"
+        "Give the caller a new key, and take the old one out of `api_keys.keys`.";
     TokenMalformed "token.malformed" Token 401 InvalidToken "the token is not a well-formed signed JWT"
         "Send a JWS in compact form with strict base64url and strict JSON; encrypted tokens are not accepted.";
     TokenTooLarge "token.too_large" Token 401 InvalidToken "the token is larger than the gateway accepts"
@@ -180,7 +192,7 @@ reasons! {
     BindingUnsupported "binding.unsupported" Binding 401 InvalidToken "the token is bound in a way that is not understood"
         "Bind tokens by `cnf` with `jkt` (RFC 9449) or `x5t#S256` (RFC 8705).";
     BindingWorkload "binding.workload" Binding 403 None "the credential belongs to another workload"
-        "Present the credential from the workload that it was issued to, over mutual TLS.";
+        "Present the credential from the workload that it was issued to, over mutual TLS; if nobody should have called from there, it is in wrong hands: replace it.";
     BindingCertificateMissing "binding.certificate.missing" Binding 401 InvalidToken "the token is bound to a certificate, and none was presented"
         "Call over mutual TLS with the certificate that the token was issued to.";
     BindingCertificateMismatch "binding.certificate.mismatch" Binding 401 InvalidToken "the token is bound to another certificate"

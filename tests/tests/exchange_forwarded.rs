@@ -1,6 +1,7 @@
 //! Callers behind proxies: whose word in `x-forwarded-client-cert` counts, and what it may say.
 
 use anyhow::{Context as _, Result};
+use countersign_tests::mint;
 use countersign_tests::world::{Ask, World};
 use serde_json::{Value, json};
 
@@ -134,6 +135,37 @@ fn a_forwarded_caller_is_held_against_the_same_rules() -> Result<()> {
         assert_eq!(world.verdict(&through(EDGE, header.clone())), expected, "{header}");
     }
     assert_eq!(world.verdict(&through(EDGE, b"URI=\xff".to_vec())), "transport.workload.invalid");
+    Ok(())
+}
+
+/// RFC 8705 §3, with the certificate that the proxy has seen and not its own.
+#[test]
+fn a_certificate_bound_token_is_bound_to_the_callers_certificate() -> Result<()> {
+    let mut world = world()?;
+    let of = |byte: u8| base64::Engine::encode(&base64::prelude::BASE64_URL_SAFE_NO_PAD, [byte; 32]);
+    let token = |world: &World, byte: u8| {
+        world.key.sign(&mint::with(&world.claims(), json!({ "cnf": { "x5t#S256": of(byte) } })))
+    };
+    let read = |token: &str| {
+        Ask::read().bearer(token).from_peer(Some(EDGE.as_bytes())).with_certificate(&"ee".repeat(32))
+    };
+    let header = |hash: &str| format!("Hash={hash};URI={CALLER}");
+    let own = token(&world, 0xab)?;
+    for (header, expected) in [
+        (header(&"ab".repeat(32)), "allow"),
+        (header(&"AB".repeat(32)), "allow"),
+        (header(&"cd".repeat(32)), "binding.certificate.mismatch"),
+        (format!("URI={CALLER}"), "binding.certificate.missing"),
+        (format!("URI={CALLER},Hash={};URI={EDGE}", "ab".repeat(32)), "binding.certificate.missing"),
+        (format!("Hash={};URI=a,URI={CALLER}", "ab".repeat(32)), "binding.certificate.missing"),
+    ] {
+        let ask = read(&own).header("x-forwarded-client-cert", header.clone());
+        assert_eq!(world.verdict(&ask), expected, "{header}");
+    }
+    // A token that is bound to the proxy's certificate is not the caller's.
+    let proxys = token(&world, 0xee)?;
+    let ask = read(&proxys).header("x-forwarded-client-cert", header(&"ab".repeat(32)));
+    assert_eq!(world.verdict(&ask), "binding.certificate.mismatch");
     Ok(())
 }
 

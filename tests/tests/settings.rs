@@ -244,6 +244,153 @@ fn forwarding_proxies_are_checked() -> Result<()> {
     ])
 }
 
+fn api_key() -> Value {
+    json!({
+        "id": "k", "sha256": "0a".repeat(32), "workload": "spiffe://bank.example/batch",
+        "principal": { "id": "k", "attributes": { "tenant": "acme" } },
+    })
+}
+
+#[test]
+fn api_keys_are_checked() -> Result<()> {
+    let keys = |change: Value| {
+        let mut key = api_key();
+        for (pointer, value) in change.as_object().expect("changes") {
+            let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+            key.pointer_mut(parent).expect("the parent")[name] = value.clone();
+        }
+        json!({ "keys": [key] })
+    };
+    assert_eq!(error(|config| config["api_keys"] = keys(json!({})))?.1, "accepted");
+    let cases: [(Value, &str, &str); 20] = [
+        (json!({ "/key": "x" }), "key", "unknown"),
+        (json!({ "/id": "" }), "id", "name of at most 128"),
+        (json!({ "/id": "a\nb" }), "id", "name of at most 128"),
+        (json!({ "/id": "a".repeat(129) }), "id", "name of at most 128"),
+        (json!({ "/sha256": "" }), "sha256", "64 hexadecimal digits"),
+        (json!({ "/sha256": "0g".repeat(32) }), "sha256", "never the key itself"),
+        (json!({ "/workload": "batch" }), "workload", "SPIFFE ID of a workload"),
+        (json!({ "/workload": "spiffe://bank.example" }), "workload", "SPIFFE ID of a workload"),
+        (json!({ "/workload": "spiffe://other.example/a" }), "workload", "`workload.trust_domains`"),
+        (json!({ "/not_after": "2027-01-01" }), "not_after", "found `2027-01-01`"),
+        (json!({ "/not_after": "2027-02-30T00:00:00Z" }), "not_after", "time in UTC"),
+        (json!({ "/not_after": "2027-01-01T00:00:00+0100" }), "not_after", "time in UTC"),
+        (json!({ "/principal/type": "Robot" }), "principal.type", "found `Robot`"),
+        (json!({ "/principal/id": "" }), "principal.id", "empty"),
+        (
+            json!({ "/principal/role_type": "Rule", "/principal/roles": ["a"] }),
+            "principal.role_type",
+            "`Rule`",
+        ),
+        (json!({ "/principal/roles": [""] }), "principal.roles", "none of them empty"),
+        (json!({ "/principal/attributes": {} }), "principal.attributes", "`tenant`"),
+        (json!({ "/principal/attributes/tenant": 5 }), "principal.attributes.tenant", "`String`"),
+        (json!({ "/principal/attributes/shoe": 5 }), "principal.attributes.shoe", "schema declares"),
+        (json!({ "/principal/attributes/level": "5" }), "principal.attributes.level", "`Long`"),
+    ];
+    for (change, path, words) in cases {
+        let (found, message) = error(|config| config["api_keys"] = keys(change.clone()))?;
+        assert_eq!(found, format!("api_keys.keys[0].{path}"), "{change}: {message}");
+        assert!(message.contains(words), "{change}: `{message}` lacks `{words}`");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_hash_is_not_repeated_in_the_error() -> Result<()> {
+    let (path, message) = error(|config| {
+        let mut key = api_key();
+        key["sha256"] = "csk_the-key-itself-by-mistake".into();
+        config["api_keys"] = json!({ "keys": [key] });
+    })?;
+    assert_eq!(path, "api_keys.keys[0].sha256");
+    assert!(!message.contains("csk_"), "{message}");
+    Ok(())
+}
+
+#[test]
+fn api_keys_are_checked_together() -> Result<()> {
+    let named = |id: &str, byte: &str| {
+        let mut key = api_key();
+        (key["id"], key["sha256"]) = (id.into(), byte.repeat(32).into());
+        key
+    };
+    let keys = |keys: Value| json!({ "keys": keys });
+    let many: Vec<Value> = (0..1_025).map(|number| named(&format!("k{number}"), "0a")).collect();
+    let most: Vec<Value> = (0..1_024)
+        .map(|number| {
+            let mut key = named(&format!("k{number}"), "0a");
+            key["sha256"] = format!("{number:064x}").into();
+            key
+        })
+        .collect();
+    assert_eq!(error(|config| config["api_keys"] = keys(json!(most)))?.1, "accepted");
+    let header = |name: &str| json!({ "header": name, "keys": [api_key()] });
+    check(vec![
+        ("/api_keys", keys(json!([named("a", "0a"), named("a", "0b")])), "api_keys.keys[1].id", "again"),
+        ("/api_keys", keys(json!([named("a", "0a"), named("b", "0A")])), "api_keys.keys[1].sha256", "`a`"),
+        ("/api_keys", keys(json!(many)), "api_keys.keys", "at most 1024 keys"),
+        ("/api_keys", header("X-Api-Key"), "api_keys.header", "found `X-Api-Key`"),
+        ("/api_keys", header("authorization"), "api_keys.header", "header of its own"),
+        ("/api_keys", header("x-forwarded-client-cert"), "api_keys.header", "header of its own"),
+        ("/api_keys", header("x_forwarded_client_cert"), "api_keys.header", "header of its own"),
+        ("/api_keys", header("x_countersign_key"), "api_keys.header", "header of its own"),
+        ("/api_keys", header("dpop"), "api_keys.header", "header of its own"),
+        ("/api_keys", header("x-countersign-key"), "api_keys.header", "header of its own"),
+        ("/routes/0/credentials", json!([]), "routes[0].credentials", "at least one"),
+        ("/routes/0/credentials", json!(["token", "token"]), "routes[0].credentials", "once"),
+        ("/routes/0/credentials", json!(["password"]), "routes[0].credentials[0]", "password"),
+        ("/routes/0/credentials", json!(["token", "api_key"]), "routes[0].credentials", "`api_keys`"),
+        ("/routes/2/credentials", json!(["token"]), "routes[2].credentials", "decided by workload"),
+        ("/routes/3/credentials", json!(["token"]), "routes[3].profile", "public route"),
+    ])?;
+    let with_keys = |change: fn(&mut Value)| {
+        error(|config| {
+            config["api_keys"] = keys(json!([api_key()]));
+            config["routes"][0]["credentials"] = json!(["api_key"]);
+            change(config);
+        })
+    };
+    assert_eq!(with_keys(|_| {})?.1, "accepted");
+    // Where no token comes there is no claim.
+    let (path, message) =
+        with_keys(|config| config["routes"][0]["context"]["amount"] = json!({ "claim": "amount" }))?;
+    assert_eq!(path, "routes[0].context.amount");
+    assert!(message.contains("no `claim`"), "{message}");
+    // A key is bound to a workload alone, and tells of no login.
+    for (field, value) in [("binding", json!(["dpop"])), ("step_up", json!({ "max_age_seconds": 60 }))] {
+        let (path, message) = error(|config| {
+            config["api_keys"] = keys(json!([api_key()]));
+            config["routes"][0]["credentials"] = json!(["token", "api_key"]);
+            config["routes"][0][field] = value;
+        })?;
+        assert_eq!(path, "routes[0].credentials", "{field}: {message}");
+        assert!(message.contains("`step_up`"), "{message}");
+    }
+    // A header that the gateway keeps is no attribute.
+    let (path, message) =
+        with_keys(|config| config["routes"][0]["context"]["purpose"] = json!({ "header": "x-api-key" }))?;
+    assert_eq!(path, "routes[0].context.purpose");
+    assert!(message.contains("the gateway keeps"), "{message}");
+    let (path, message) =
+        with_keys(|config| config["routes"][0]["context"]["purpose"] = json!({ "header": "x_api_key" }))?;
+    assert_eq!(path, "routes[0].context.purpose");
+    assert!(message.contains("the gateway keeps"), "{message}");
+    // A key that no route's action is for.
+    let (path, message) = with_keys(|config| {
+        config["api_keys"]["keys"][0]["principal"] = json!({ "type": "Workload", "id": "w" });
+    })?;
+    assert_eq!(path, "routes[0].credentials");
+    assert!(message.contains("`User`"), "{message}");
+    // A proxy calls for others.
+    let (path, message) = with_keys(|config| {
+        config["workload"]["forwarded"] = json!({ "peers": ["spiffe://bank.example/batch"] });
+    })?;
+    assert_eq!(path, "api_keys.keys[0].workload");
+    assert!(message.contains("`workload.forwarded.peers`"), "{message}");
+    Ok(())
+}
+
 #[test]
 fn encoded_slashes_and_joined_ids_exclude_each_other() -> Result<()> {
     let (path, message) = error(|config| config["paths"] = json!({ "allow_encoded_slash": true }))?;

@@ -27,6 +27,7 @@ const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const ADVISORIES: &[&str] = &["--test", "advisories"];
 const TOKENS: &[&str] = &["--test", "exchange_token"];
 const FORWARDED: &[&str] = &["--test", "exchange_forwarded"];
+const API_KEYS: &[&str] = &["--test", "exchange_api_key"];
 const KEYS: &[&str] = &["--test", "exchange_keys"];
 
 const MUTANTS: &[Mutant] = &[
@@ -212,6 +213,84 @@ const MUTANTS: &[Mutant] = &[
         check: ".chain([xfcc::NAME, \"dpop\"])",
         without: "",
         tests: FORWARDED,
+    },
+    Mutant {
+        name: "API key, well formed",
+        file: "core/src/api_key.rs",
+        check: "if !is_well_formed(presented) {",
+        without: "if false {",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, the hash",
+        file: "core/src/api_key.rs",
+        check: "if crypto::constant_time_eq(&key.sha256, digest) { Some(key) } else { found }",
+        without: "if digest.len() == key.sha256.len() { Some(key) } else { found }",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, its workload",
+        file: "core/src/api_key.rs",
+        check: "if workload != Some(&key.workload) {",
+        without: "if false {",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, its end",
+        file: "core/src/api_key.rs",
+        check: "now >= end",
+        without: "now < end && false",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, routes that list it",
+        file: "core/src/exchange/authenticate.rs",
+        check: "(None, Some(_)) if !question.takes_api_key => {",
+        without: "(None, Some(_)) if false => {",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, routes that take no token",
+        file: "core/src/exchange/authenticate.rs",
+        check: "(Some(_), None) if !question.takes_token =>",
+        without: "(Some(_), None) if false =>",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, or a token",
+        file: "core/src/exchange/authenticate.rs",
+        check: "(Some(_), Some(_)) => return Err(Reason::TokenSeveral.into()),",
+        without: "(Some(_), Some(_)) => {}",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, once",
+        file: "core/src/exchange/authenticate.rs",
+        check: "admitted.head.single(&keys.header).map_err(|_| Reason::RequestHeaderDuplicate),",
+        without: "Ok(admitted.head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(keys.header.as_bytes()))\
+            .map(|(_, value)| *value)),",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, and no further",
+        file: "core/src/settings/mod.rs",
+        check: ".chain(api_key)",
+        without: "",
+        tests: API_KEYS,
+    },
+    Mutant {
+        name: "API key, where binding is demanded",
+        file: "core/src/settings/routes.rs",
+        check: "!(route.binding.is_empty() && route.step_up.is_none())",
+        without: "false",
+        tests: &["--test", "settings"],
+    },
+    Mutant {
+        name: "API key, a proxy has none",
+        file: "core/src/settings/api_keys.rs",
+        check: "if forwarding_peers.contains(&workload) {",
+        without: "if false {",
+        tests: &["--test", "settings"],
     },
     Mutant {
         name: "trust domain",

@@ -1,15 +1,18 @@
-//! `countersign keys`: signing keys, key sets and certificates for tests.
+//! `countersign keys`: signing keys, key sets and certificates for tests, and API keys for callers.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::console::stdout;
+use crate::credentials::api_key::{ApiKey, Entry};
 use crate::credentials::file::{expect_free, read, write_private, write_public};
 use crate::credentials::pki::{Authority, Subject};
 use crate::credentials::{Algorithm, CredentialError, PrivateKey, jwks, read_key};
 use crate::failure::{Exit, Failure};
+use crate::output::TextOrJson;
+use serde_json::json;
 
-/// Make keys and certificates for tests.
+/// Make keys and certificates for tests, and API keys.
 #[derive(clap::Args)]
 pub(crate) struct Keys {
     #[command(subcommand)]
@@ -22,6 +25,7 @@ enum Command {
     Jwks(Jwks),
     Ca(Ca),
     Svid(Svid),
+    ApiKey(ApiKeyArgs),
 }
 
 /// Make a signing key, and print its public half as a JWK.
@@ -93,6 +97,34 @@ struct Svid {
     force: bool,
 }
 
+/// Make an API key for a caller that cannot get tokens. It is shown this once, with the entry for the configuration's
+/// `api_keys.keys`, which holds its hash alone.
+#[derive(clap::Args)]
+#[command(name = "api-key")]
+struct ApiKeyArgs {
+    /// The key's name in the audit line, and the principal's id.
+    #[arg(long)]
+    id: String,
+    /// The SPIFFE ID of the workload that may present it.
+    #[arg(long, value_name = "ID")]
+    workload: String,
+    /// The principal's Cedar entity type.
+    #[arg(long = "type", value_name = "TYPE", default_value = "User")]
+    principal_type: String,
+    /// A role of the principal. Can be repeated.
+    #[arg(long)]
+    role: Vec<String>,
+    /// An attribute of the principal, a text. Can be repeated; write others into the entry.
+    #[arg(long, value_name = "NAME=VALUE")]
+    attribute: Vec<String>,
+    /// From when on it is refused: a time in UTC such as `2027-01-01T00:00:00Z`.
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<String>,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: TextOrJson,
+}
+
 impl Keys {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
@@ -101,6 +133,7 @@ impl Keys {
             Command::Jwks(command) => command.run(),
             Command::Ca(command) => command.run(),
             Command::Svid(command) => command.run(),
+            Command::ApiKey(command) => command.run(),
         }
     }
 }
@@ -178,6 +211,37 @@ impl Svid {
         write_public(&certificate, &svid.certificate_pem, self.force)?;
         Ok(Exit::Good)
     }
+}
+
+impl ApiKeyArgs {
+    fn run(self) -> Result<Exit, Failure> {
+        let key = ApiKey::generate();
+        let entry = key.entry(&Entry {
+            id: &self.id,
+            workload: &self.workload,
+            principal_type: &self.principal_type,
+            roles: &self.role,
+            attributes: &self.attribute,
+            not_after: self.not_after.as_deref(),
+        })?;
+        match self.format {
+            TextOrJson::Json => print(&pretty(&json!({ "key": key.reveal(), "entry": entry }))),
+            TextOrJson::Text => print(&format!(
+                "# The key. It is shown this once: hand it to its caller, and keep it nowhere else.\n{}\n\n\
+                 # Its entry, for `api_keys.keys` of the configuration.\n{}",
+                key.reveal(),
+                as_yaml(&entry)
+            )),
+        }
+    }
+}
+
+/// An entry of a list in YAML: one member a line, each value as JSON, which is YAML too.
+fn as_yaml(entry: &serde_json::Value) -> String {
+    let members = entry.as_object().into_iter().flatten().enumerate();
+    members
+        .map(|(at, (name, value))| format!("{} {name}: {value}\n", if at == 0 { "-" } else { " " }))
+        .collect()
 }
 
 impl From<CredentialError> for Failure {

@@ -3,6 +3,7 @@
 //! Nothing here is for production keys; [`key::PrivateKey`] and [`token::TokenBuilder`] mint what scenarios,
 //! benchmarks and examples present to the gateway.
 
+pub(crate) mod api_key;
 pub(crate) mod file;
 pub(crate) mod key;
 pub(crate) mod lifetime;
@@ -22,6 +23,9 @@ pub(crate) enum CredentialError {
     /// The algorithm's name is none of those that Countersign verifies.
     #[error("unknown algorithm `{0}`, expected {names}", names = countersign_core::crypto::Algorithm::names())]
     Algorithm(String),
+    /// The entry of an API key is not what it should be.
+    #[error("{0}")]
+    ApiKey(String),
     /// The text holds no private key of a supported kind.
     #[error("{0}")]
     Key(String),

@@ -4,12 +4,14 @@
 //! them; the filter reads them from JSON, the command line from YAML or JSON. [`crate::settings`] checks
 //! what types cannot say and prepares it for the request path.
 
+mod api_keys;
 mod attributes;
 mod binding;
 mod delegation;
 mod json_value;
 mod step_up;
 
+pub use api_keys::{ApiKey, ApiKeys, KeyPrincipal};
 pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, WorkloadField};
 pub use binding::{Binding, Dpop};
 pub use delegation::{Actor, Delegation};
@@ -33,6 +35,9 @@ pub struct Config {
     /// Which workloads may connect.
     #[serde(default)]
     pub workload: WorkloadTrust,
+    /// API keys of callers that cannot get tokens. Where this is absent, such a header is the services' business alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_keys: Option<ApiKeys>,
     /// What the gateway serves. A request that matches no route is denied.
     pub routes: Vec<Route>,
     /// Attributes that every decision's `context` gets, by name. A route's own `context` wins over them.
@@ -293,6 +298,11 @@ pub struct Route {
     /// otherwise. Not on a public route, which looks at none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Requirement>,
+    /// Which credentials are accepted where the decision is about the token's subject; `[token]` unless said otherwise.
+    /// A request carries one: with both a token and an API key it is refused. Not on a public route, and not where the
+    /// workload is the principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Vec<Credential>>,
     /// The id of the Cedar action, in whatever namespace the schema has it; one action has this id. Required unless the profile is `public`.
     #[serde(default)]
     pub action: Option<String>,
@@ -315,6 +325,15 @@ impl Route {
     /// Who the decision is about.
     pub fn principal(&self) -> PrincipalSource {
         self.principal.unwrap_or_default()
+    }
+
+    /// Whether this credential is accepted.
+    pub fn takes(&self, credential: Credential) -> bool {
+        self.principal() == PrincipalSource::Token
+            && self
+                .credentials
+                .as_ref()
+                .map_or(credential == Credential::Token, |listed| listed.contains(&credential))
     }
 
     /// Whether the caller must present a client certificate.
@@ -340,11 +359,22 @@ pub enum Profile {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PrincipalSource {
-    /// The subject of the bearer token.
+    /// The subject of the bearer token, or the caller that the API key stands for.
     #[default]
     Token,
     /// The workload of the client certificate; no token is asked for, and one that is sent is not looked at.
     Workload,
+}
+
+/// What a caller proves itself with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Credential {
+    /// A bearer token of one of the `issuers`.
+    Token,
+    /// An API key of `api_keys`.
+    ApiKey,
 }
 
 /// Whether something must be there.

@@ -38,6 +38,8 @@ pub(super) struct Record {
     principal: Option<String>,
     roles: Box<[Box<str>]>,
     token: Option<TokenRecord>,
+    /// The name of the API key that was presented.
+    key: Option<Box<str>>,
     findings: Findings,
     asked: bool,
 }
@@ -73,6 +75,7 @@ impl Record {
             principal: None,
             roles: Box::default(),
             token: None,
+            key: None,
             findings: Findings::default(),
             asked: false,
         }
@@ -143,6 +146,13 @@ impl Record {
             (&mut self.token, bound.authenticated())
         {
             record.binding = Some(verified.token().confirmation.as_str());
+        }
+    }
+
+    /// Notes the API key that was presented, by its name: whether it was accepted, the reason tells.
+    pub(super) fn presented_key(&mut self, id: &str) {
+        if self.wanted {
+            self.key = Some(id.into());
         }
     }
 
@@ -228,6 +238,11 @@ impl Record {
                     roles.str(role);
                 }
             });
+        }
+        if let Some(key) = &self.key {
+            line.name("credential").str("api_key");
+            line.name("legacy").bool(true);
+            line.name("key_id").str(key);
         }
         if let Some(token) = &self.token {
             line.name("issuer").str(&token.issuer);

@@ -2,6 +2,8 @@
 
 use super::Stop;
 use super::admit::Admitted;
+use super::audit::Record;
+use crate::api_key::Presented;
 use crate::config::PrincipalSource;
 use crate::gateway::Gateway;
 use crate::metrics::Counter;
@@ -19,6 +21,8 @@ pub(super) enum Authenticated {
         /// How it was presented.
         scheme: Scheme,
     },
+    /// The caller that an API key stands for.
+    ApiKey(Presented),
     /// The workload that was admitted.
     Workload,
 }
@@ -32,12 +36,13 @@ pub(super) enum Scheme {
     Dpop,
 }
 
-/// Demands the credential that the route's question names.
+/// Demands a credential that the route's question names. A request carries one: of two, nobody could say which one was meant.
 pub(super) fn authenticate(
     admitted: &Admitted<'_>,
     question: &Question,
     waited: bool,
     gateway: &mut Gateway,
+    record: &mut Record,
     count: &mut dyn FnMut(Counter),
     now: Timestamp,
 ) -> Result<Authenticated, Stop> {
@@ -46,12 +51,53 @@ pub(super) fn authenticate(
         PrincipalSource::Workload if admitted.workload.is_some() => Ok(Authenticated::Workload),
         PrincipalSource::Workload => Err(Reason::TransportWorkloadMissing.into()),
         PrincipalSource::Token => {
+            match (authorization, api_key(admitted, gateway)?) {
+                (Some(_), Some(_)) => return Err(Reason::TokenSeveral.into()),
+                (None, Some(_)) if !question.takes_api_key => {
+                    return Err(Reason::TokenApiKeyNotAccepted.into());
+                }
+                (None, Some(key)) => return known_key(key, admitted, gateway, record, count, now),
+                (Some(_), None) if !question.takes_token => return Err(Reason::TokenNotAccepted.into()),
+                (Some(_) | None, None) => {}
+            }
             let (scheme, token) = token(authorization)?;
             match gateway.verify(token, waited, now, count) {
                 Ok(verified) => Ok(Authenticated::Token { verified, scheme }),
                 Err(Refusal::Because(reason)) => Err(reason.into()),
                 Err(Refusal::Wait { issuer }) => Err(Stop::Wait { issuer }),
             }
+        }
+    }
+}
+
+/// The API key that the request carries, where the configuration has such keys.
+fn api_key<'a>(admitted: &Admitted<'a>, gateway: &Gateway) -> Result<Option<&'a [u8]>, Reason> {
+    match &gateway.settings().api_keys {
+        None => Ok(None),
+        Some(keys) => admitted.head.single(&keys.header).map_err(|_| Reason::RequestHeaderDuplicate),
+    }
+}
+
+fn known_key(
+    key: &[u8],
+    admitted: &Admitted<'_>,
+    gateway: &Gateway,
+    record: &mut Record,
+    count: &mut dyn FnMut(Counter),
+    now: Timestamp,
+) -> Result<Authenticated, Stop> {
+    let keys = gateway.settings().api_keys.as_ref().ok_or(Reason::SystemInternal)?;
+    match keys.verify(key, admitted.workload.as_ref(), now) {
+        Ok(presented) => {
+            record.presented_key(&presented.key().id);
+            count(Counter::ApiKeyAccepted);
+            Ok(Authenticated::ApiKey(presented))
+        }
+        Err(refused) => {
+            if let Some(known) = &refused.known {
+                record.presented_key(&known.id);
+            }
+            Err(refused.reason.into())
         }
     }
 }

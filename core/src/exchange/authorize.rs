@@ -184,7 +184,7 @@ impl Principal {
     pub(super) fn verified(&self) -> Option<&Verified> {
         match self {
             Self::Token(verified) => Some(verified),
-            Self::Workload(_) => None,
+            Self::ApiKey(_) | Self::Workload(_) => None,
         }
     }
 }

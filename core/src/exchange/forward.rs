@@ -3,6 +3,7 @@
 use super::Permit;
 use super::admit::Admitted;
 use super::effect::HeaderEdits;
+use super::identify::Principal;
 use crate::decision::DecisionIdText;
 use crate::policy::Value;
 use crate::request::RequestHead;
@@ -47,6 +48,9 @@ pub(super) fn edits(
         // Between two ids stands a comma, which no id can hold.
         let ids = verified.token().actors.iter().map(|id| escape(id).replace(',', "%2C"));
         add(&names.actors, ids.collect::<Vec<_>>().join(","));
+    }
+    if let Principal::ApiKey(_) = identified.principal {
+        add(&names.credential, String::from("api-key"));
     }
     if let Some(workload) = &admitted.workload {
         add(&names.workload, escape(workload.as_str()));

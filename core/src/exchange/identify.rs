@@ -3,6 +3,7 @@
 use super::admit::Admitted;
 use super::authenticate::Authenticated;
 use super::bind::Bound;
+use crate::api_key::Presented;
 use crate::attribute;
 use crate::config::{RequestField, TokenField, WorkloadField};
 use crate::policy::{Datetime, Entity, EntityUid, Record, Value};
@@ -24,6 +25,8 @@ pub(super) struct Identified {
 pub(super) enum Principal {
     /// The subject of a verified token.
     Token(Verified),
+    /// The caller that an API key stands for.
+    ApiKey(Presented),
     /// A workload.
     Workload(Entity),
 }
@@ -33,6 +36,7 @@ impl Principal {
     pub(super) fn entity(&self) -> &Entity {
         match self {
             Self::Token(verified) => &verified.token().principal,
+            Self::ApiKey(presented) => &presented.key().principal,
             Self::Workload(entity) => entity,
         }
     }
@@ -51,6 +55,7 @@ pub(super) fn identify(
             return Err(Reason::PolicyAttribute);
         }
         Authenticated::Token { verified, .. } => Principal::Token(verified),
+        Authenticated::ApiKey(presented) => Principal::ApiKey(presented),
         Authenticated::Workload => {
             let id = admitted.workload.as_ref().ok_or(Reason::TransportWorkloadMissing)?;
             Principal::Workload(Entity::new(EntityUid::new(settings.workload_type.clone(), id.as_str())))
@@ -60,7 +65,7 @@ pub(super) fn identify(
         Entity::new(EntityUid::new(question.resource_type.clone(), resource_id(admitted, question)?));
     let token = match &principal {
         Principal::Token(verified) => Some(verified),
-        Principal::Workload(_) => None,
+        Principal::ApiKey(_) | Principal::Workload(_) => None,
     };
     let known = Known { admitted, token, settings, now };
     resource.attributes = record(&question.resource, &known)?;

@@ -224,7 +224,7 @@ impl Exchange {
             Some(question) => {
                 let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
                 let authenticated =
-                    authenticate::authenticate(&admitted, question, waited, gateway, count, now);
+                    authenticate::authenticate(&admitted, question, waited, gateway, record, count, now);
                 let bound = authenticated.and_then(|authenticated| {
                     record.authenticated(&authenticated, settings);
                     Ok(bind::bind(&admitted, authenticated, question, settings, gateway, count, now)?)

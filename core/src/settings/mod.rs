@@ -1,5 +1,6 @@
 //! The configuration, checked as a whole and prepared for the request path.
 
+mod api_keys;
 mod dpop;
 mod error;
 mod issuers;
@@ -10,6 +11,7 @@ mod workloads;
 pub use dpop::DpopSettings;
 pub use error::ConfigError;
 
+use crate::api_key::ApiKeys;
 use crate::attribute::AttributeType;
 use crate::base64url;
 use crate::config::{
@@ -72,6 +74,8 @@ pub struct Settings {
     pub failure_life: Span,
     /// What goes upstream.
     pub forward: config::Forward,
+    /// API keys, where they are accepted at all.
+    pub api_keys: Option<ApiKeys>,
     /// Headers of the client that never go upstream, in lower case.
     pub withheld: Vec<Box<str>>,
     /// The names of the headers that carry it.
@@ -104,6 +108,8 @@ pub struct HeaderNames {
     pub actors: Rc<str>,
     /// The calling workload's SPIFFE ID.
     pub workload: Rc<str>,
+    /// What the caller proved itself with, where that is not a token.
+    pub credential: Rc<str>,
     /// Attributes of the principal, each with its header.
     pub attributes: Vec<(Box<str>, Rc<str>)>,
 }
@@ -122,6 +128,7 @@ impl HeaderNames {
             subject: name("subject"),
             actors: name("actors"),
             workload: name("workload"),
+            credential: name("credential"),
             attributes: forward.attributes.iter().map(attribute).collect(),
         }
     }
@@ -268,6 +275,10 @@ pub struct RouteSettings {
 pub struct Question {
     /// Who the decision is about.
     pub principal: Decider,
+    /// Whether a token is accepted.
+    pub takes_token: bool,
+    /// Whether an API key is accepted.
+    pub takes_api_key: bool,
     /// Types of principals that the action applies to.
     pub principal_types: Vec<Box<str>>,
     /// The action.
@@ -344,6 +355,7 @@ impl Settings {
         let issuers = issuers::prepare(&config.issuers, &schema)?;
         let trust_domains = workloads::trust_domains(&config.workload)?;
         let forwarding_peers = workloads::forwarding_peers(&config.workload)?;
+        let api_keys = api_keys::prepare(config, &forwarding_peers, &schema)?;
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
         let (router, routes, claims) = routes::prepare(config, &schema)?;
         let fetched =
@@ -398,6 +410,7 @@ impl Settings {
             trust_domains,
             workload_type,
             forwarding_peers,
+            api_keys,
             withheld: withheld(config),
             router,
             routes,
@@ -453,8 +466,10 @@ fn step_ups(image: &Image) -> Result<BTreeMap<PolicyIndex, Demand>, ConfigError>
 
 /// Headers that do not go upstream: those of the configuration, and those that are for the gateway alone to read.
 fn withheld(config: &Config) -> Vec<Box<str>> {
-    let mut names: Vec<Box<str>> = Vec::with_capacity(config.forward.remove.len() + 2);
-    for name in config.forward.remove.iter().map(String::as_str).chain([xfcc::NAME, "dpop"]) {
+    let api_key = config.api_keys.as_ref().map(|api_keys| &*api_keys.header);
+    let mut names: Vec<Box<str>> = Vec::with_capacity(config.forward.remove.len() + 3);
+    let kept = [xfcc::NAME, "dpop"].into_iter().chain(api_key);
+    for name in config.forward.remove.iter().map(String::as_str).chain(kept) {
         if !names.iter().any(|known| **known == *name) {
             names.push(name.into());
         }
@@ -482,7 +497,9 @@ fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), Confi
     let actors =
         config.issuers.iter().filter_map(|issuer| Some(&issuer.delegation.as_ref()?.actor.entity_type));
     let types = subjects.chain(actors);
+    let keys = config.api_keys.iter().flat_map(|api_keys| &api_keys.keys);
     let declared: Vec<_> = types
+        .chain(keys.map(|key| &key.principal.entity_type))
         .chain([&config.workload.entity_type.0])
         .filter_map(|ty| schema.entity_shape(ty))
         .flatten()

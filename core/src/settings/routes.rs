@@ -4,7 +4,8 @@ use super::schema::{ActionView, SchemaView};
 use super::{ConfigError, IdPart, MappedClaim, Mapping, Question, RouteSettings, Source};
 use crate::attribute::{self, AttributeType, Field};
 use crate::config::{
-    self, AttributeSource, Attributes, Config, PrincipalSource, Profile, TokenField, WorkloadField,
+    self, AttributeSource, Attributes, Config, Credential, PrincipalSource, Profile, TokenField,
+    WorkloadField,
 };
 use crate::route::{RouteSpec, Router, Segment, Template};
 use crate::step_up::Demand;
@@ -96,7 +97,7 @@ fn one(
         Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource`, `context`, `principal`, `workload`, `binding` or `step_up` on a public route, which asks for none",
+                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding` or `step_up` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
@@ -110,6 +111,7 @@ fn asks(route: &config::Route) -> bool {
     route.action.is_some()
         || route.resource.is_some()
         || route.principal.is_some()
+        || route.credentials.is_some()
         || route.workload.is_some()
         || !route.binding.is_empty()
         || route.step_up.is_some()
@@ -142,6 +144,7 @@ fn question(
         };
         return Err(ConfigError::at("action", message));
     };
+    check_credentials(route, config)?;
     check_principals(route, config, &declared)?;
     if !declared.resources.iter().any(|ty| **ty == *resource.entity_type) {
         let message = format!(
@@ -154,7 +157,9 @@ fn question(
     let step_up = step_up(route)?;
     let parameters: Vec<&str> = template.parameters().collect();
     let shape = schema.entity_shape(&resource.entity_type).unwrap_or_default();
-    let mut mapper = Mapper { route, prefix: &config.forward.prefix, parameters: &parameters, claims };
+    let api_key = config.api_keys.as_ref().map(|api_keys| &*api_keys.header);
+    let mut mapper =
+        Mapper { route, prefix: &config.forward.prefix, api_key, parameters: &parameters, claims };
     // A resource that maps nothing is one that the pack describes; of one that it does not know, the policies know nothing.
     let described = resource.attributes.is_empty() && schema.describes(&resource.entity_type);
     let shape = if described { &[] } else { shape.as_slice() };
@@ -165,6 +170,8 @@ fn question(
         .map_err(|error| error.within("context"))?;
     Ok(Question {
         principal: route.principal(),
+        takes_token: route.takes(Credential::Token),
+        takes_api_key: route.takes(Credential::ApiKey),
         principal_types: declared.principals,
         action: declared.uid,
         resource_type: resource.entity_type.clone().into(),
@@ -192,10 +199,51 @@ fn step_up(route: &config::Route) -> Result<Option<Demand>, ConfigError> {
     }
 }
 
+/// Credentials are listed where one is asked for, each once.
+fn check_credentials(route: &config::Route, config: &Config) -> Result<(), ConfigError> {
+    let Some(listed) = &route.credentials else { return Ok(()) };
+    let wrong = |message| Err(ConfigError::at("credentials", message));
+    if route.principal() == PrincipalSource::Workload {
+        return wrong(
+            "expected no `credentials` on a route that is decided by workload, which asks for none",
+        );
+    }
+    if listed.is_empty() {
+        return wrong("expected at least one of `token` and `api_key`");
+    }
+    if listed
+        .iter()
+        .enumerate()
+        .any(|(at, credential)| listed.iter().take(at).any(|other| other == credential))
+    {
+        return wrong("expected each credential once");
+    }
+    if listed.contains(&Credential::ApiKey) && !(route.binding.is_empty() && route.step_up.is_none()) {
+        return wrong(
+            "expected no `api_key` where `binding` or `step_up` is demanded, which no key can give",
+        );
+    }
+    if listed.contains(&Credential::ApiKey) && config.api_keys.is_none() {
+        return wrong("expected `api_keys` in the configuration of a route that takes API keys");
+    }
+    Ok(())
+}
+
 /// Someone must be able to call the route.
 fn check_principals(route: &config::Route, config: &Config, action: &ActionView) -> Result<(), ConfigError> {
     let applies = |ty: &str| action.principals.iter().any(|declared| **declared == *ty);
+    let mut keys = config.api_keys.iter().flat_map(|api_keys| &api_keys.keys);
     match route.principal() {
+        PrincipalSource::Token
+            if route.takes(Credential::ApiKey) && !keys.any(|key| applies(&key.principal.entity_type)) =>
+        {
+            let message = format!(
+                "expected no `api_key`, or a key in `api_keys` whose principal is of a type of the action, one of {}",
+                list(&action.principals)
+            );
+            Err(ConfigError::at("credentials", message))
+        }
+        PrincipalSource::Token if !route.takes(Credential::Token) => Ok(()),
         PrincipalSource::Token if config.issuers.is_empty() => Err(ConfigError::at(
             "principal",
             "expected at least one issuer for a route that is decided by token",
@@ -230,6 +278,8 @@ fn check_principals(route: &config::Route, config: &Config, action: &ActionView)
 struct Mapper<'a> {
     route: &'a config::Route,
     prefix: &'a str,
+    /// The header of API keys, where they are accepted.
+    api_key: Option<&'a str>,
     parameters: &'a [&'a str],
     claims: &'a mut Vec<MappedClaim>,
 }
@@ -266,10 +316,17 @@ impl Mapper<'_> {
         Ok(mappings)
     }
 
+    /// Whether a header is the gateway's own to read, under this name or a look-alike of it.
+    fn keeps(&self, name: &str) -> bool {
+        let plain = name.replace('_', "-");
+        let mut kept = ["authorization", "dpop", xfcc::NAME].into_iter().chain(self.api_key);
+        kept.any(|kept| kept.replace('_', "-") == plain)
+    }
+
     /// A shared source, where it can yield something here: without a token there are no claims.
     fn shared<'s>(&self, source: &'s AttributeSource) -> Option<&'s AttributeSource> {
         let claim = matches!(source, AttributeSource::Claim(_) | AttributeSource::Token(_));
-        (!claim || self.route.principal() == PrincipalSource::Token).then_some(source)
+        (!claim || self.route.takes(Credential::Token)).then_some(source)
     }
 
     fn one(&mut self, field: &Field, source: &AttributeSource) -> Result<Mapping, ConfigError> {
@@ -281,6 +338,11 @@ impl Mapper<'_> {
             {
                 return Err(wrong(String::from(
                     "expected no `claim` and no `token` on a route that is decided by workload",
+                )));
+            }
+            AttributeSource::Claim(_) | AttributeSource::Token(_) if !self.route.takes(Credential::Token) => {
+                return Err(wrong(String::from(
+                    "expected no `claim` and no `token` on a route that takes no token",
                 )));
             }
             AttributeSource::Claim(path) => {
@@ -313,7 +375,9 @@ impl Mapper<'_> {
                 );
                 return Err(wrong(message));
             }
-            AttributeSource::Header(name) if is_header_name(name) => Source::Header(name.clone().into()),
+            AttributeSource::Header(name) if is_lower_case_token(name) && !self.keeps(name) => {
+                Source::Header(name.clone().into())
+            }
             AttributeSource::Header(name) => {
                 return Err(wrong(format!(
                     "expected a header's name in lower case, not `authorization` or another that the gateway keeps, found `{name}`"
@@ -384,10 +448,6 @@ fn token_field_fits(token_field: TokenField, field: &Field) -> Result<(), String
 
 fn is_entity_or_text(ty: &AttributeType) -> bool {
     matches!(ty, AttributeType::Entity(_) | AttributeType::String)
-}
-
-fn is_header_name(name: &str) -> bool {
-    is_lower_case_token(name) && name != "authorization" && name != xfcc::NAME
 }
 
 /// Whether a text is a header's name in lower case, of the characters that every server takes.
