@@ -2,9 +2,7 @@
 
 use crate::case::{BadCase, Case, Jwks};
 use crate::configuration::Configuration;
-use crate::engine::{
-    self, Decision, Engine, EngineError, Module, Native, Reply, Script, Wasm, World, differences,
-};
+use crate::engine::{self, Decision, Engine, EngineError, Module, Native, Script, Wasm, World, differences};
 use crate::failure::Failure;
 use crate::sources::Sources;
 use crate::time;
@@ -244,7 +242,7 @@ impl Decider {
         let switched: Vec<usize> = documents.keys().copied().collect();
         let clusters = documents
             .into_iter()
-            .map(|(issuer, body)| (cluster(issuer), Script::always(Reply::Response { status: 200, body })))
+            .map(|(issuer, body)| (cluster(issuer), Script::always(Script::document(body))))
             .collect();
         let variant = self.variant(switched)?;
         let fetches =
@@ -266,14 +264,7 @@ impl Decider {
                     KeySource::Remote(remote) => {
                         RemoteKeys { cluster: cluster(index), uri, ..remote.clone() }
                     }
-                    KeySource::Inline(_) => RemoteKeys {
-                        cluster: cluster(index),
-                        uri,
-                        timeout_milliseconds: 2_000,
-                        refresh_seconds: 300,
-                        cooldown_seconds: 10,
-                        stale_seconds: 3_600,
-                    },
+                    KeySource::Inline(_) | KeySource::Discovery(_) => RemoteKeys::new(cluster(index), uri),
                 });
             }
         }

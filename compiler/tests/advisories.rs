@@ -508,7 +508,7 @@ fn a_key_taken_back_ends_its_tokens() {
     assert_eq!(world.tell(&mut stream, Event::KeysSettled).reason(), "allowed");
     assert_eq!(world.reason(&call().bearer(&partner_token("alice"))), "allowed");
 
-    world.now = world.now.plus(Span::from_secs(240));
+    world.now = world.now.plus(Span::from_secs(285));
     let fetch = world.fetch();
     world.fetched(&fetch, Some(&[&ed25519("partner-2")]));
     let (_, answer) = world.open(&call().bearer(&partner_token("alice")));

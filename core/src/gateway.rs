@@ -3,19 +3,21 @@
 //! Like an exchange it does no I/O. A shell asks [`Gateway::poll_fetch`] what to fetch, reports with
 //! [`Gateway::fetch_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
 
+pub use crate::fetch::{Fetch, FetchAnswer, FetchId};
+pub use crate::keys::KeyHealth;
+
 use crate::cache::Cache;
-use crate::crypto::{SignatureProvider, Software};
+use crate::crypto::{SignatureProvider, Software, digest::Sha256};
 use crate::decision::{DecisionId, DecisionIds};
 use crate::dpop::{self, Proofs};
-use crate::jose::{JwkSet, JwksLimits};
-use crate::keys::KeyStore;
+use crate::jose::JwksLimits;
+use crate::keys::{Keeper, KeyStore, News, RemoteKeySettings, Step};
 use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::settings::{KeySettings, Settings};
 use crate::shared::{Alone, SharedData};
 use crate::time::{Span, Timestamp};
 use crate::token::{self, Failure, Refusal, Verification, Verified, VerifiedToken};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
@@ -26,6 +28,9 @@ use alloc::vec::Vec;
 const SHORTEST_TICK: Span = Span::from_nanos(NANOS_PER_MS);
 
 const NANOS_PER_MS: i64 = 1_000_000;
+
+/// How soon to look again at what another worker fetches, while someone waits for it.
+const LOOK_AGAIN: Span = Span::from_millis(20);
 
 /// How many waiting exchanges are told at once: each may have a signature verified.
 const WAKES_AT_ONCE: usize = 32;
@@ -44,36 +49,6 @@ pub struct Entropy {
 /// Names an exchange to the gateway; the shell chooses it.
 pub type ExchangeId = u32;
 
-/// Names a fetch to the shell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FetchId(u64);
-
-/// A document to fetch.
-#[derive(Clone, Debug)]
-pub struct Fetch {
-    /// To report it with.
-    pub id: FetchId,
-    /// The gateway's cluster.
-    pub cluster: Box<str>,
-    /// `http` or `https`.
-    pub scheme: Box<str>,
-    /// Host and port.
-    pub authority: Box<str>,
-    /// Path and query.
-    pub path: Box<str>,
-    /// How long it may take.
-    pub timeout: Span,
-}
-
-/// What a fetch brought.
-#[derive(Clone, Debug)]
-pub struct FetchAnswer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
 /// Something the shell is to do for the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -91,9 +66,11 @@ pub enum Notice {
 pub struct Gateway {
     settings: Rc<Settings>,
     keys: Vec<KeyStore>,
-    /// The fetch under way, by issuer. An answer to any other is late and not looked at.
-    fetching: Vec<Option<FetchId>>,
+    /// Who fetches keys, by issuer; nobody where they are part of the configuration.
+    keepers: Vec<Option<Keeper>>,
     fetches: u64,
+    /// The latest time that was told, to see when the clock is set back.
+    ticked: Timestamp,
     cache: Cache<Rc<VerifiedToken>>,
     failures: Cache<Failure>,
     proofs: Proofs,
@@ -116,6 +93,20 @@ struct Waiting {
     deadline: Timestamp,
 }
 
+impl Entropy {
+    /// More randomness of the same kind, for one purpose and place.
+    fn derive(&self, purpose: &str, place: usize) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update_framed(purpose.as_bytes());
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        for number in [self.decision_nonce, self.cache_key.0, self.cache_key.1, place] {
+            hash.update_framed(&number.to_le_bytes());
+        }
+        let [a, b, c, d, e, f, g, h, ..] = hash.finish();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
 impl Gateway {
     /// The longest time between two ticks.
     pub const LONGEST_TICK: Span = Span::from_secs(1);
@@ -123,14 +114,14 @@ impl Gateway {
     /// A worker that has fetched nothing yet. Workers of one thread may share their settings.
     pub fn new(settings: impl Into<Rc<Settings>>, entropy: Entropy) -> Self {
         let settings = settings.into();
-        let keys: Vec<KeyStore> = settings
-            .issuers
-            .iter()
-            .map(|issuer| match &issuer.keys {
-                KeySettings::Inline(set) => KeyStore::fixed(set.clone()),
-                KeySettings::Remote { freshness, .. } => KeyStore::fetched_by(*freshness),
-            })
-            .collect();
+        let stores = settings.issuers.iter().enumerate().map(|(index, issuer)| match &issuer.keys {
+            KeySettings::Inline(set) => (KeyStore::fixed(set.clone()), None),
+            KeySettings::Remote(source) => (
+                KeyStore::fetched_by(source.freshness, entropy.derive("jitter", index)),
+                Some(Keeper::new(source, entropy.derive("worker", index))),
+            ),
+        });
+        let (keys, keepers) = stores.unzip();
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let cache = Cache::new(
             size(settings.token_cache.entries),
@@ -138,9 +129,10 @@ impl Gateway {
             entropy.cache_key,
         );
         Self {
-            fetching: keys.iter().map(|_| None).collect(),
             keys,
+            keepers,
             fetches: 0,
+            ticked: Timestamp::default(),
             cache,
             failures: Cache::new(
                 size(settings.token_cache.failure_entries),
@@ -203,15 +195,22 @@ impl Gateway {
         now: Timestamp,
         count: &mut dyn FnMut(Counter),
     ) -> Result<Verified, Refusal> {
-        let mut state = Verification {
-            settings: &self.settings,
-            keys: &mut self.keys,
-            cache: &mut self.cache,
-            failures: &mut self.failures,
-            provider: &*self.provider,
-            count,
+        let mut verify = |gateway: &mut Self| {
+            let mut state = Verification {
+                settings: &gateway.settings,
+                keys: &mut gateway.keys,
+                cache: &mut gateway.cache,
+                failures: &mut gateway.failures,
+                provider: &*gateway.provider,
+                count: &mut *count,
+            };
+            token::verify(token, waited, &mut state, now)
         };
-        token::verify(token, waited, &mut state, now)
+        match verify(self) {
+            // Another worker may have what is missing.
+            Err(Refusal::Wait { issuer }) if self.look(issuer, now) => verify(self),
+            verdict => verdict,
+        }
     }
 
     /// Checks a proof of possession, which is good once.
@@ -241,7 +240,7 @@ impl Gateway {
     /// Lets an exchange whose head takes so many bytes wait for an issuer's keys; false where too many wait for them already.
     pub(crate) fn wait(&mut self, exchange: ExchangeId, issuer: usize, bytes: usize, now: Timestamp) -> bool {
         let timeout = match self.settings.issuers.get(issuer).map(|issuer| &issuer.keys) {
-            Some(KeySettings::Remote { freshness, .. }) => freshness.timeout,
+            Some(KeySettings::Remote(source)) => source.freshness.timeout,
             Some(KeySettings::Inline(_)) | None => return false,
         };
         let limits = &self.settings.limits;
@@ -263,43 +262,77 @@ impl Gateway {
 
     /// The next fetch to begin at `now`, if one is due.
     pub fn poll_fetch(&mut self, now: Timestamp) -> Option<Fetch> {
-        let issuers = self.settings.issuers.iter().zip(&mut self.keys).zip(&mut self.fetching);
-        for ((issuer, keys), fetching) in issuers {
-            let KeySettings::Remote { cluster, scheme, authority, path, freshness } = &issuer.keys else {
-                continue;
-            };
-            if keys.next_fetch(now).is_none_or(|due| due > now) {
-                continue;
+        (0..self.keepers.len()).find_map(|issuer| self.begin_fetch(issuer, now))
+    }
+
+    fn begin_fetch(&mut self, issuer: usize, now: Timestamp) -> Option<Fetch> {
+        let due = |keys: &KeyStore| keys.next_fetch(now).is_some_and(|due| due <= now);
+        let goes_on = self.keepers.get(issuer)?.as_ref()?.goes_on();
+        if !goes_on {
+            if !due(self.keys.get(issuer)?) {
+                return None;
+            }
+            // Another worker may have fetched, or be at it.
+            self.look(issuer, now);
+        }
+        let settings = Rc::clone(&self.settings);
+        let source = remote(&settings, issuer)?;
+        let (keys, keeper) = (self.keys.get_mut(issuer)?, self.keepers.get_mut(issuer)?.as_mut()?);
+        if !goes_on {
+            if !due(keys) || !keeper.take_lease(keys, source, &*self.shared, now) {
+                return None;
             }
             keys.fetch_started(now);
-            self.fetches = self.fetches.wrapping_add(1);
-            let id = FetchId(self.fetches);
-            *fetching = Some(id);
-            self.notices.push_back(Notice::Count(Counter::KeyFetch));
-            return Some(Fetch {
-                id,
-                cluster: cluster.clone(),
-                scheme: scheme.clone(),
-                authority: authority.clone(),
-                path: path.clone(),
-                timeout: freshness.timeout,
-            });
         }
-        None
+        self.fetches = self.fetches.wrapping_add(1);
+        let id = FetchId(self.fetches);
+        let location = keeper.next(id, source, now);
+        self.notices.push_back(Notice::Count(Counter::KeyFetch));
+        // Two documents take no longer than one may.
+        let left = keys.deadline().map_or(source.freshness.timeout, |deadline| deadline.since(now));
+        Some(Fetch {
+            id,
+            cluster: location.cluster,
+            scheme: location.scheme,
+            authority: location.authority,
+            path: location.path,
+            timeout: left.max(Span::ZERO),
+        })
     }
 
     /// A fetch has ended; `None` where no answer came.
     pub fn fetch_done(&mut self, id: FetchId, answer: Option<FetchAnswer>, now: Timestamp) {
         self.wakes_left = WAKES_AT_ONCE;
-        let Some(issuer) = self.fetching.iter().position(|fetching| *fetching == Some(id)) else { return };
-        self.settle(issuer, read_keys(answer.as_ref()), now);
+        let awaits = |keeper: &Option<Keeper>| keeper.as_ref().is_some_and(|keeper| keeper.awaits(id));
+        let Some(issuer) = self.keepers.iter().position(awaits) else { return };
+        let settings = Rc::clone(&self.settings);
+        let (Some(source), Some(keys), Some(Some(keeper))) =
+            (remote(&settings, issuer), self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
+        else {
+            return;
+        };
+        match keeper.answered(answer, keys, source, &*self.shared, now) {
+            Step::Onward => {}
+            Step::Renewed => self.renewed(issuer),
+            Step::Failed(fault) => self.failed(issuer, &fault),
+        }
     }
 
-    /// Ends fetches that are overdue and waits past their deadline.
+    /// Ends fetches that are overdue and waits past their deadline, and hears what other workers have fetched.
     pub fn tick(&mut self, now: Timestamp) {
-        for issuer in 0..self.keys.len() {
-            if self.keys.get(issuer).is_some_and(|keys| keys.overdue(now)) {
-                self.settle(issuer, Err(String::from("no answer in time")), now);
+        let back = self.ticked.since(now);
+        self.ticked = now;
+        if back > Span::ZERO {
+            self.set_back(back);
+        }
+        for issuer in 0..self.keepers.len() {
+            self.look(issuer, now);
+            if let (Some(keys), Some(Some(keeper))) =
+                (self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
+                && keys.overdue(now)
+            {
+                keeper.failed(keys, &*self.shared, now);
+                self.failed(issuer, "no answer in time");
             }
         }
         self.wakes_left = WAKES_AT_ONCE;
@@ -311,6 +344,11 @@ impl Gateway {
             }
             !over
         });
+    }
+
+    /// How the keys of each issuer are, in the order of the settings.
+    pub fn key_health(&self, now: Timestamp) -> impl Iterator<Item = KeyHealth> + '_ {
+        self.keys.iter().map(move |keys| keys.health(now))
     }
 
     /// What the shell is to do next. Of the exchanges that have to be told something so many are named at once; the others
@@ -328,7 +366,16 @@ impl Gateway {
         if !self.wakes.is_empty() {
             return Some(now);
         }
-        let fetches = self.keys.iter().filter_map(|keys| keys.next_fetch(now).or_else(|| keys.deadline()));
+        let fetches =
+            self.keys.iter().zip(&self.keepers).enumerate().filter_map(|(issuer, (keys, keeper))| {
+                if keeper.as_ref().is_some_and(Keeper::goes_on) {
+                    return Some(now);
+                }
+                let due = keys.next_fetch(now).or_else(|| keys.deadline());
+                let looked_for =
+                    keys.follows() && self.waiting.iter().any(|waiting| waiting.issuer == issuer);
+                if looked_for { Some(due.unwrap_or(Timestamp::MAX).min(now.plus(LOOK_AGAIN))) } else { due }
+            });
         let waits = self.waiting.iter().map(|waiting| waiting.deadline);
         fetches.chain(waits).min()
     }
@@ -342,33 +389,44 @@ impl Gateway {
         })
     }
 
-    fn settle(&mut self, issuer: usize, keys: Result<JwkSet, String>, now: Timestamp) {
-        if let Some(fetching) = self.fetching.get_mut(issuer) {
-            *fetching = None;
+    /// Hears what other workers have to tell of an issuer's keys; true where that changes anything for who needs them.
+    fn look(&mut self, issuer: usize, now: Timestamp) -> bool {
+        let settings = Rc::clone(&self.settings);
+        let (Some(source), Some(keys), Some(Some(keeper))) =
+            (remote(&settings, issuer), self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
+        else {
+            return false;
+        };
+        match keeper.look(keys, source, &*self.shared, now) {
+            News::Nothing => return false,
+            News::Keys => self.renewed(issuer),
+            News::Failed | News::Asked => self.wake(issuer),
         }
-        let Some(store) = self.keys.get_mut(issuer) else { return };
-        match keys {
-            Ok(keys) => {
-                store.fetched(Some(keys), now);
-                // Tokens signed by a key that is gone are no longer believed.
-                let store = &*store;
-                self.cache.retain(|token| token.issuer != issuer || store.contains(&token.key));
-                // And what one key refused, another may not.
-                self.failures.retain(|failure| failure.issuer != issuer);
-            }
-            Err(fault) => {
-                store.fetched(None, now);
-                let name = self
-                    .settings
-                    .issuers
-                    .get(issuer)
-                    .map(|issuer| issuer.name.to_string())
-                    .unwrap_or_default();
-                self.notices.push_back(Notice::Count(Counter::KeyFetchFailed));
-                self.notices
-                    .push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
-            }
+        true
+    }
+
+    /// An issuer's keys are new.
+    fn renewed(&mut self, issuer: usize) {
+        if let Some(store) = self.keys.get(issuer) {
+            // Tokens signed by a key that is gone are no longer believed.
+            self.cache.retain(|token| token.issuer != issuer || store.contains(&token.key));
+            // And what one key refused, another may not.
+            self.failures.retain(|failure| failure.issuer != issuer);
         }
+        self.wake(issuer);
+    }
+
+    /// This worker's fetch has failed.
+    fn failed(&mut self, issuer: usize, fault: &str) {
+        let name = self.settings.issuers.get(issuer).map(|issuer| issuer.name.to_string());
+        let name = name.unwrap_or_default();
+        self.notices.push_back(Notice::Count(Counter::KeyFetchFailed));
+        self.notices.push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
+        self.wake(issuer);
+    }
+
+    /// Who waits for an issuer's keys is to look again.
+    fn wake(&mut self, issuer: usize) {
         let wakes = &mut self.wakes;
         self.waiting.retain(|waiting| {
             let settled = waiting.issuer == issuer;
@@ -378,13 +436,20 @@ impl Gateway {
             !settled
         });
     }
+
+    /// The clock was set back: nobody waits longer for that, and no keys live longer.
+    fn set_back(&mut self, by: Span) {
+        self.keys.iter_mut().for_each(|keys| keys.set_back(by));
+        self.keepers.iter_mut().flatten().for_each(|keeper| keeper.set_back(by));
+        for waiting in &mut self.waiting {
+            waiting.deadline = waiting.deadline.minus(by);
+        }
+    }
 }
 
-fn read_keys(answer: Option<&FetchAnswer>) -> Result<JwkSet, String> {
-    let answer = answer.ok_or_else(|| String::from("no answer"))?;
-    if answer.status != 200 {
-        return Err(format!("expected status 200, found {}", answer.status));
+fn remote(settings: &Settings, issuer: usize) -> Option<&RemoteKeySettings> {
+    match &settings.issuers.get(issuer)?.keys {
+        KeySettings::Remote(source) => Some(source),
+        KeySettings::Inline(_) => None,
     }
-    JwkSet::parse(&answer.body, &JwksLimits::default())
-        .map_err(|error| format!("expected a JWK Set: {error}"))
 }

@@ -31,6 +31,7 @@ pub mod crypto;
 pub mod decision;
 mod dpop;
 pub mod exchange;
+pub mod fetch;
 pub mod gateway;
 pub mod jose;
 pub mod json;

@@ -2,6 +2,7 @@
 //! what the core tells it to count.
 
 use crate::crypto::Algorithm;
+use crate::keys::KeyHealth;
 use crate::policy;
 use crate::reason::Reason;
 use alloc::string::String;
@@ -67,7 +68,7 @@ pub enum Counter {
     CacheMiss,
     /// Living entries dropped from the token cache to make room.
     CacheEvicted,
-    /// Fetches of issuer keys begun.
+    /// Fetches of issuer keys and of discovery documents begun.
     KeyFetch,
     /// Fetches of issuer keys that failed.
     KeyFetchFailed,
@@ -154,7 +155,7 @@ impl Counter {
             Self::CacheHit => "tokens found verified in the cache",
             Self::CacheMiss => "tokens that had to be verified",
             Self::CacheEvicted => "living entries dropped from the token cache to make room",
-            Self::KeyFetch => "fetches of issuer keys begun",
+            Self::KeyFetch => "fetches of issuer keys begun, those of discovery documents among them",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
             Self::Held => "requests that had to wait for issuer keys",
             Self::FailureCacheHit => "tokens found refused in the cache of refusals",
@@ -179,9 +180,118 @@ pub fn stage_name(stage: Stage) -> String {
     alloc::format!("countersign.stage.{}_ns", stage.as_str())
 }
 
+/// What is said of each issuer's keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerGauge {
+    /// How many keys may be used.
+    Keys,
+    /// How old they are.
+    Age,
+    /// How many fetches in a row have failed.
+    Failures,
+    /// Whether there are keys and the last fetch went well.
+    Healthy,
+}
+
+impl IssuerGauge {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Keys, Self::Age, Self::Failures, Self::Healthy];
+
+    /// The gauge's name for the issuer with this name in metrics; see [`issuer_slugs`].
+    pub fn name(self, slug: &str) -> String {
+        let gauge = match self {
+            Self::Keys => "keys",
+            Self::Age => "key_age_seconds",
+            Self::Failures => "key_failures",
+            Self::Healthy => "healthy",
+        };
+        alloc::format!("countersign.issuer.{slug}.{gauge}")
+    }
+
+    /// What it says, for the reference page.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Keys => "how many keys of the issuer may be used now",
+            Self::Age => "how long ago they were fetched, in seconds; 0 where the configuration holds them",
+            Self::Failures => "how many fetches in a row have failed",
+            Self::Healthy => "1: there are keys, and the last fetch went well; 0: not so",
+        }
+    }
+
+    /// Its value; nothing where there is nothing to say.
+    pub fn value(self, health: &KeyHealth) -> Option<u64> {
+        match self {
+            Self::Keys => u64::try_from(health.keys).ok(),
+            Self::Age => u64::try_from(health.age.unwrap_or_default().as_secs()).ok(),
+            Self::Failures => Some(health.failures.into()),
+            Self::Healthy => Some(health.healthy.into()),
+        }
+    }
+}
+
+/// The longest name of an issuer in metrics, in bytes.
+const MAX_SLUG_BYTES: usize = 64;
+
+/// The names of issuers in metrics: without the scheme, in lower case, with one `_` for whatever is no letter or digit. Where two would have
+/// the same, the later one gets its number, from 2 on, behind it.
+pub fn issuer_slugs<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let mut slugs: Vec<String> = Vec::new();
+    for name in names {
+        let bare = name.split_once("://").map_or(name, |(_, rest)| rest);
+        let mut slug = String::new();
+        for c in bare.chars() {
+            match c.is_ascii_alphanumeric() {
+                true => slug.push(c.to_ascii_lowercase()),
+                false if slug.is_empty() || slug.ends_with('_') => {}
+                false => slug.push('_'),
+            }
+            if slug.len() >= MAX_SLUG_BYTES {
+                break;
+            }
+        }
+        let plain = match slug.trim_end_matches('_') {
+            "" => "issuer",
+            slug => slug,
+        };
+        let numbered = (2_u32..).map(|number| alloc::format!("{plain}_{number}"));
+        let mut candidates = core::iter::once(String::from(plain)).chain(numbered);
+        slugs.extend(candidates.find(|candidate| !slugs.contains(candidate)));
+    }
+    slugs
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_issuer_has_a_name_of_its_own_in_metrics() {
+        let long = alloc::format!("https://{}", "x".repeat(200));
+        let names = [
+            "https://login.bank.example/realms/one/",
+            "https://login.bank.example:443/Realms",
+            "http://login.bank.example_443/realms",
+            "spiffe://bank.example",
+            "joe",
+            "\u{fc}",
+            "://",
+            &long,
+            &long,
+        ];
+        let slugs = issuer_slugs(names);
+        let expected = [
+            "login_bank_example_realms_one",
+            "login_bank_example_443_realms",
+            "login_bank_example_443_realms_2",
+            "bank_example",
+            "joe",
+            "issuer",
+            "issuer_2",
+        ];
+        assert_eq!(slugs[..7], expected);
+        assert_eq!(slugs[7].len(), MAX_SLUG_BYTES);
+        assert_eq!(slugs[8], alloc::format!("{}_2", slugs[7]));
+    }
 
     #[test]
     fn every_counter_stands_at_its_index_under_a_name_of_its_own() {

@@ -6,11 +6,9 @@ use countersign_core::{
     base64url,
     crypto::{Algorithm, SignatureError, SignatureProvider as _, Software},
     jose::{JwkError, JwkSet, JwksError, JwksLimits, Jws, JwsError, KeyLookup},
-    json,
 };
 use serde_json::{Value, json as js};
-use std::fs;
-use support::{Tally, load, vectors};
+use support::{Tally, load};
 
 #[derive(Debug)]
 #[allow(dead_code, reason = "read through Debug")]
@@ -200,20 +198,4 @@ fn jwt_verify_lib_tokens() {
         }
     }
     tally.finish(31, 13);
-}
-
-#[test]
-fn spiffe_bundles() {
-    let directory = vectors().join("spiffe/jwtbundle");
-    let read = |name: &str| fs::read(directory.join(name)).ok();
-    let Some(one) = read("jwks_valid_1.json") else {
-        println!("skipped: spiffe bundles are not there");
-        return;
-    };
-    let parse = |bytes: &[u8]| JwkSet::parse(bytes, &JwksLimits::default());
-    assert_eq!(parse(&one).unwrap().keys().len(), 1);
-    assert_eq!(parse(&read("jwks_valid_2.json").unwrap()).unwrap().keys().len(), 2);
-    // A plain key set may lack a `kid`; that a SPIFFE bundle may not is checked where bundles are read.
-    let missing = read("jwks_missing_kid.json").unwrap();
-    assert!(json::parse(&missing, &json::Limits::DOCUMENT).is_ok());
 }

@@ -29,13 +29,6 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_get_header_map_value(
-        map: u32,
-        key: *const u8,
-        size: usize,
-        data: *mut *mut u8,
-        length: *mut usize,
-    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, size: usize) -> u32;
     fn proxy_add_header_map_value(
         map: u32,
@@ -180,20 +173,9 @@ fn buffer(kind: u32, max: usize) -> Result<Vec<u8>, Refused> {
     if status == NOT_FOUND { Ok(Vec::new()) } else { owned(status, data, size) }
 }
 
-/// The `:status` of the answer to an HTTP call; nothing where the call failed.
-pub(crate) fn call_response_status() -> Option<u16> {
-    let (name, mut data, mut size) = (":status", std::ptr::null_mut(), 0);
-    // SAFETY: `name` and both out-pointers live through the call.
-    let status = unsafe {
-        proxy_get_header_map_value(
-            HTTP_CALL_RESPONSE_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            &raw mut data,
-            &raw mut size,
-        )
-    };
-    std::str::from_utf8(&owned(status, data, size).ok()?).ok()?.parse().ok()
+/// The headers of the answer to an HTTP call, in the ABI's serialized form; none where the call failed.
+pub(crate) fn call_response_headers() -> Result<Vec<u8>, Refused> {
+    header_pairs(HTTP_CALL_RESPONSE_HEADERS)
 }
 
 /// All request headers, in the ABI's serialized form; read it with [`crate::pairs::read`].

@@ -1,6 +1,7 @@
 //! A worker's root context: configuration, issuer keys, and requests that wait for them.
 
 use crate::host::{self, Level};
+use crate::pairs;
 use crate::shared;
 use crate::signatures::Signatures;
 use crate::telemetry::Telemetry;
@@ -57,7 +58,7 @@ impl Root {
         self.report();
         let mut gateway = Gateway::new(settings, entropy);
         gateway.set_audit(host::logs(Level::Info));
-        self.telemetry = Telemetry::define();
+        self.telemetry = Telemetry::define(gateway.settings());
         let signatures = Signatures::examine(gateway.settings(), &self.telemetry);
         gateway.set_provider(signatures.provider.clone());
         gateway.set_shared(Rc::new(shared::Host));
@@ -71,14 +72,12 @@ impl Root {
     /// Takes the answer to a call. One that was not made for this configuration is nobody's.
     pub(crate) fn call_answered(&mut self, token: u32, body_size: usize, streams: &mut Streams) {
         let (Some(id), Some(gateway)) = (self.calls.remove(&token), &mut self.gateway) else { return };
-        let answer = host::call_response_status().map(|status| FetchAnswer {
-            status,
-            body: if body_size > gateway.max_fetch_bytes() {
-                Vec::new()
-            } else {
-                host::call_response_body(body_size).unwrap_or_default()
-            },
-        });
+        let headers = host::call_response_headers().unwrap_or_default();
+        let body = match body_size > gateway.max_fetch_bytes() {
+            true => Vec::new(),
+            false => host::call_response_body(body_size).unwrap_or_default(),
+        };
+        let answer = FetchAnswer::read(pairs::read(&headers).unwrap_or_default(), body);
         gateway.fetch_done(id, answer, timestamp(host::now()));
         self.work(streams);
     }
@@ -113,6 +112,9 @@ impl Root {
                 Notice::Wake(context) => self.wake(streams, context, Event::KeysSettled, now),
                 Notice::TimedOut(context) => self.wake(streams, context, Event::Timeout, now),
             }
+        }
+        if let Some(gateway) = &self.gateway {
+            self.telemetry.set_key_health(gateway.key_health(time));
         }
         self.report();
         let _ = host::set_effective_context(self.id);

@@ -2,7 +2,9 @@
 
 use crate::host::{self, MetricKind};
 use countersign_core::crypto::Algorithm;
-use countersign_core::metrics::{self, Counter, Stage};
+use countersign_core::gateway::KeyHealth;
+use countersign_core::metrics::{self, Counter, IssuerGauge, Stage};
+use countersign_core::settings::Settings;
 
 /// The host's ids of our metrics. A metric that the host refuses is not kept and not counted.
 #[derive(Default)]
@@ -11,11 +13,13 @@ pub(crate) struct Telemetry {
     /// By [`Algorithm::index`].
     by_host: [Option<u32>; Algorithm::ALL.len()],
     stages: [Option<u32>; Stage::ALL.len()],
+    /// By issuer.
+    issuers: Vec<[Gauge; IssuerGauge::ALL.len()]>,
 }
 
 impl Telemetry {
     /// Defines every metric.
-    pub(crate) fn define() -> Self {
+    pub(crate) fn define(settings: &Settings) -> Self {
         Self {
             counters: Counter::all()
                 .into_iter()
@@ -29,6 +33,10 @@ impl Telemetry {
             }),
             stages: Stage::ALL
                 .map(|stage| host::define_metric(MetricKind::Histogram, &metrics::stage_name(stage)).ok()),
+            issuers: metrics::issuer_slugs(settings.issuers.iter().map(|issuer| &*issuer.name))
+                .iter()
+                .map(|slug| IssuerGauge::ALL.map(|gauge| Gauge::define(&gauge.name(slug))))
+                .collect(),
         }
     }
 
@@ -47,6 +55,17 @@ impl Telemetry {
         }
     }
 
+    /// Says how the keys of each issuer are.
+    pub(crate) fn set_key_health(&mut self, health: impl Iterator<Item = KeyHealth>) {
+        for (gauges, health) in self.issuers.iter_mut().zip(health) {
+            for (gauge, what) in gauges.iter_mut().zip(IssuerGauge::ALL) {
+                if let Some(value) = what.value(&health) {
+                    gauge.set(value);
+                }
+            }
+        }
+    }
+
     /// Tells the host what was counted since the last time.
     pub(crate) fn flush(&mut self) {
         for tally in self.counters.iter_mut().filter(|tally| tally.pending > 0) {
@@ -62,6 +81,27 @@ impl Telemetry {
 struct Tally {
     id: Option<u32>,
     pending: i64,
+}
+
+/// A gauge of the host's, and what it was told last. All workers set the same one, so that what changes is told and what
+/// stays is not.
+struct Gauge {
+    id: Option<u32>,
+    told: Option<u64>,
+}
+
+impl Gauge {
+    fn define(name: &str) -> Self {
+        Self { id: host::define_metric(MetricKind::Gauge, name).ok(), told: None }
+    }
+
+    fn set(&mut self, value: u64) {
+        if let Some(id) = self.id
+            && self.told.replace(value) != Some(value)
+        {
+            host::record(id, value);
+        }
+    }
 }
 
 /// Measures the stages of one exchange by the host's clock.

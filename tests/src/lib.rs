@@ -18,6 +18,7 @@ pub mod proof;
 pub mod server;
 pub mod services;
 pub mod simulated;
+pub mod workers;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -180,17 +180,16 @@ impl World {
 
     /// A world whose issuer's keys are fetched from the cluster `issuer`.
     pub fn with_remote_keys() -> Result<Self> {
-        Self::configured(|config| {
-            config["issuers"][0]["keys"] = json!({ "remote": {
-                "cluster": "issuer", "uri": "https://issuer.bank.example/jwks",
-                "timeout_milliseconds": 2000, "refresh_seconds": 100, "cooldown_seconds": 10, "stale_seconds": 1000,
-            }});
-        })
+        Self::configured(remote_keys)
     }
 
     /// A world whose configuration was changed.
     pub fn configured(change: impl FnOnce(&mut Value)) -> Result<Self> {
-        let key = SigningKey::new("k1")?;
+        Self::with_key(SigningKey::new("k1")?, change)
+    }
+
+    /// The same, with this key.
+    pub fn with_key(key: SigningKey, change: impl FnOnce(&mut Value)) -> Result<Self> {
         let mut config = configuration(&key)?;
         change(&mut config);
         let settings = Settings::load(config.to_string().as_bytes()).context("the world's configuration")?;
@@ -217,6 +216,11 @@ impl World {
     /// Lets time pass.
     pub fn advance(&mut self, secs: i64) {
         self.now = self.now.plus(Span::from_secs(secs));
+    }
+
+    /// Sets the clock, forth or back.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
     }
 
     /// The present.
@@ -274,7 +278,7 @@ impl World {
     /// Answers a fetch with these keys, and says which exchanges are woken.
     pub fn publish(&mut self, fetch: &Fetch, keys: &[&SigningKey]) -> Vec<u32> {
         let body = jwks(keys.iter().copied()).to_string().into_bytes();
-        self.answer(fetch, Some(FetchAnswer { status: 200, body }))
+        self.answer(fetch, Some(FetchAnswer::new(200, body)))
     }
 
     /// Answers a fetch, and says which exchanges are woken.
@@ -300,6 +304,22 @@ impl World {
         }
         woken
     }
+}
+
+/// Has the issuer's keys fetched from the cluster `issuer`.
+pub fn remote_keys(config: &mut Value) {
+    config["issuers"][0]["keys"] = json!({ "remote": {
+        "cluster": "issuer", "uri": "https://issuer.bank.example/jwks",
+        "timeout_milliseconds": 2000, "refresh_seconds": 100, "cooldown_seconds": 10, "stale_seconds": 1000,
+    }});
+}
+
+/// Has the issuer's keys found by discovery, through the same cluster.
+pub fn discovered_keys(config: &mut Value) {
+    config["issuers"][0]["keys"] = json!({ "discovery": {
+        "cluster": "issuer", "timeout_milliseconds": 2000, "refresh_seconds": 100, "cooldown_seconds": 10,
+        "stale_seconds": 1000,
+    }});
 }
 
 /// The world's configuration, with this key inline.

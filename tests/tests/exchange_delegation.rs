@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use countersign_compiler::{CompileOptions, Pack, Source, compile};
 use countersign_core::metrics::Counter;
-use countersign_tests::mint::{self, SigningKey, jwks};
+use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::world::{Answer, Ask, ISSUER, START, World};
 use serde_json::{Value, json};
 
@@ -308,7 +308,7 @@ fn jwt_svids_are_strict() -> Result<()> {
     let add = |config: &mut Value| {
         let svid = json!({
             "issuer": "spiffe://bank.example", "profile": "jwt_svid", "audiences": ["bank"],
-            "keys": { "inline": jwks([&key]) }, "principal": { "type": "Workload" },
+            "keys": { "inline": { "keys": [jwk] } }, "principal": { "type": "Workload" },
         });
         if let Some(issuers) = config["issuers"].as_array_mut() {
             issuers.push(svid);

@@ -54,6 +54,87 @@ fn unknown_fields_and_wrong_types_are_named() -> Result<()> {
 }
 
 #[test]
+fn key_sources_are_checked() -> Result<()> {
+    let remote = |more: Value| {
+        let mut source = json!({ "cluster": "c", "uri": "https://a/b" });
+        source.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        json!({ "remote": source })
+    };
+    let discovery = |more: Value| json!({ "discovery": more });
+    check(vec![
+        (
+            "/issuers/0/keys",
+            remote(json!({ "min_refresh_seconds": 301 })),
+            "issuers[0].keys.remote.min_refresh_seconds",
+            "at most `refresh_seconds` (300), found 301",
+        ),
+        (
+            "/issuers/0/keys",
+            remote(json!({ "min_refresh_seconds": 0 })),
+            "issuers[0].keys.remote.min_refresh_seconds",
+            "from 1",
+        ),
+        ("/issuers/0/keys", remote(json!({ "refresh_seconds": 1 })), "", "accepted"),
+        (
+            "/issuers/0/keys",
+            discovery(json!({ "cluster": "" })),
+            "issuers[0].keys.discovery.cluster",
+            "cluster",
+        ),
+        ("/issuers/0/keys", discovery(json!({})), "issuers[0].keys.discovery.cluster", "missing"),
+        (
+            "/issuers/0/keys",
+            discovery(json!({ "cluster": "c", "jwks_cluster": "" })),
+            "issuers[0].keys.discovery.jwks_cluster",
+            "cluster",
+        ),
+        (
+            "/issuers/0/keys",
+            discovery(json!({ "cluster": "c", "jwks_authority": "https://a/b" })),
+            "issuers[0].keys.discovery.jwks_authority",
+            "expected scheme and host",
+        ),
+        (
+            "/issuers/0/keys",
+            discovery(json!({ "cluster": "c", "uri": "a/b" })),
+            "issuers[0].keys.discovery.uri",
+            "expected `https://host/path`",
+        ),
+        (
+            "/issuers/0/keys",
+            discovery(json!({ "cluster": "c", "jwks_authority": "https://keys.bank.example" })),
+            "",
+            "accepted",
+        ),
+        ("/issuers/0/profile", json!("jwt_svid"), "issuers[0].issuer", "SPIFFE ID of a trust domain"),
+        ("/issuers/0/profile", json!("access_token"), "", "accepted"),
+    ])?;
+    let svid = |issuer: &str, keys: Value| {
+        error(|config| {
+            config["issuers"][0]["profile"] = json!("jwt_svid");
+            config["issuers"][0]["issuer"] = json!(issuer);
+            config["issuers"][0]["keys"] = keys;
+        })
+    };
+    for issuer in
+        ["spiffe://bank.example/", "spiffe://bank.example/ca", "bank.example", "spiffe://Bank.example"]
+    {
+        assert_eq!(svid(issuer, remote(json!({})))?.0, "issuers[0].issuer", "{issuer}");
+    }
+    let domain = "spiffe://bank.example";
+    assert_eq!(svid(domain, remote(json!({})))?.1, "accepted");
+    assert_eq!(svid(domain, discovery(json!({ "cluster": "c" })))?.0, "issuers[0].keys.discovery");
+    let mut key = countersign_tests::mint::jwks([&SigningKey::new("k1")?])["keys"][0].clone();
+    let bundle = |key: &Value| json!({ "inline": { "keys": [key] } });
+    assert_eq!(svid(domain, bundle(&key))?.0, "issuers[0].keys.inline");
+    key["use"] = json!("jwt-svid");
+    let (path, message) = svid(domain, bundle(&key))?;
+    assert_eq!((&*path, &*message), ("", "accepted"));
+    assert_eq!(svid(domain, json!({ "inline": { "keys": [] } }))?.0, "issuers[0].keys.inline.keys");
+    Ok(())
+}
+
+#[test]
 fn issuers_are_checked() -> Result<()> {
     check(vec![
         ("/issuers/0/issuer", json!(""), "issuers[0].issuer", "expected the `iss` claim"),

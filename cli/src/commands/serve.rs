@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_core::config::{Config, KeySource};
+use countersign_core::config::{Config, Issuer, KeySource};
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
 use countersign_host_sim::{LogLevel, LogLine};
 
@@ -80,11 +80,7 @@ impl Serve {
     /// The clusters named, and for issuer keys those that the configuration gives an address.
     fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
         let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
-        let sources = config.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            KeySource::Remote(remote) => Some(remote.cluster.as_str()),
-            KeySource::Inline(_) => None,
-        });
-        let known: BTreeSet<&str> = sources.collect();
+        let known: BTreeSet<&str> = config.issuers.iter().flat_map(|issuer| issuer.keys.clusters()).collect();
         if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
             let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { String::from("none") } else { known.join(", ") };
@@ -93,14 +89,15 @@ impl Serve {
             )));
         }
         for issuer in &config.issuers {
-            if let KeySource::Remote(remote) = &issuer.keys
-                && !clusters.contains_key(&remote.cluster)
-            {
-                let address = address(&remote.uri).map_err(|error| {
+            for (cluster, uri) in sources(issuer) {
+                if clusters.contains_key(cluster) {
+                    continue;
+                }
+                let address = address(&uri).map_err(|error| {
                     Failure::usage(format!("keys of issuer `{}`: {error}", issuer.issuer))
-                        .help(format!("add `--cluster {}=http://HOST:PORT`", remote.cluster))
+                        .help(format!("add `--cluster {cluster}=http://HOST:PORT`"))
                 })?;
-                clusters.insert(remote.cluster.clone(), address);
+                clusters.insert(cluster.to_owned(), address);
             }
         }
         Ok(clusters)
@@ -113,6 +110,20 @@ impl Serve {
             None => ClientCertificate::None,
         };
         Ok(Some(Tls { certificates: read(certificates)?, key: read(key)?, client }))
+    }
+}
+
+/// The clusters that an issuer's keys come through, each with an address that is there.
+fn sources(issuer: &Issuer) -> Vec<(&str, String)> {
+    match &issuer.keys {
+        KeySource::Inline(_) => Vec::new(),
+        KeySource::Remote(remote) => vec![(&*remote.cluster, remote.uri.clone())],
+        KeySource::Discovery(discovered) => {
+            let uri = discovered.document_uri(&issuer.issuer);
+            let keys = discovered.jwks_authority.clone().unwrap_or_else(|| uri.clone());
+            let second = discovered.jwks_cluster.as_deref().map(|cluster| (cluster, keys));
+            [(&*discovered.cluster, uri)].into_iter().chain(second).collect()
+        }
     }
 }
 

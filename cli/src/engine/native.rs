@@ -140,11 +140,14 @@ impl Native {
             let (after, answer) = match answer.reply {
                 Reply::Silence => (timeout, None),
                 _ if delay > timeout => (timeout, None),
-                Reply::Response { status, body } => {
+                Reply::Response { status, headers, body } => {
                     let body = if body.len() > self.gateway.max_fetch_bytes() { Vec::new() } else { body };
-                    (delay, Some(FetchAnswer { status, body }))
+                    let status = status.to_string();
+                    let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+                    let pairs = pairs.chain([(&b":status"[..], status.as_bytes())]);
+                    (delay, FetchAnswer::read(pairs, body))
                 }
-                Reply::Refused => (delay, Some(FetchAnswer { status: 503, body: Vec::new() })),
+                Reply::Refused => (delay, Some(FetchAnswer::new(503, []))),
                 Reply::Reset => (delay, None),
             };
             self.due.push((self.now.plus(Span::from_nanos(after)), fetch.id, answer));

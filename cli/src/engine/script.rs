@@ -27,8 +27,8 @@ pub(crate) struct Answer {
 /// What is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// A status and a body.
-    Response { status: u16, body: Vec<u8> },
+    /// A status, headers and a body.
+    Response { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
     /// No connection: a gateway answers for the cluster with 503.
     Refused,
     /// The connection breaks.
@@ -43,6 +43,11 @@ impl Script {
         Self {
             rules: vec![Rule { path: None, answers: vec![Answer { delay: Duration::ZERO, reply }], next: 0 }],
         }
+    }
+
+    /// Answers 200 with this document.
+    pub(crate) fn document(body: impl Into<Vec<u8>>) -> Reply {
+        Reply::Response { status: 200, headers: Vec::new(), body: body.into() }
     }
 
     /// Adds answers for a path, or for every path that is not named before.
@@ -64,7 +69,7 @@ impl Script {
         });
         answer.unwrap_or(Answer {
             delay: Duration::ZERO,
-            reply: Reply::Response { status: 404, body: Vec::new() },
+            reply: Reply::Response { status: 404, headers: Vec::new(), body: Vec::new() },
         })
     }
 
@@ -73,8 +78,12 @@ impl Script {
         self.rules.iter().fold(Upstream::new(), |upstream, rule| {
             let replies = rule.answers.iter().map(|answer| {
                 let reply = match &answer.reply {
-                    Reply::Response { status, body } => {
-                        UpstreamReply::response(Response::new(*status).body(body.clone()))
+                    Reply::Response { status, headers, body } => {
+                        let response = Response::new(*status).body(body.clone());
+                        let with = |response: Response, (name, value): &(String, String)| {
+                            response.header(name, value)
+                        };
+                        UpstreamReply::response(headers.iter().fold(response, with))
                     }
                     Reply::Refused => UpstreamReply::refused(),
                     Reply::Reset => UpstreamReply::reset(),

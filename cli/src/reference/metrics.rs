@@ -2,7 +2,7 @@
 
 use super::cell;
 use countersign_core::crypto::Algorithm;
-use countersign_core::metrics::{Counter, Stage, by_host_name, stage_name};
+use countersign_core::metrics::{Counter, IssuerGauge, Stage, by_host_name, stage_name};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -22,6 +22,14 @@ pub(crate) fn markdown() -> String {
     );
     for algorithm in Algorithm::ALL {
         _ = writeln!(page, "| `{}` | {} |", by_host_name(algorithm), says(algorithm));
+    }
+    page.push_str(
+        "\nFor each issuer, on every tick. `<issuer>` is its name without the scheme, in lower case, with one `_` for whatever is no letter or \
+         digit, 64 bytes at most, such as `login_bank_example_realms_one`; where two issuers would have the same, the later one has `_2` \
+         behind it. All workers set the same gauge.\n\n| Name | Says |\n| --- | --- |\n",
+    );
+    for gauge in IssuerGauge::ALL {
+        _ = writeln!(page, "| `{}` | {} |", gauge.name("<issuer>"), gauge.help());
     }
     page.push_str("\n## Histograms\n\n| Name | Unit | Measures |\n| --- | --- | --- |\n");
     for stage in Stage::ALL {
@@ -43,6 +51,7 @@ pub(crate) fn data() -> Value {
     let gauges: Vec<Value> = Algorithm::ALL
         .into_iter()
         .map(|algorithm| json!({ "name": by_host_name(algorithm), "help": says(algorithm) }))
+        .chain(IssuerGauge::ALL.map(|gauge| json!({ "name": gauge.name("<issuer>"), "help": gauge.help() })))
         .collect();
     json!({ "counters": counters, "gauges": gauges, "histograms": histograms })
 }

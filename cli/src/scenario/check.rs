@@ -3,7 +3,7 @@
 
 use super::expect::Expect;
 use super::format::{Case, Publication, Step, Upstreams};
-use countersign_core::config::{Config, KeySource};
+use countersign_core::config::Config;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,9 @@ pub(super) struct Checked<'a> {
 impl<'a> Checked<'a> {
     /// The names in a configuration.
     pub(super) fn by(config: &'a Config) -> Self {
-        let fetched = config.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            KeySource::Remote(remote) => Some((remote.cluster.as_str(), issuer.issuer.as_str())),
-            KeySource::Inline(_) => None,
-        });
-        let (clusters, issuers) = fetched.unzip();
+        let clusters = config.issuers.iter().flat_map(|issuer| issuer.keys.clusters()).collect();
+        let fetched = config.issuers.iter().filter(|issuer| issuer.keys.cluster().is_some());
+        let issuers = fetched.map(|issuer| issuer.issuer.as_str()).collect();
         Self { clusters, issuers }
     }
 

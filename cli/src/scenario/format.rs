@@ -70,6 +70,9 @@ pub(super) struct AnswerSpec {
     pub(super) body: Option<String>,
     #[serde(default)]
     pub(super) status: Option<u16>,
+    /// Such as `cache-control: max-age=60`.
+    #[serde(default)]
+    pub(super) headers: BTreeMap<String, String>,
     /// `refused`, `reset` or `silence`.
     #[serde(default)]
     pub(super) failure: Option<String>,

@@ -3,6 +3,8 @@
 use super::format::{KeySpec, Publication};
 use super::short::Short;
 use crate::credentials::{Algorithm, PrivateKey, jwks};
+use countersign_core::config::IssuerProfile;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Keys by name.
@@ -51,9 +53,21 @@ impl Keys {
         Ok(jwks(keys.into_iter().map(|key| (&key.key, Some(key.kid.as_str())))).to_string())
     }
 
-    /// The document that an issuer publishes.
-    pub(super) fn document(&self, publication: &Publication) -> Result<String, String> {
+    /// The document that an issuer publishes: a key set, or a trust domain's bundle.
+    pub(super) fn document(
+        &self,
+        publication: &Publication,
+        profile: IssuerProfile,
+    ) -> Result<String, String> {
         match publication {
+            Publication::Keys(names) if profile == IssuerProfile::JwtSvid => {
+                let mut set: Value =
+                    serde_json::from_str(&self.jwks(names)?).map_err(|error| error.to_string())?;
+                for key in set["keys"].as_array_mut().into_iter().flatten() {
+                    key["use"] = json!("jwt-svid");
+                }
+                Ok(set.to_string())
+            }
             Publication::Keys(names) => self.jwks(names),
             Publication::Raw(text) => Ok(text.clone()),
         }

@@ -5,8 +5,12 @@ use super::keys::Keys;
 use crate::engine::{Answer, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Where an issuer with a discovery document publishes its keys.
+const JWKS: &str = "/jwks";
 
 /// What issuers publish and how clusters answer, as it stands at one time.
 #[derive(Clone, Default)]
@@ -37,14 +41,25 @@ impl Sources {
             }
         }
         for issuer in &config.issuers {
-            let (KeySource::Remote(remote), Some(publication)) =
-                (&issuer.keys, self.publications.get(&issuer.issuer))
-            else {
-                continue;
+            let Some(publication) = self.publications.get(&issuer.issuer) else { continue };
+            let body = keys.document(publication, issuer.profile)?;
+            let mut publish = |cluster: &str, uri: &str, body: String| {
+                let answer = Answer { delay: Duration::ZERO, reply: Script::document(body) };
+                scripts.entry(cluster.to_owned()).or_default().on(Some(path_of(uri)), vec![answer]);
             };
-            let body = keys.document(publication)?.into_bytes();
-            let answer = Answer { delay: Duration::ZERO, reply: Reply::Response { status: 200, body } };
-            scripts.entry(remote.cluster.clone()).or_default().on(Some(path_of(&remote.uri)), vec![answer]);
+            match &issuer.keys {
+                KeySource::Inline(_) => {}
+                KeySource::Remote(remote) => publish(&remote.cluster, &remote.uri, body),
+                KeySource::Discovery(discovered) => {
+                    let uri = discovered.document_uri(&issuer.issuer);
+                    let origin = uri.strip_suffix(path_of(&uri)).unwrap_or(&uri);
+                    let jwks_uri =
+                        format!("{}{JWKS}", discovered.jwks_authority.as_deref().unwrap_or(origin));
+                    let document = json!({ "issuer": issuer.issuer, "jwks_uri": jwks_uri });
+                    publish(&discovered.cluster, &uri, document.to_string());
+                    publish(discovered.jwks_cluster.as_ref().unwrap_or(&discovered.cluster), &jwks_uri, body);
+                }
+            }
         }
         for (cluster, paths) in &self.upstreams {
             if let (Some(answers), Some(script)) = (paths.get("*"), scripts.get_mut(cluster)) {
@@ -74,7 +89,7 @@ pub(super) fn publish_inline(
             ));
         };
         if let KeySource::Inline(document) = &mut issuer.keys {
-            let text = keys.document(publication)?;
+            let text = keys.document(publication, issuer.profile)?;
             *document = serde_json::from_str::<JsonValue>(&text).map_err(|error| {
                 format!("`{name}`: expected JSON where the configuration has inline keys: {error}")
             })?;
@@ -102,6 +117,7 @@ fn one(answer: &AnswerSpec, keys: &Keys) -> Result<Answer, String> {
         }
         None => Reply::Response {
             status: answer.status.unwrap_or(200),
+            headers: answer.headers.clone().into_iter().collect(),
             body: match (&answer.keys, &answer.body) {
                 (Some(names), _) => keys.jwks(names)?.into_bytes(),
                 (None, body) => body.clone().unwrap_or_default().into_bytes(),

@@ -355,7 +355,7 @@ impl World {
     /// Ends a fetch with a key set, or without an answer.
     pub fn fetched(&mut self, fetch: &Fetch, keys: Option<&[&Key]>) {
         let body = |keys: &[&Key]| json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() });
-        let answer = keys.map(|keys| FetchAnswer { status: 200, body: body(keys).to_string().into_bytes() });
+        let answer = keys.map(|keys| FetchAnswer::new(200, body(keys).to_string()));
         self.gateway.fetch_done(fetch.id, answer, self.now);
     }
 

@@ -9,6 +9,7 @@ mod attributes;
 mod binding;
 mod delegation;
 mod json_value;
+mod keys;
 mod step_up;
 
 pub use api_keys::{ApiKey, ApiKeys, KeyPrincipal};
@@ -16,6 +17,7 @@ pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, Work
 pub use binding::{Binding, Dpop};
 pub use delegation::{Actor, Delegation};
 pub use json_value::JsonValue;
+pub use keys::{DiscoveredKeys, KeySource, RemoteKeys};
 pub use step_up::StepUp;
 
 use alloc::string::String;
@@ -123,7 +125,8 @@ pub enum IssuerProfile {
     /// An OAuth access token (RFC 9068): of type `at+jwt`, with `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`.
     AccessToken,
     /// A JWT-SVID (SPIFFE): `issuer` is the trust domain's SPIFFE ID, such as `spiffe://bank.example`, the token's `sub` is a
-    /// workload of that trust domain, and its header holds nothing but `alg`, `kid` and `typ`.
+    /// workload of that trust domain, and its header holds nothing but `alg`, `kid` and `typ`. The keys are a SPIFFE bundle, of which those
+    /// count whose `use` is `jwt-svid`; federation is one issuer for each trust domain.
     JwtSvid,
 }
 
@@ -133,56 +136,6 @@ fn default_clock_skew() -> u32 {
 
 fn default_max_lifetime() -> u32 {
     3600
-}
-
-/// Where an issuer's public keys come from. A token never says (RFC 8725 §3.10).
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub enum KeySource {
-    /// A JWK Set (RFC 7517 §5) written here, as an object with the member `keys`.
-    Inline(JsonValue),
-    /// A JWK Set fetched through a cluster of the gateway.
-    Remote(RemoteKeys),
-}
-
-/// A JWK Set fetched through a cluster of the gateway.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct RemoteKeys {
-    /// The gateway's name for the upstream cluster that serves the document.
-    pub cluster: String,
-    /// The document's address; host and path go into the request, the cluster decides where it goes.
-    pub uri: String,
-    /// How long one fetch may take, in milliseconds; at most 30,000. A request waits for keys no longer than this.
-    #[serde(default = "default_fetch_timeout")]
-    pub timeout_milliseconds: u32,
-    /// How old keys may get before they are fetched again, in seconds. Fetching begins ahead of it, off the request path.
-    #[serde(default = "default_refresh")]
-    pub refresh_seconds: u32,
-    /// The least time between two fetches that an unknown `kid` or a failure sets off, in seconds.
-    #[serde(default = "default_cooldown")]
-    pub cooldown_seconds: u32,
-    /// How long keys stay in use past `refresh_seconds` while the source is down, in seconds.
-    #[serde(default = "default_stale")]
-    pub stale_seconds: u32,
-}
-
-fn default_fetch_timeout() -> u32 {
-    2_000
-}
-
-fn default_refresh() -> u32 {
-    300
-}
-
-fn default_cooldown() -> u32 {
-    10
-}
-
-fn default_stale() -> u32 {
-    3_600
 }
 
 /// How a token becomes the Cedar principal.

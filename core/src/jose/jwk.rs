@@ -46,6 +46,15 @@ pub enum JwkError {
     Private,
 }
 
+/// What a key is for (RFC 7517 §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// Signatures: `use` is `sig` or absent.
+    Signature,
+    /// JWT-SVIDs: `use` is `jwt-svid` (JWT-SVID §5), which nothing else may be verified with.
+    JwtSvid,
+}
+
 /// Members that only a private key has (RFC 7518 §6.2.2, §6.3.2).
 const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
@@ -55,6 +64,11 @@ impl Jwk {
     /// `use` must be absent or `sig`; `key_ops`, if present, must include `verify`; `alg`, if present, must be accepted
     /// here and fit the type. Numbers are canonical base64url, coordinates of exact length, RSA numbers without leading zeros.
     pub fn read(value: &Value<'_>) -> Result<Self, JwkError> {
+        Self::read_for(KeyUse::Signature, value)
+    }
+
+    /// Reads a JWK that is for this use, in the same way.
+    pub fn read_for(wanted: KeyUse, value: &Value<'_>) -> Result<Self, JwkError> {
         let object = value.as_object().ok_or(JwkError::NotObject)?;
         let key_type = match text(object, "kty")?.ok_or(JwkError::KeyTypeUnsupported)? {
             "EC" => match text(object, "crv")? {
@@ -73,7 +87,7 @@ impl Jwk {
         if PRIVATE.iter().any(|name| object.contains(name)) {
             return Err(JwkError::Private);
         }
-        if !is_for_verifying(object)? {
+        if !is_for_verifying(object, wanted)? {
             return Err(JwkError::NotForVerifying);
         }
         let algorithm = match text(object, "alg")? {
@@ -124,8 +138,11 @@ impl Jwk {
     }
 }
 
-fn is_for_verifying(object: &Object<'_>) -> Result<bool, JwkError> {
-    let usable = text(object, "use")?.is_none_or(|purpose| purpose == "sig");
+fn is_for_verifying(object: &Object<'_>, wanted: KeyUse) -> Result<bool, JwkError> {
+    let usable = match wanted {
+        KeyUse::Signature => text(object, "use")?.is_none_or(|purpose| purpose == "sig"),
+        KeyUse::JwtSvid => text(object, "use")? == Some("jwt-svid"),
+    };
     let operable = match object.get("key_ops") {
         None => true,
         Some(Value::Array(operations)) => {

@@ -77,7 +77,7 @@ impl JwkSet {
         if entries.len() > max_keys {
             return Err(JwksError::TooManyKeys);
         }
-        let mut set = Self { keys: Vec::with_capacity(entries.len()), skipped: Vec::new() };
+        let mut set = Self::empty();
         for entry in entries {
             if let Err(reason) = Jwk::read(entry).and_then(|key| set.add(key)) {
                 set.skip(reason);
@@ -121,7 +121,12 @@ impl JwkSet {
         &self.skipped
     }
 
-    fn add(&mut self, key: Jwk) -> Result<(), JwkError> {
+    /// A set without keys, to add some to.
+    pub(super) const fn empty() -> Self {
+        Self { keys: Vec::new(), skipped: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, key: Jwk) -> Result<(), JwkError> {
         let mut alike = 0;
         for other in self.keys.iter().filter(|other| other.kid() == key.kid()) {
             if other.thumbprint() == key.thumbprint() && other.algorithm() == key.algorithm() {
@@ -137,7 +142,7 @@ impl JwkSet {
         Ok(())
     }
 
-    fn skip(&mut self, reason: JwkError) {
+    pub(super) fn skip(&mut self, reason: JwkError) {
         match self.skipped.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
             None => self.skipped.push((reason, 1)),

@@ -1,16 +1,13 @@
-//! Issuers: algorithms, audiences, times, key sources, and the mapping to a principal.
+//! Issuers: algorithms, audiences, times, and the mapping to a principal.
 
 use super::schema::SchemaView;
 use super::{
-    ConfigError, DelegationSettings, IssuerSettings, KeySettings, PrincipalAttribute, PrincipalSettings,
-    PrincipalSource, RoleSettings,
+    ConfigError, DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
+    RoleSettings, keys,
 };
 use crate::attribute;
-use crate::config::{self, AttributeSource, IssuerProfile, JsonValue};
+use crate::config::{self, AttributeSource, IssuerProfile};
 use crate::crypto::Algorithm;
-use crate::jose::{JwkSet, JwksLimits};
-use crate::keys::Freshness;
-use crate::spiffe;
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
@@ -21,8 +18,6 @@ use alloc::vec::Vec;
 /// A clock further off than this is a fault to mend, not to allow for.
 const MAX_SKEW_SECONDS: u32 = 300;
 const MAX_LIFETIME_SECONDS: u32 = 86_400 * 366;
-const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
-const MAX_FRESHNESS_SECONDS: u32 = 86_400 * 7;
 const MAX_ACTORS: u32 = 8;
 
 /// Checks and prepares all issuers.
@@ -54,16 +49,6 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
     }
     let algorithms = issuer_algorithms(issuer)?;
     let (token_types, allow_missing_type) = token_types(issuer)?;
-    if issuer.profile == IssuerProfile::JwtSvid {
-        let domain = issuer.issuer.strip_prefix("spiffe://");
-        if domain.is_none_or(|domain| spiffe::check_trust_domain(domain.as_bytes()).is_err()) {
-            let message = format!(
-                "expected a trust domain's SPIFFE ID such as `spiffe://bank.example`, found `{}`",
-                issuer.issuer
-            );
-            return Err(ConfigError::at("issuer", message));
-        }
-    }
     let workload_claim =
         issuer.workload_claim.as_deref().map(|path| claim("workload_claim", path)).transpose()?;
     let clock_skew = bounded("clock_skew_seconds", issuer.clock_skew_seconds, 0, MAX_SKEW_SECONDS)?;
@@ -72,7 +57,7 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
         name: issuer.issuer.clone().into(),
         profile: issuer.profile,
         audiences: issuer.audiences.clone(),
-        keys: keys(&issuer.keys).map_err(|error| error.within("keys"))?,
+        keys: keys::prepare(issuer)?,
         algorithms,
         token_types,
         allow_missing_type,
@@ -172,69 +157,6 @@ pub(super) fn bounded(field: &str, value: u32, least: u32, most: u32) -> Result<
     } else {
         Err(ConfigError::at(field, format!("expected a number from {least} to {most}, found {value}")))
     }
-}
-
-fn keys(source: &config::KeySource) -> Result<KeySettings, ConfigError> {
-    match source {
-        config::KeySource::Inline(document) => inline(document).map(KeySettings::Inline),
-        config::KeySource::Remote(remote) => remote_keys(remote).map_err(|error| error.within("remote")),
-    }
-}
-
-fn inline(document: &JsonValue) -> Result<JwkSet, ConfigError> {
-    let text = super::json_text(document);
-    let set = JwkSet::parse(text.as_bytes(), &JwksLimits::default()).map_err(|error| {
-        ConfigError::at("inline", format!("expected a JWK Set, found one with this fault: {error}"))
-    })?;
-    // A fetched set may hold keys for others; one that is written here is meant.
-    match set.skipped().first() {
-        None => Ok(set),
-        Some((reason, count)) => Err(ConfigError::at(
-            "inline.keys",
-            format!("expected only keys that can be used, found {count} with: {reason}"),
-        )),
-    }
-}
-
-fn remote_keys(remote: &config::RemoteKeys) -> Result<KeySettings, ConfigError> {
-    if remote.cluster.is_empty() {
-        return Err(ConfigError::at("cluster", "expected the name of a cluster of the gateway"));
-    }
-    let (scheme, authority, path) = split_uri(&remote.uri).ok_or_else(|| {
-        ConfigError::at(
-            "uri",
-            format!("expected `https://host/path` or `http://host/path`, found `{}`", remote.uri),
-        )
-    })?;
-    let timeout = bounded("timeout_milliseconds", remote.timeout_milliseconds, 1, MAX_TIMEOUT_MILLISECONDS)?;
-    let seconds =
-        |field, value, least| bounded(field, value, least, MAX_FRESHNESS_SECONDS).map(Span::from_secs);
-    Ok(KeySettings::Remote {
-        cluster: remote.cluster.clone().into(),
-        scheme: scheme.into(),
-        authority: authority.into(),
-        path: path.into(),
-        freshness: Freshness {
-            refresh: seconds("refresh_seconds", remote.refresh_seconds, 1)?,
-            cooldown: seconds("cooldown_seconds", remote.cooldown_seconds, 1)?,
-            stale: seconds("stale_seconds", remote.stale_seconds, 0)?,
-            timeout: Span::from_millis(timeout),
-        },
-    })
-}
-
-/// Scheme, authority and path of an address; only what an HTTP call needs is accepted.
-fn split_uri(uri: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = uri.split_once("://")?;
-    if !matches!(scheme, "http" | "https") || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return None;
-    }
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at_checked(at)?,
-        None => (rest, "/"),
-    };
-    let plain = !authority.is_empty() && !authority.contains(['@', '?', '#']) && !path.contains('#');
-    plain.then_some((scheme, authority, path))
 }
 
 fn principal(

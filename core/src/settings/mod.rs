@@ -4,6 +4,7 @@ mod api_keys;
 mod dpop;
 mod error;
 mod issuers;
+mod keys;
 mod routes;
 mod schema;
 mod workloads;
@@ -21,7 +22,7 @@ use crate::config::{
 use crate::crypto::Algorithm;
 use crate::jose::JwkSet;
 use crate::json;
-use crate::keys::Freshness;
+use crate::keys::RemoteKeySettings;
 use crate::path::PathOptions;
 use crate::policy::{EntityUid, Image, PolicyIndex, Value};
 use crate::route::Router;
@@ -198,18 +199,7 @@ pub enum KeySettings {
     /// From the configuration.
     Inline(JwkSet),
     /// Through a cluster of the gateway.
-    Remote {
-        /// The cluster's name.
-        cluster: Box<str>,
-        /// `http` or `https`.
-        scheme: Box<str>,
-        /// Host and port.
-        authority: Box<str>,
-        /// Path and query.
-        path: Box<str>,
-        /// When to fetch.
-        freshness: Freshness,
-    },
+    Remote(RemoteKeySettings),
 }
 
 /// How a token becomes a principal.

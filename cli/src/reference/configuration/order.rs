@@ -1,8 +1,8 @@
 //! The order in which a type declares its fields; a schema does not keep it.
 
 use countersign_core::config::{
-    Audit, Config, Forward, Issuer, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource, Roles,
-    Route, TokenCache, WorkloadTrust,
+    Audit, Config, DiscoveredKeys, Forward, Issuer, Limits, Paths, Policy, Principal, Refusal, RemoteKeys,
+    Resource, Roles, Route, TokenCache, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -11,6 +11,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
     match schema_name {
         "Audit" => declared::<Audit>(),
         "Config" => declared::<Config>(),
+        "DiscoveredKeys" => declared::<DiscoveredKeys>(),
         "Forward" => declared::<Forward>(),
         "Issuer" => declared::<Issuer>(),
         "Limits" => declared::<Limits>(),

@@ -1,0 +1,235 @@
+//! What the workers of a gateway tell each other about one issuer's keys, so that one of them fetches for all.
+//!
+//! Two entries of shared data: the status, which is small and looked at often, and the document itself. Their names hold a
+//! digest of the source's configuration, so that two configurations never meet. Nothing in them is believed further than an answer from the
+//! network is: times are bounded, and documents are read by the same readers.
+
+use crate::time::{Span, Timestamp};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The forms of both entries; others are not read.
+const FORM: u8 = 1;
+
+/// The most that a document's entry may hold.
+const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
+
+/// The names of both entries.
+pub(super) struct Names {
+    pub(super) status: String,
+    pub(super) document: String,
+}
+
+impl Names {
+    /// For the source of this name.
+    pub(super) fn of(source: &str) -> Self {
+        Self {
+            status: format!("countersign.keys.{source}.status"),
+            document: format!("countersign.keys.{source}.document"),
+        }
+    }
+}
+
+/// Who fetches, and how it went so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Status {
+    /// Counts the fetches that have ended.
+    pub(super) round: u64,
+    /// The round that brought the document; 0 while there is none.
+    pub(super) good: u64,
+    /// The worker that fetches; 0 where none does.
+    pub(super) holder: u64,
+    /// Until when nobody else does.
+    pub(super) until: Timestamp,
+    /// Failures in a row.
+    pub(super) failures: u32,
+    /// When the last of them was.
+    pub(super) failed: Timestamp,
+    /// When an unknown `kid` last set off a fetch.
+    pub(super) unknown_kid: Timestamp,
+}
+
+impl Status {
+    /// Until when somebody else than `me` fetches. A lease that ends later than any can is of a clock that was set back since, and
+    /// none.
+    pub(super) fn led_by_other(&self, me: u64, longest: Span, now: Timestamp) -> Option<Timestamp> {
+        let live = now < self.until && self.until <= now.plus(longest);
+        (live && self.holder != 0 && self.holder != me).then_some(self.until)
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        out.push(FORM);
+        for number in [self.round, self.good, self.holder, u64::from(self.failures)] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for time in [self.until, self.failed, self.unknown_kid] {
+            out.extend_from_slice(&time.as_nanos().to_le_bytes());
+        }
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(bytes)?;
+        let status = Self {
+            round: from.number()?,
+            good: from.number()?,
+            holder: from.number()?,
+            failures: u32::try_from(from.number()?).ok()?,
+            until: from.time()?,
+            failed: from.time()?,
+            unknown_kid: from.time()?,
+        };
+        from.0.is_empty().then_some(status)
+    }
+}
+
+/// What a fetch brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shared<'a> {
+    /// When.
+    pub(super) fetched: Timestamp,
+    /// How long its source says that it is fresh.
+    pub(super) said: Option<Span>,
+    /// The discovery document that led to it, with the time when that was fetched.
+    pub(super) discovery: Option<(Timestamp, &'a [u8])>,
+    /// The document of keys.
+    pub(super) keys: &'a [u8],
+}
+
+impl<'a> Shared<'a> {
+    /// Nothing where it is too large to be shared.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        let (discovered, discovery) = self.discovery.unwrap_or_default();
+        let mut out = Vec::with_capacity(48 + discovery.len() + self.keys.len());
+        out.push(FORM);
+        let said = self.said.map_or(-1, Span::as_nanos);
+        for number in [self.fetched.as_nanos(), said, discovered.as_nanos()] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for part in [discovery, self.keys] {
+            out.extend_from_slice(&u64::try_from(part.len()).ok()?.to_le_bytes());
+            out.extend_from_slice(part);
+        }
+        (out.len() <= MAX_DOCUMENT_BYTES).then_some(out)
+    }
+
+    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        if bytes.len() > MAX_DOCUMENT_BYTES {
+            return None;
+        }
+        let mut from = Reader::new(bytes)?;
+        let (fetched, said, discovered) = (from.time()?, from.time()?.as_nanos(), from.time()?);
+        let (discovery, keys) = (from.part()?, from.part()?);
+        from.0.is_empty().then_some(Self {
+            fetched,
+            said: (said >= 0).then(|| Span::from_nanos(said)),
+            discovery: (!discovery.is_empty()).then_some((discovered, discovery)),
+            keys,
+        })
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        let (form, rest) = bytes.split_first()?;
+        (*form == FORM).then_some(Self(rest))
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk::<8>()?;
+        self.0 = rest;
+        Some(u64::from_le_bytes(*number))
+    }
+
+    fn time(&mut self) -> Option<Timestamp> {
+        self.number().map(|number| Timestamp::from_nanos(number.cast_signed()))
+    }
+
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.number()?).ok()?;
+        let (part, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn status() -> Status {
+        Status {
+            round: 7,
+            good: 6,
+            holder: 9,
+            until: Timestamp::from_secs(100),
+            failures: 1,
+            failed: Timestamp::from_secs(50),
+            unknown_kid: Timestamp::from_secs(40),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_every_cut_and_surplus_is_not() {
+        let written = status().encode();
+        assert_eq!(Status::decode(&written), Some(status()));
+        let shared = Shared {
+            fetched: Timestamp::from_secs(5),
+            said: Some(Span::from_secs(3)),
+            discovery: Some((Timestamp::from_secs(4), b"{}")),
+            keys: b"{\"keys\":[]}",
+        };
+        let document = shared.encode().unwrap();
+        assert_eq!(Shared::decode(&document), Some(shared.clone()));
+        let bare = Shared { said: None, discovery: None, ..shared };
+        assert_eq!(Shared::decode(&bare.encode().unwrap()), Some(bare));
+        for cut in 0..written.len() {
+            assert_eq!(Status::decode(&written[..cut]), None, "{cut}");
+        }
+        for cut in 0..document.len() {
+            assert_eq!(Shared::decode(&document[..cut]), None, "{cut}");
+        }
+        assert_eq!(Status::decode(&[&*written, &[0]].concat()), None);
+        assert_eq!(Shared::decode(&[&*document, &[0]].concat()), None);
+        assert_eq!(Status::decode(&[&[2], &written[1..]].concat()), None);
+    }
+
+    #[test]
+    fn a_lease_is_anothers_while_it_lasts() {
+        let longest = Span::from_secs(10);
+        let until = |me, now| status().led_by_other(me, longest, Timestamp::from_secs(now));
+        assert_eq!(until(1, 99), Some(Timestamp::from_secs(100)));
+        assert_eq!(until(9, 99), None, "our own");
+        assert_eq!(until(1, 100), None, "over");
+        assert_eq!(until(1, 50), None, "longer than a lease can be: the clock was set back");
+        let free = Status { holder: 0, ..status() };
+        assert_eq!(free.led_by_other(1, longest, Timestamp::from_secs(99)), None);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_shared() {
+        let keys = alloc::vec![b' '; MAX_DOCUMENT_BYTES];
+        let shared = Shared { fetched: Timestamp::default(), said: None, discovery: None, keys: &keys };
+        assert_eq!(shared.encode(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let marked = [&[FORM], &*bytes].concat();
+            for bytes in [&bytes, &marked] {
+                if let Some(status) = Status::decode(bytes) {
+                    prop_assert_eq!(&status.encode(), bytes);
+                }
+                if let Some(shared) = Shared::decode(bytes) {
+                    prop_assert!(shared.keys.len() < bytes.len());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! When keys are fetched again: ahead of time, after a failure, and never all at once.
+
+use crate::time::Span;
+
+/// How a remote key set is kept fresh. All spans but `stale` are positive.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// The age at which keys are due for another fetch, at most.
+    pub refresh: Span,
+    /// The same at least, whatever the source asks for.
+    pub min_refresh: Span,
+    /// The least time between two fetches set off by an unknown `kid`, and after a failure.
+    pub cooldown: Span,
+    /// How long keys stay in use past `refresh`.
+    pub stale: Span,
+    /// How long a fetch may take.
+    pub timeout: Span,
+}
+
+impl Freshness {
+    /// How long keys are fresh whose source says this of them, or nothing.
+    pub fn lifetime(&self, said: Option<Span>) -> Span {
+        said.unwrap_or(self.refresh).max(self.min_refresh).min(self.refresh)
+    }
+
+    /// How long keys may be used.
+    pub fn budget(&self) -> Span {
+        Span::from_nanos(self.refresh.as_nanos().saturating_add(self.stale.as_nanos()))
+    }
+
+    /// How long to leave a source alone that has failed so often in a row: twice as long each time, up to `refresh`.
+    pub fn pause(&self, failures: u32) -> Span {
+        let doublings = failures.saturating_sub(1).min(32);
+        let grown = self.cooldown.as_nanos().saturating_mul(1 << doublings);
+        Span::from_nanos(grown.min(self.refresh.as_nanos()).max(self.cooldown.as_nanos()))
+    }
+}
+
+/// Where within a span something happens, at random, so that what began together does not stay together. It need not be
+/// unpredictable.
+pub(super) struct Jitter(u64);
+
+impl Jitter {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A part of a span, from none of it to all. SplitMix64.
+    pub(super) fn part_of(&mut self, span: Span) -> Span {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let share = u128::from((mixed ^ (mixed >> 31)) >> 32);
+        let span = u128::try_from(span.as_nanos()).unwrap_or(0);
+        Span::from_nanos(i64::try_from((span * share) >> 32).unwrap_or(0))
+    }
+}

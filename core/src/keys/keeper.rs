@@ -1,0 +1,333 @@
+//! Fetching one issuer's keys, for this worker and all others of the gateway.
+//!
+//! Before a fetch a worker takes a lease, which the others see: they wait for what comes of it in the place of fetching too. A
+//! leader that dies leaves a lease that ends. Where the host shares no data, each worker fetches for itself.
+
+use super::board::{Names, Shared, Status};
+use super::discovery::Discovery;
+use super::{KeyStore, Location, RemoteKeySettings};
+use crate::fetch::{FetchAnswer, FetchId};
+use crate::shared::{NotWritten, SharedData};
+use crate::time::{Span, Timestamp};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How much longer a lease is than a fetch: time for the leader to say how it ended.
+const GRACE: Span = Span::from_secs(1);
+
+/// How often a write is tried against others.
+const TRIES: usize = 4;
+
+/// How soon a worker looks again that could not write against the others.
+const SOON: Span = Span::from_millis(20);
+
+/// What this worker knows of one source.
+pub(crate) struct Keeper {
+    names: Names,
+    /// This worker, among the others; never 0.
+    me: u64,
+    /// The round whose document was looked at last.
+    seen: u64,
+    stage: Stage,
+    discovered: Option<Discovered>,
+}
+
+/// How far a fetch of this worker's is.
+enum Stage {
+    Idle,
+    /// The discovery document is being fetched.
+    Discovering(FetchId),
+    /// It has come, the keys are next.
+    Located,
+    /// The keys are being fetched.
+    Fetching(FetchId),
+}
+
+/// A discovery document that was followed.
+struct Discovered {
+    body: Vec<u8>,
+    keys: Location,
+    at: Timestamp,
+}
+
+/// What the other workers have to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Nothing,
+    /// A fetch has brought keys, and the store has them.
+    Keys,
+    /// A fetch has failed.
+    Failed,
+    /// What was wanted was asked for by another worker just now, in vain.
+    Asked,
+}
+
+/// What follows from an answer.
+pub(crate) enum Step {
+    /// One more document is to be fetched.
+    Onward,
+    /// The store has new keys.
+    Renewed,
+    /// The fetch has failed.
+    Failed(String),
+}
+
+impl Keeper {
+    /// A keeper that has fetched nothing; `me` is random.
+    pub(crate) fn new(source: &RemoteKeySettings, me: u64) -> Self {
+        let names = Names::of(&source.name);
+        Self { names, me: me.max(1), seen: 0, stage: Stage::Idle, discovered: None }
+    }
+
+    /// Whether this fetch is the one under way. An answer to any other is late and not looked at.
+    pub(crate) fn awaits(&self, id: FetchId) -> bool {
+        match self.stage {
+            Stage::Discovering(awaited) | Stage::Fetching(awaited) => awaited == id,
+            Stage::Idle | Stage::Located => false,
+        }
+    }
+
+    /// Looks at what the other workers have to tell, and takes what is new.
+    pub(crate) fn look(
+        &mut self,
+        store: &mut KeyStore,
+        source: &RemoteKeySettings,
+        shared: &dyn SharedData,
+        now: Timestamp,
+    ) -> News {
+        let status = match shared.get(&self.names.status) {
+            Ok(entry) => entry.and_then(|entry| Status::decode(&entry.bytes)).unwrap_or_default(),
+            // A host that stops sharing leaves each worker to itself.
+            Err(_) => Status::default(),
+        };
+        if status.good != self.seen {
+            self.seen = status.good;
+            if self.adopt(store, source, shared, now) {
+                return News::Keys;
+            }
+        }
+        if store.heard_of_failure(status.failures, status.failed, now) {
+            return News::Failed;
+        }
+        match status.led_by_other(self.me, lease(source), now) {
+            Some(until) if matches!(self.stage, Stage::Idle) => store.follow(until),
+            Some(_) => {}
+            None => store.abandoned(),
+        }
+        if store.heard_of_unknown_kid(status.unknown_kid, now) { News::Asked } else { News::Nothing }
+    }
+
+    /// Takes the document that another worker has fetched, as if it had come from the network; false where it is no good or not newer.
+    fn adopt(
+        &mut self,
+        store: &mut KeyStore,
+        source: &RemoteKeySettings,
+        shared: &dyn SharedData,
+        now: Timestamp,
+    ) -> bool {
+        let Ok(Some(entry)) = shared.get(&self.names.document) else { return false };
+        let Some(document) = Shared::decode(&entry.bytes) else { return false };
+        // A time to come is one from before the clock was set back.
+        let fetched = document.fetched.min(now);
+        if store.fetched_at().is_some_and(|held| fetched <= held) {
+            return false;
+        }
+        let discovered = match (&source.discovery, document.discovery) {
+            (None, _) => None,
+            (Some(discovery), Some((at, body))) => {
+                match Discovered::follow(discovery, body.to_vec(), source, at.min(now)) {
+                    Ok(discovered) => Some(discovered),
+                    Err(_) => return false,
+                }
+            }
+            (Some(_), None) => return false,
+        };
+        let Ok(keys) = source.format.read(document.keys) else { return false };
+        let renewed = store.renewed(keys, document.said, fetched);
+        if renewed {
+            self.stage = Stage::Idle;
+            self.discovered = discovered;
+        }
+        renewed
+    }
+
+    /// Takes the right to fetch; false where another worker has it, whom the store then follows.
+    pub(crate) fn take_lease(
+        &mut self,
+        store: &mut KeyStore,
+        source: &RemoteKeySettings,
+        shared: &dyn SharedData,
+        now: Timestamp,
+    ) -> bool {
+        for _ in 0..TRIES {
+            let Ok(entry) = shared.get(&self.names.status) else { return true };
+            let version = entry.as_ref().map(|entry| entry.version);
+            let status = entry.and_then(|entry| Status::decode(&entry.bytes)).unwrap_or_default();
+            if let Some(until) = status.led_by_other(self.me, lease(source), now) {
+                store.follow(until);
+                return false;
+            }
+            let unknown_kid = if store.wants_kid() { now } else { status.unknown_kid };
+            let leading = Status { holder: self.me, until: now.plus(lease(source)), unknown_kid, ..status };
+            match shared.set(&self.names.status, &leading.encode(), version) {
+                Ok(()) | Err(NotWritten::Unavailable) => return true,
+                Err(NotWritten::Changed) => {}
+            }
+        }
+        store.follow(now.plus(SOON));
+        false
+    }
+
+    /// Where the next document of the fetch that is to begin, or goes on, stands.
+    pub(crate) fn next(&mut self, id: FetchId, source: &RemoteKeySettings, now: Timestamp) -> Location {
+        let Some(discovery) = &source.discovery else {
+            self.stage = Stage::Fetching(id);
+            return source.document.clone();
+        };
+        match &self.discovered {
+            Some(found) if matches!(self.stage, Stage::Located) || now < found.at.plus(discovery.refresh) => {
+                self.stage = Stage::Fetching(id);
+                found.keys.clone()
+            }
+            _ => {
+                self.stage = Stage::Discovering(id);
+                source.document.clone()
+            }
+        }
+    }
+
+    /// Whether a fetch has come half its way.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self.stage, Stage::Located)
+    }
+
+    /// The answer to the fetch under way; `None` where none came.
+    pub(crate) fn answered(
+        &mut self,
+        answer: Option<FetchAnswer>,
+        store: &mut KeyStore,
+        source: &RemoteKeySettings,
+        shared: &dyn SharedData,
+        now: Timestamp,
+    ) -> Step {
+        let stage = core::mem::replace(&mut self.stage, Stage::Idle);
+        let taken = match (stage, &source.discovery) {
+            (Stage::Discovering(_), Some(discovery)) => whole(answer).and_then(|answer| {
+                self.discovered = Some(Discovered::follow(discovery, answer.body, source, now)?);
+                self.stage = Stage::Located;
+                Ok(Step::Onward)
+            }),
+            _ => whole(answer).and_then(|answer| {
+                let keys = source.format.read(&answer.body)?;
+                let said = answer.lifetime(now);
+                if !store.renewed(keys, said, now) {
+                    return Err(String::from(
+                        "expected a bundle as new as the one in use, found an older one",
+                    ));
+                }
+                self.publish(&answer.body, said, shared, now);
+                Ok(Step::Renewed)
+            }),
+        };
+        taken.unwrap_or_else(|fault| {
+            self.failed(store, shared, now);
+            Step::Failed(fault)
+        })
+    }
+
+    /// The fetch under way has failed.
+    pub(crate) fn failed(&mut self, store: &mut KeyStore, shared: &dyn SharedData, now: Timestamp) {
+        self.stage = Stage::Idle;
+        // The keys may have moved.
+        self.discovered = None;
+        let failures = store.health(now).failures.saturating_add(1);
+        store.failed(failures, now);
+        self.end_lease(shared, |status| {
+            status.failures = status.failures.saturating_add(1).max(failures);
+            status.failed = now;
+        });
+    }
+
+    /// Hands the other workers what was fetched.
+    fn publish(&mut self, keys: &[u8], said: Option<Span>, shared: &dyn SharedData, now: Timestamp) {
+        let discovery = self.discovered.as_ref().map(|found| (found.at, &*found.body));
+        let document = Shared { fetched: now, said, discovery, keys }.encode();
+        let written = document.is_some_and(|bytes| {
+            (0..TRIES).any(|_| {
+                let version = shared.get(&self.names.document).ok().flatten().map(|entry| entry.version);
+                shared.set(&self.names.document, &bytes, version).is_ok()
+            })
+        });
+        let round = self.end_lease(shared, |status| {
+            (status.failures, status.failed) = (0, Timestamp::default());
+            if written {
+                status.good = status.round;
+            }
+        });
+        if let (true, Some(round)) = (written, round) {
+            self.seen = round;
+        }
+    }
+
+    /// Ends this worker's lease, and says how the fetch went; gives the round's number where it was written.
+    fn end_lease(&self, shared: &dyn SharedData, change: impl Fn(&mut Status)) -> Option<u64> {
+        for _ in 0..TRIES {
+            let entry = shared.get(&self.names.status).ok()?;
+            let version = entry.as_ref().map(|entry| entry.version);
+            let mut status = entry.and_then(|entry| Status::decode(&entry.bytes)).unwrap_or_default();
+            status.round = status.round.wrapping_add(1).max(1);
+            if status.holder == self.me {
+                (status.holder, status.until) = (0, Timestamp::default());
+            }
+            change(&mut status);
+            match shared.set(&self.names.status, &status.encode(), version) {
+                Ok(()) => return Some(status.round),
+                Err(NotWritten::Unavailable) => return None,
+                Err(NotWritten::Changed) => {}
+            }
+        }
+        None
+    }
+
+    /// The clock was set back so far.
+    pub(crate) fn set_back(&mut self, by: Span) {
+        if let Some(discovered) = &mut self.discovered {
+            discovered.at = discovered.at.minus(by);
+        }
+    }
+}
+
+impl Discovered {
+    fn follow(
+        discovery: &Discovery,
+        body: Vec<u8>,
+        source: &RemoteKeySettings,
+        at: Timestamp,
+    ) -> Result<Self, String> {
+        match discovery.follow(&body, &source.document) {
+            Ok(keys) => Ok(Self { body, keys, at }),
+            Err(error) => Err(format!("expected the issuer's discovery document: {error}")),
+        }
+    }
+}
+
+/// How long a lease is.
+fn lease(source: &RemoteKeySettings) -> Span {
+    Span::from_nanos(source.freshness.timeout.as_nanos().saturating_add(GRACE.as_nanos()))
+}
+
+/// An answer that may hold a document.
+fn whole(answer: Option<FetchAnswer>) -> Result<FetchAnswer, String> {
+    let answer = answer.ok_or_else(|| String::from("no answer"))?;
+    if answer.status != 200 {
+        return Err(format!("expected status 200, found {}", answer.status));
+    }
+    if answer.is_page() {
+        return Err(String::from("expected JSON, found a page of `text/html`"));
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests;
