@@ -12,7 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
     let owned: Option<Vec<(String, String)>> =
         read.iter().map(|(name, value)| Some((text(name)?, text(value)?))).collect();
     let Some(owned) = owned else { return };
-    let borrowed: Vec<(&str, String)> = owned.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let borrowed: Vec<(&str, String)> =
+        owned.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let written = pairs::write(&borrowed);
     assert_eq!(pairs::read(&written), Ok(read));
     assert!(bytes.is_empty() || written == bytes);

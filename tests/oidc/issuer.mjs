@@ -5,7 +5,8 @@
 //     "clients": [{ "id": "...", "secret": "...", "subject": "...", "claims": {...}, "lifetime": 300 }] }
 //
 // prints {"issuer": "http://127.0.0.1:PORT"} when it listens, and ends with standard input. A later line
-// {"keys": [...]} replaces the keys and is answered with {"rotated": true}. The first key signs, with ES256.
+// {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"count": true} is answered with how often
+// discovery document and keys were asked for, {"discovery": N, "jwks": N}. The first key signs, with ES256.
 
 import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -65,14 +66,20 @@ function provider(issuer, keys) {
 }
 
 let answer;
-const server = createServer((request, response) => answer(request, response));
+const asked = { discovery: 0, jwks: 0 };
+const server = createServer((request, response) => {
+  if (request.url === '/jwks') asked.jwks += 1;
+  if (request.url === '/.well-known/openid-configuration') asked.discovery += 1;
+  return answer(request, response);
+});
 server.listen(0, '127.0.0.1', async () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   answer = provider(issuer, config.keys).callback();
   say({ issuer });
   for await (const line of lines) {
-    answer = provider(issuer, JSON.parse(line).keys).callback();
-    say({ rotated: true });
+    const { keys, count } = JSON.parse(line);
+    if (keys) answer = provider(issuer, keys).callback();
+    say(count ? asked : { rotated: true });
   }
   process.exit(0);
 });

@@ -51,6 +51,11 @@ impl Envoy {
 
     /// Starts Envoy through `command`, which may be a wrapper around the binary, and may name a log level.
     pub fn start_with(configuration: &str, command: &mut Command) -> Result<Self> {
+        Self::start_workers(configuration, command, 1)
+    }
+
+    /// The same, with so many worker threads.
+    pub fn start_workers(configuration: &str, command: &mut Command, workers: usize) -> Result<Self> {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
         let folder = crate::root().join("target/envoy").join(format!("{}-{number}", std::process::id()));
@@ -60,7 +65,7 @@ impl Envoy {
         fs::write(&file, configuration)?;
         let output = File::create(&log)?;
         command.arg("--config-path").arg(&file).arg("--admin-address-path").arg(&admin);
-        command.args(["--disable-hot-restart", "--concurrency", "1"]);
+        command.args(["--disable-hot-restart", "--concurrency", &workers.to_string()]);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let child = command.spawn().context("starting Envoy")?;
         let mut envoy = Self { child, admin: ([127, 0, 0, 1], 0).into(), log };

@@ -97,6 +97,15 @@ impl Issuer {
         self.lines.next().context("the OpenID provider has ended")??;
         Ok(())
     }
+
+    /// How often it was asked for its discovery document and for its keys.
+    pub fn fetches(&mut self) -> Result<(usize, usize)> {
+        writeln!(self.stdin, "{}", json!({ "count": true }))?;
+        let answer: Value =
+            serde_json::from_str(&self.lines.next().context("the OpenID provider has ended")??)?;
+        let count = |name: &str| answer[name].as_u64().and_then(|count| usize::try_from(count).ok());
+        Ok((count("discovery").context("no count")?, count("jwks").context("no count")?))
+    }
 }
 
 impl Drop for Issuer {

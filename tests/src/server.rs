@@ -1,6 +1,6 @@
 //! A small HTTP server: a thread for each connection, an answer from a closure for each request.
 
-use std::io::BufReader;
+use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +16,8 @@ pub enum Answer {
     With(Response),
     /// Closes the connection without an answer.
     HangUp,
+    /// Sends these bytes, whatever they are, and closes the connection.
+    Raw(Vec<u8>),
 }
 
 impl From<Response> for Answer {
@@ -91,6 +93,10 @@ fn serve(mut socket: TcpStream, shared: &Shared, answer: &impl Fn(&Request) -> A
         match answer(&request) {
             Answer::With(response) => response.write(&mut socket)?,
             Answer::HangUp => break,
+            Answer::Raw(bytes) => {
+                socket.write_all(&bytes)?;
+                break;
+            }
         }
     }
     socket.shutdown(Shutdown::Both)?;

@@ -67,6 +67,12 @@ pub enum KeyMode {
     Garbage,
     /// With a closed connection.
     HangUp,
+    /// With a page for people, and status 200.
+    Page,
+    /// With more than any document may hold, in chunks, so that no length says so.
+    Huge,
+    /// With half of the document, and then a closed connection.
+    Half,
 }
 
 /// A JWKS endpoint, at `/jwks`.
@@ -94,6 +100,9 @@ impl KeyServer {
                 KeyMode::Status(status) => Response::new(status).into(),
                 KeyMode::Garbage => Response::json(200, &json!("not a key set")).into(),
                 KeyMode::HangUp => Answer::HangUp,
+                KeyMode::Page => page().into(),
+                KeyMode::Huge => Answer::Raw(huge(&jwks)),
+                KeyMode::Half => Answer::Raw(half(&jwks)),
             }
         })?;
         Ok(Self { server, state })
@@ -118,4 +127,34 @@ impl KeyServer {
     pub fn fetches(&self) -> usize {
         self.server.served()
     }
+}
+
+fn page() -> Response {
+    let mut page = Response::new(200).header("content-type", "text/html; charset=utf-8");
+    page.body = b"<!doctype html><title>Sign in</title>".to_vec();
+    page
+}
+
+/// A good set with a member of 2 MiB before its keys.
+fn huge(jwks: &Value) -> Vec<u8> {
+    let body = jwks.to_string().replacen('{', &format!("{{\"padding\":\"{}\",", "x".repeat(2 << 20)), 1);
+    let mut out =
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for chunk in body.as_bytes().chunks(16_384) {
+        out.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"0\r\n\r\n");
+    out
+}
+
+fn half(jwks: &Value) -> Vec<u8> {
+    let body = jwks.to_string();
+    let (first, _) = body.split_at(body.len() / 2);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), first.as_bytes()].concat()
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ impl EnvoyGateway {
 
     /// Starts Envoy with the filter as Envoy is to configure it.
     pub fn start_filter(world: &World, filter: Value) -> Result<Self> {
-        Self::start_bootstrap(world, Bootstrap::default().filter(filter))
+        Self::start_bootstrap(world, Bootstrap::default().filter(filter), 1)
     }
 
     /// Starts Envoy behind proxies: what becomes of `x-forwarded-client-cert` there is `forwarded`, in Envoy's words.
@@ -65,17 +66,25 @@ impl EnvoyGateway {
         let module = Envoy::module()?;
         let filter = countersign(&module.to_string_lossy(), &configuration.to_string());
         let bootstrap = Bootstrap { forwarded: Some(forwarded), ..Bootstrap::default() };
-        Self::start_bootstrap(world, bootstrap.filter(filter))
+        Self::start_bootstrap(world, bootstrap.filter(filter), 1)
     }
 
-    fn start_bootstrap(world: &World, bootstrap: Bootstrap) -> Result<Self> {
+    /// Starts Envoy with so many worker threads, and a configuration of the filter's.
+    pub fn start_workers(world: &World, configuration: &Value, workers: usize) -> Result<Self> {
+        let module = Envoy::module()?;
+        let filter = countersign(&module.to_string_lossy(), &configuration.to_string());
+        Self::start_bootstrap(world, Bootstrap::default().filter(filter), workers)
+    }
+
+    fn start_bootstrap(world: &World, bootstrap: Bootstrap, workers: usize) -> Result<Self> {
         let authority = Authority::new("gateway")?;
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
         let mut config = Bootstrap { tls, trailers: true, ..bootstrap }.route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
             config = config.cluster(name, address);
         }
-        let envoy = Envoy::start(&config.to_json().to_string())?;
+        let configuration = config.to_json().to_string();
+        let envoy = Envoy::start_workers(&configuration, &mut Command::new(Envoy::binary()?), workers)?;
         let listener = envoy.listener("gateway")?;
         Ok(Self { envoy, listener, authority })
     }

@@ -166,6 +166,25 @@ impl World {
         Ok(())
     }
 
+    /// Publishes these keys, and signs with the first of them from now on.
+    pub fn publish(&mut self, keys: &[&SigningKey]) -> Result<()> {
+        self.key = (*keys.first().context("no key")?).clone();
+        match &mut self.source {
+            Some(Source::BuiltIn(server)) => server.rotate(mint::jwks(keys.iter().copied())),
+            Some(Source::Provider(provider)) => provider.rotate(keys)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// How often the real issuer was asked for its discovery document and for its keys.
+    pub fn provider_fetches(&mut self) -> Result<(usize, usize)> {
+        match &mut self.source {
+            Some(Source::Provider(provider)) => provider.fetches(),
+            Some(Source::BuiltIn(_)) | None => anyhow::bail!("the issuer is not the real one"),
+        }
+    }
+
     /// Takes the issuer down, with its keys.
     pub fn stop_issuer(&mut self) {
         self.source = None;

@@ -1,0 +1,25 @@
+#![no_main]
+
+use countersign_core::keys::{Discovery, Location};
+use countersign_core::time::Span;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let place = |uri| Location::parse(uri, "issuer").expect("an address");
+    let from = place("https://a.example/.well-known/openid-configuration");
+    let discovery = |jwks_authority| Discovery {
+        issuer: "https://a.example".into(),
+        jwks_cluster: "keys".into(),
+        jwks_authority,
+        refresh: Span::from_secs(60),
+    };
+    if let Ok(keys) = discovery(None).follow(bytes, &from) {
+        assert!(&*keys.scheme == "https" && keys.authority.eq_ignore_ascii_case("a.example"));
+        assert!(keys.path.starts_with('/') && keys.path.bytes().all(|byte| byte.is_ascii_graphic()));
+        assert!(&*keys.cluster == "keys");
+    }
+    if let Ok(keys) = discovery(Some(place("http://b.example:1"))).follow(bytes, &from) {
+        let place = format!("{}://{}", keys.scheme, keys.authority.to_ascii_lowercase());
+        assert!(place == "https://a.example" || place == "http://b.example:1");
+    }
+});
