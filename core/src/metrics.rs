@@ -82,13 +82,15 @@ pub enum Counter {
     HostVerificationFailed,
     /// API keys that were accepted.
     ApiKeyAccepted,
+    /// Signatures that the module verified by a table of the key.
+    VerifiedByTable,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 12] = [
+    const PLAIN: [Self; 13] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -101,6 +103,7 @@ impl Counter {
         Self::FailureCacheHit,
         Self::DpopAccepted,
         Self::ApiKeyAccepted,
+        Self::VerifiedByTable,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -123,6 +126,7 @@ impl Counter {
             Self::FailureCacheHit => 9,
             Self::DpopAccepted => 10,
             Self::ApiKeyAccepted => 11,
+            Self::VerifiedByTable => 12,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -143,6 +147,7 @@ impl Counter {
             Self::FailureCacheHit => String::from("countersign.failure_cache.hit"),
             Self::DpopAccepted => String::from("countersign.dpop.accepted"),
             Self::ApiKeyAccepted => String::from("countersign.api_key.accepted"),
+            Self::VerifiedByTable => String::from("countersign.signatures.by_table"),
         }
     }
 
@@ -166,6 +171,9 @@ impl Counter {
             Self::ApiKeyAccepted => {
                 "API keys accepted, each for a request of a caller that has no tokens yet"
             }
+            Self::VerifiedByTable => {
+                "signatures that the module verified by a table of the key, which is faster"
+            }
         }
     }
 }
@@ -174,6 +182,9 @@ impl Counter {
 pub fn by_host_name(algorithm: Algorithm) -> String {
     alloc::format!("countersign.signatures.by_host.{}", algorithm.name().to_ascii_lowercase())
 }
+
+/// The name of the gauge that says for how many keys the module has tables.
+pub const TABLES_NAME: &str = "countersign.signatures.tables";
 
 /// The name of a stage's histogram; its unit is nanoseconds. The filter times one request in eight.
 pub fn stage_name(stage: Stage) -> String {

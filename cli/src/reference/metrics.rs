@@ -2,9 +2,11 @@
 
 use super::cell;
 use countersign_core::crypto::Algorithm;
-use countersign_core::metrics::{Counter, IssuerGauge, Stage, by_host_name, stage_name};
+use countersign_core::metrics::{Counter, IssuerGauge, Stage, TABLES_NAME, by_host_name, stage_name};
 use serde_json::{Value, json};
 use std::fmt::Write;
+
+const TABLES: &str = "keys for which the module has a table, by which it verifies faster; at most eight";
 
 /// The page.
 pub(crate) fn markdown() -> String {
@@ -18,11 +20,12 @@ pub(crate) fn markdown() -> String {
         _ = writeln!(page, "| `{}` | {} |", counter.name(), cell(&counts(counter)));
     }
     page.push_str(
-        "\n## Gauges\n\nEach worker sets them when it is configured, and when it changes its mind.\n\n| Name | Says |\n| --- | --- |\n",
+        "\n## Gauges\n\nEach worker sets them when it is configured, and when they change.\n\n| Name | Says |\n| --- | --- |\n",
     );
     for algorithm in Algorithm::ALL {
         _ = writeln!(page, "| `{}` | {} |", by_host_name(algorithm), says(algorithm));
     }
+    _ = writeln!(page, "| `{TABLES_NAME}` | {TABLES} |");
     page.push_str(
         "\nFor each issuer, on every tick. `<issuer>` is its name without the scheme, in lower case, with one `_` for whatever is no letter or \
          digit, 64 bytes at most, such as `login_bank_example_realms_one`; where two issuers would have the same, the later one has `_2` \
@@ -48,11 +51,12 @@ pub(crate) fn data() -> Value {
         .into_iter()
         .map(|stage| json!({ "name": stage_name(stage), "unit": "ns", "help": measures(stage) }))
         .collect();
-    let gauges: Vec<Value> = Algorithm::ALL
+    let mut gauges: Vec<Value> = Algorithm::ALL
         .into_iter()
         .map(|algorithm| json!({ "name": by_host_name(algorithm), "help": says(algorithm) }))
         .chain(IssuerGauge::ALL.map(|gauge| json!({ "name": gauge.name("<issuer>"), "help": gauge.help() })))
         .collect();
+    gauges.push(json!({ "name": TABLES_NAME, "help": TABLES }));
     json!({ "counters": counters, "gauges": gauges, "histograms": histograms })
 }
 

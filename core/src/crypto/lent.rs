@@ -1,7 +1,7 @@
 //! A host's own verification, used where it has proved itself.
 
 use super::{
-    Algorithm, PublicKey, SignatureError, SignatureProvider, Software, der,
+    Algorithm, Fast, PublicKey, SignatureError, SignatureProvider, der,
     key::Material,
     known_answers::{KnownAnswer, MESSAGE, known_answer},
 };
@@ -43,13 +43,13 @@ pub trait Lender {
     fn ask(&self, question: &Question<'_>) -> Result<Answer, NoAnswer>;
 }
 
-/// Verifies by a host, for algorithms in which it passed every known answer, and else by [`Software`].
+/// Verifies by a host, for algorithms in which it passed every known answer, and else by [`Fast`].
 ///
 /// Lengths and ranges are checked here before a host is asked, whatever it checks itself. A host that once gives no answer is
 /// not asked about that algorithm again.
-#[derive(Debug)]
 pub struct Lent<L> {
     lender: L,
+    own: Fast,
     /// By [`Algorithm::index`].
     trust: [Option<Trust>; Algorithm::ALL.len()],
     failures: Cell<u32>,
@@ -68,12 +68,17 @@ impl<L: Lender> Lent<L> {
         let trust = Algorithm::ALL.map(|algorithm| {
             if algorithms.contains(&algorithm) { examine(&lender, algorithm) } else { None }
         });
-        Self { lender, trust, failures: Cell::new(0) }
+        Self { lender, own: Fast::new(), trust, failures: Cell::new(0) }
     }
 
     /// Whether the host verifies signatures of this algorithm.
     pub fn by_host(&self, algorithm: Algorithm) -> bool {
         self.trusted(algorithm).is_some()
+    }
+
+    /// Who verifies what the host does not.
+    pub fn own(&self) -> &Fast {
+        &self.own
     }
 
     /// How many questions the host left open since this was asked last.
@@ -105,7 +110,11 @@ impl<L: Lender> SignatureProvider for Lent<L> {
             }
             self.failures.set(self.failures.get().saturating_add(1));
         }
-        Software.verify(key, algorithm, message, signature)
+        self.own.verify(key, algorithm, message, signature)
+    }
+
+    fn work(&self) -> bool {
+        SignatureProvider::work(&self.own)
     }
 }
 

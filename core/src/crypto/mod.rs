@@ -8,6 +8,7 @@ mod algorithm;
 pub mod der;
 pub mod digest;
 mod error;
+pub mod fast;
 mod key;
 mod known_answers;
 pub mod lent;
@@ -18,6 +19,7 @@ mod tests;
 
 pub use algorithm::{Algorithm, KeyType};
 pub use error::{KeyError, SignatureError};
+pub use fast::Fast;
 pub use key::PublicKey;
 pub use provider::{SignatureProvider, Software};
 

@@ -20,6 +20,11 @@ pub trait SignatureProvider {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError>;
+
+    /// Does a little, about a millisecond's worth, of what makes later verifications faster; whether there is more to do.
+    fn work(&self) -> bool {
+        false
+    }
 }
 
 /// The provider that needs nobody: the RustCrypto and dalek crates.

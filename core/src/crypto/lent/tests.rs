@@ -1,4 +1,5 @@
 use super::*;
+use crate::crypto::Software;
 use core::cell::RefCell;
 
 const BAD: &str = "not good";
