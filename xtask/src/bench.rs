@@ -26,6 +26,25 @@ pub(crate) fn cedar(args: &[String]) -> Result<()> {
     steps.step("measuring", || run("bench-cedar", args))
 }
 
+/// Signatures: tables beside the crates' own verification under Node, and new tokens beside `jwt_authn` on Envoy. `--quick` makes
+/// both short.
+pub(crate) fn credentials(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(7);
+    steps.step("Envoy", setup::envoy)?;
+    steps.step("load generator", setup::wrk)?;
+    steps.step("building countersign.wasm", filter::build_step)?;
+    steps.step("building countersign-bench.wasm", filter::bench_module_step)?;
+    steps.step("building the benchmarks", || {
+        built("bench-credentials")?;
+        built("bench-envoy")
+    })?;
+    steps.step("signatures under Node", || run("bench-credentials", args))?;
+    let quick = args.iter().any(|arg| arg == "--quick");
+    let rounds = if quick { "1" } else { "5" };
+    let envoy = ["--only", "fresh", "--rounds", rounds].map(str::to_owned);
+    steps.step("new tokens on Envoy", || run("bench-envoy", &envoy))
+}
+
 /// The official crate, on cases made up at random. `--cases N`, `--seed S`, `--first N` and `--jobs N` go on.
 pub(crate) fn differential(args: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);

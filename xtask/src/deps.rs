@@ -47,6 +47,11 @@ const RULES: &[Rule] = &[
         ours: &["countersign-core"],
         never: &["cedar-policy", "proxy-wasm", "tokio", "wasm-bindgen", "wasmtime"],
     },
+    Rule {
+        package: "countersign-bench-wasm",
+        ours: &["countersign-core"],
+        never: &["cedar-policy", "proxy-wasm", "tokio", "wasm-bindgen", "wasmtime"],
+    },
     Rule { package: "xtask", ours: &[], never: &["cedar-policy", "tokio", "wasmtime"] },
 ];
 

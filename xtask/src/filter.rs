@@ -20,6 +20,19 @@ pub(crate) fn policy_module() -> PathBuf {
     crate::target("countersign-policy.wasm")
 }
 
+/// The module that `bench credentials` measures, which is no part of what ships.
+pub(crate) fn bench_module_step() -> Result<String> {
+    let toolchain = Toolchain::ready(Library::Std)?;
+    let mut cargo = toolchain.cargo("build", Library::Std);
+    cargo.args(["--profile", "wasm", "--package", "countersign-bench-wasm"]);
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
+    process::logged("build-bench-wasm", &mut cargo)?;
+    let kib = finish("countersign_bench.wasm", &crate::target("countersign-bench.wasm"), |export| {
+        export == "memory" || export.starts_with("countersign_bench_")
+    })?;
+    Ok(format!("countersign-bench.wasm {kib} KiB, by {}", toolchain.name()))
+}
+
 /// Builds both and says how.
 pub(crate) fn build() -> Result<()> {
     let mut steps = Steps::new(1);
@@ -50,7 +63,7 @@ pub(crate) fn build_step() -> Result<String> {
 }
 
 /// Writes a built module, with the exports alone that are wanted, to where it is looked for. Its size in KiB.
-fn finish(built: &str, to: &Path, wanted: fn(&str) -> bool) -> Result<usize> {
+fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize> {
     let built = crate::target("wasm").join(WASM).join("wasm").join(built);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
     let bytes =

@@ -39,6 +39,8 @@ cargo xtask CHORE
   demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
   bench envoy    Countersign beside Envoy's own filters
   bench cedar    policies beside Cedar's own implementations; `--quick` for a short run
+  bench credentials
+                 signatures by tables beside the crates' own, and new tokens beside Envoy's own filter
   differential   policies made up at random, held against the official crate: `--cases N --seed S`
 ";
 
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         ("demo", args) => test::demo(args),
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
         ("bench", [what, args @ ..]) if what == "cedar" => bench::cedar(args),
+        ("bench", [what, args @ ..]) if what == "credentials" => bench::credentials(args),
         ("differential", args) => bench::differential(args),
         _ => {
             eprintln!("unknown chore `{}`, expected one of:\n\n{HELP}", args.join(" "));

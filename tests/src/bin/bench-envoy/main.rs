@@ -15,7 +15,7 @@ use countersign_tests::http::Request;
 use countersign_tests::mint::{self, SigningKey};
 use load::{ENVOY_CORE, Load};
 use serde_json::{Value, json};
-use variants::{AUDIENCE, ISSUER, METHOD, TARGET};
+use variants::{AUDIENCE, ISSUER, METHOD, TARGET, Tokens};
 
 /// New tokens in a round of requests; far more than any cache holds.
 const POOL: u32 = 20_000;
@@ -23,13 +23,25 @@ const POOL: u32 = 20_000;
 const IN_FLIGHT: u64 = 64;
 
 fn main() -> Result<()> {
-    let (seconds, rounds) = arguments()?;
+    let Arguments { seconds, rounds, only } = arguments()?;
     let folder = countersign_tests::root().join("target/bench");
     fs::create_dir_all(&folder)?;
-    let key = SigningKey::new("bench-1")?;
-    println!("minting {POOL} tokens");
-    let (repeated, fresh) = (tokens(&folder, &key, 1)?, tokens(&folder, &key, POOL)?);
-    let variants = variants::all(&mint::jwks([&key]))?;
+    let es256 = SigningKey::new("bench-1")?;
+    let rs256 = SigningKey::of("bench-2", jsonwebtoken::Algorithm::RS256)?;
+    let mut variants = variants::all(&mint::jwks([&es256, &rs256]))?;
+    variants.retain(|variant| variant.name == "none" || variant.name.contains(&only));
+    ensure!(variants.len() > 1, "no variant has `{only}` in its name");
+    let mut kinds = Vec::new();
+    for (kind, name, key, count) in [
+        (Tokens::Repeated, "repeated", &es256, 1),
+        (Tokens::NewEs256, "es256", &es256, POOL),
+        (Tokens::NewRs256, "rs256", &rs256, POOL),
+    ] {
+        if variants.iter().any(|variant| variant.tokens == kind) {
+            println!("minting {count} tokens: {name}");
+            kinds.push((kind, key, tokens(&folder, name, key, count)?));
+        }
+    }
     let mut gateways = Vec::new();
     for variant in &variants {
         let mut command = Command::new("taskset");
@@ -38,9 +50,10 @@ fn main() -> Result<()> {
         let envoy = Envoy::start_with(&variant.bootstrap().to_json().to_string(), &mut command)
             .with_context(|| format!("Envoy with {}", variant.what))?;
         let listener = envoy.listener("gateway")?;
-        let tokens = if variant.fresh { &fresh } else { &repeated };
+        let (_, key, tokens) =
+            kinds.iter().find(|(kind, ..)| *kind == variant.tokens).context("no such tokens")?;
         if variant.name != "none" {
-            refuses(&Client::plain(listener), &key).with_context(|| variant.what)?;
+            refuses(&Client::plain(listener), key).with_context(|| variant.what)?;
         }
         println!("warming up: {}", variant.what);
         let load = Load { method: METHOD, target: TARGET, tokens, first: 0, seconds: 1 };
@@ -59,7 +72,8 @@ fn main() -> Result<()> {
                 "round {round}/{rounds}  {:<36}{:>9.0} req/s{:>9.1} us",
                 variant.what, burst.rate, burst.cpu_us
             );
-            ensure!(!variant.fresh || envoy.stat(hits)? == before, "a new token was found in the cache");
+            let new = variant.tokens != Tokens::Repeated;
+            ensure!(!new || envoy.stat(hits)? == before, "a new token was found in the cache");
             *sent += burst.requests + IN_FLIGHT;
             bursts.push(burst);
         }
@@ -91,8 +105,8 @@ fn refuses(client: &Client, key: &SigningKey) -> Result<()> {
 }
 
 /// A file with this many tokens, all different, one a line.
-fn tokens(folder: &Path, key: &SigningKey, count: u32) -> Result<PathBuf> {
-    let file = folder.join(format!("tokens-{count}"));
+fn tokens(folder: &Path, name: &str, key: &SigningKey, count: u32) -> Result<PathBuf> {
+    let file = folder.join(format!("tokens-{name}"));
     let signed = (0..count).map(|number| key.sign(&claims(number))).collect::<Result<Vec<_>>>()?;
     fs::write(&file, signed.join("\n") + "\n")?;
     Ok(file)
@@ -106,17 +120,27 @@ fn claims(number: u32) -> Value {
     })
 }
 
-fn arguments() -> Result<(u32, u32)> {
-    let (mut seconds, mut rounds) = (4, 5);
+struct Arguments {
+    seconds: u32,
+    rounds: u32,
+    /// A part of the names of the variants that are measured beside Envoy without a filter.
+    only: String,
+}
+
+fn arguments() -> Result<Arguments> {
+    let mut arguments = Arguments { seconds: 4, rounds: 5, only: String::new() };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
-        let value = args.next().with_context(|| format!("`{name}` needs a number"))?;
-        let number = value.parse().with_context(|| format!("`{name} {value}`: expected a whole number"))?;
+        let value = args.next().with_context(|| format!("`{name}` needs a value"))?;
+        let number = || value.parse().with_context(|| format!("`{name} {value}`: expected a whole number"));
         match name.as_str() {
-            "--seconds" => seconds = number,
-            "--rounds" => rounds = number,
-            _ => bail!("unknown argument `{name}`, expected `--seconds N` or `--rounds N`"),
+            "--seconds" => arguments.seconds = number()?,
+            "--rounds" => arguments.rounds = number()?,
+            "--only" => arguments.only = value,
+            _ => {
+                bail!("unknown argument `{name}`, expected `--seconds N`, `--rounds N` or `--only NAME`")
+            }
         }
     }
-    Ok((seconds, rounds))
+    Ok(arguments)
 }

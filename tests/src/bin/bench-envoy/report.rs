@@ -22,8 +22,8 @@ pub(crate) fn write(variants: &[Variant], rounds: &[Vec<Burst>]) -> Result<()> {
     let place =
         |name: &str| variants.iter().position(|variant| variant.name == name).context("no such variant");
     println!(
-        "\n{:<36}{:>9}{:>12}{:>10}{:>9}{:>14}",
-        "", "req/s", "CPU us/req", "adds us", "p99 us", "adds / native"
+        "\n{:<36}{:>9}{:>12}{:>10}{:>9}{:>14}{:>15}",
+        "", "req/s", "CPU us/req", "adds us", "p99 us", "adds / native", "req/s / native"
     );
     let mut rows = Vec::<Value>::new();
     for (index, variant) in variants.iter().enumerate() {
@@ -32,12 +32,17 @@ pub(crate) fn write(variants: &[Variant], rounds: &[Vec<Burst>]) -> Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a percentile")]
         let p99 = median(column(index, &|burst| burst.p99_us as f64));
         let added = adds(index);
-        let ratio = added / adds(place(variant.native)?);
-        let shown = if index == 0 { String::new() } else { format!("{ratio:.2}") };
-        println!("{:<36}{rate:>9.0}{cpu:>12.1}{added:>10.1}{p99:>9.0}{shown:>14}", variant.what);
+        let native = place(variant.native)?;
+        let ratio = added / adds(native);
+        // Within each round, too.
+        let (ours, theirs) = (column(index, &|burst| burst.rate), column(native, &|burst| burst.rate));
+        let rates = median(ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect());
+        let shown = if index == 0 { String::new() } else { format!("{ratio:>14.2}{rates:>15.2}") };
+        println!("{:<36}{rate:>9.0}{cpu:>12.1}{added:>10.1}{p99:>9.0}{shown}", variant.what);
         rows.push(json!({
             "variant": variant.name, "what": variant.what, "requests_per_second": rate, "cpu_us": cpu,
             "adds_us": added, "p99_us": p99, "adds_over_native": (index > 0).then_some(ratio),
+            "rate_over_native": (index > 0).then_some(rates),
             "rounds": rounds.iter().filter_map(|round| round.get(index)).collect::<Vec<_>>(),
         }));
     }

@@ -28,6 +28,17 @@ permit (principal in Role::"analyst", action == Action::"score", resource is Tra
 when { principal.tenant == resource.tenant };
 "#;
 
+/// What tokens the requests of a burst carry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tokens {
+    /// The same ES256 token again and again.
+    Repeated,
+    /// Each a token that was not seen before, of ES256.
+    NewEs256,
+    /// Each a token that was not seen before, of RS256.
+    NewRs256,
+}
+
 /// A way to configure Envoy.
 pub(crate) struct Variant {
     /// Its name in the report.
@@ -36,8 +47,8 @@ pub(crate) struct Variant {
     pub(crate) what: &'static str,
     /// The native variant that it is held against.
     pub(crate) native: &'static str,
-    /// Whether each request carries a token that was not seen before.
-    pub(crate) fresh: bool,
+    /// What tokens the requests carry.
+    pub(crate) tokens: Tokens,
     /// Whether each request leaves a line in the log.
     pub(crate) logged: bool,
     /// The filters before the router.
@@ -61,26 +72,57 @@ impl Variant {
 
 /// All variants, Envoy without a filter first.
 pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
+    use Tokens::{NewEs256, NewRs256, Repeated};
     let module = Envoy::module()?;
     let ours = vec![countersign(&module.to_string_lossy(), &configuration(jwks)?.to_string())];
     let native = |cache| vec![jwt_authn(jwks, cache), rbac()];
-    let variant = |name, what, native, fresh, logged, filters: &Vec<Value>| Variant {
+    let variant = |name, what, native, tokens, logged, filters: &Vec<Value>| Variant {
         name,
         what,
         native,
-        fresh,
+        tokens,
         logged,
         filters: filters.clone(),
     };
     let (cached, uncached) = (native(1_000), native(0));
     Ok(vec![
-        variant("none", "no filter", "none", false, false, &vec![]),
-        variant("native_cached", "jwt_authn cached, rbac", "native_cached", false, false, &cached),
-        variant("countersign_cached", "Countersign", "native_cached", false, false, &ours),
-        variant("native_logged", "jwt_authn cached, rbac, access log", "native_logged", false, true, &cached),
-        variant("countersign_logged", "Countersign, audit line", "native_logged", false, true, &ours),
-        variant("native_fresh", "jwt_authn, rbac; new tokens", "native_fresh", true, false, &uncached),
-        variant("countersign_fresh", "Countersign; new tokens", "native_fresh", true, false, &ours),
+        variant("none", "no filter", "none", Repeated, false, &vec![]),
+        variant("native_cached", "jwt_authn cached, rbac", "native_cached", Repeated, false, &cached),
+        variant("countersign_cached", "Countersign", "native_cached", Repeated, false, &ours),
+        variant(
+            "native_logged",
+            "jwt_authn cached, rbac, access log",
+            "native_logged",
+            Repeated,
+            true,
+            &cached,
+        ),
+        variant("countersign_logged", "Countersign, audit line", "native_logged", Repeated, true, &ours),
+        variant(
+            "native_fresh",
+            "jwt_authn, rbac; new ES256 tokens",
+            "native_fresh",
+            NewEs256,
+            false,
+            &uncached,
+        ),
+        variant("countersign_fresh", "Countersign; new ES256 tokens", "native_fresh", NewEs256, false, &ours),
+        variant(
+            "native_fresh_rs256",
+            "jwt_authn, rbac; new RS256 tokens",
+            "native_fresh_rs256",
+            NewRs256,
+            false,
+            &uncached,
+        ),
+        variant(
+            "countersign_fresh_rs256",
+            "Countersign; new RS256 tokens",
+            "native_fresh_rs256",
+            NewRs256,
+            false,
+            &ours,
+        ),
     ])
 }
 
@@ -93,7 +135,7 @@ fn configuration(jwks: &Value) -> Result<Value> {
             "issuer": ISSUER,
             "audiences": [AUDIENCE],
             "keys": { "inline": jwks },
-            "algorithms": ["ES256"],
+            "algorithms": ["ES256", "RS256"],
             "max_lifetime_seconds": 86400,
             "principal": {
                 "type": "User",
