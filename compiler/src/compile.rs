@@ -8,6 +8,7 @@ use std::{
 use cedar_policy::{Entities, Policy, PolicyId, PolicySet, Schema, Template, ValidationMode, Validator};
 use cedar_policy_core::ast;
 use countersign_core::policy::Image;
+use countersign_core::step_up::Demand;
 
 use crate::{
     builder::Builder,
@@ -113,6 +114,10 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
         Parsed { set: PolicySet::new(), policies: Vec::new(), sources: HashMap::new(), unlinked: Vec::new() };
     let mut templates = Vec::new();
     for (position, (number, item)) in items.into_iter().enumerate() {
+        let step_up = match &item {
+            Item::Policy(policy) => policy.annotation("step_up"),
+            Item::Template(template) => template.annotation("step_up"),
+        };
         let (annotated, loc) = match &item {
             Item::Policy(policy) => {
                 let ast: &ast::Policy = policy.as_ref();
@@ -125,6 +130,15 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
         };
         let (offset, len) = loc.map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));
         let Some(source) = pack.policies.get(number) else { continue };
+        if let Some(Err(expected)) = step_up.map(Demand::parse) {
+            errors.push(CompileError::at(
+                source,
+                offset,
+                len,
+                format!("the policy's `@step_up`: {expected}"),
+            ));
+            continue;
+        }
         let id = match annotated.filter(|_| options.id_annotations) {
             Some("") => {
                 errors.push(CompileError::at(source, offset, len, "the policy's `@id` is empty"));

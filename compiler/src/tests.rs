@@ -360,3 +360,10 @@ fn explanations_tell_what_conditions_saw_but_not_what_is_sensitive() {
     let found = asked(5);
     assert_eq!(found[0], [(text("resource.owner.ssn"), SeenValue::Masked)], "through another entity");
 }
+
+#[test]
+fn a_demand_on_the_login_is_read_when_the_policy_is_compiled() {
+    good(&pack("@step_up(\"acr=mfa max_age=300\") permit(principal, action, resource);"));
+    let errors = bad(&pack("@step_up(\"mfa\") permit(principal, action, resource);"));
+    assert!(errors.to_string().contains("the policy's `@step_up`: expected words such as"), "{errors}");
+}

@@ -2,14 +2,19 @@
 // while it runs. It takes one JSON document on standard input's first line,
 //
 //   { "keys": [{"kid": "...", "pem": "..."}], "audience": "...",
-//     "clients": [{ "id": "...", "secret": "...", "subject": "...", "claims": {...}, "lifetime": 300 }] }
+//     "tls": { "key": "...", "cert": "...", "ca": "..." },
+//     "clients": [{ "id": "...", "secret": "...", "subject": "...", "claims": {...}, "lifetime": 300,
+//                   "certificate_bound": false }] }
 //
-// prints {"issuer": "http://127.0.0.1:PORT"} when it listens, and ends with standard input. A later line
+// prints {"issuer": "http://127.0.0.1:PORT"} when it listens, and ends with standard input. With "tls" it listens on a second
+// port too, over mutual TLS, and says so: {"issuer": ..., "secure": PORT}. Tokens are bound to the key of a DPoP proof where the
+// client sends one, and to its certificate where it is "certificate_bound". A later line
 // {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"count": true} is answered with how often
 // discovery document and keys were asked for, {"discovery": N, "jwks": N}. The first key signs, with ES256.
 
 import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
 
@@ -32,7 +37,8 @@ function provider(issuer, keys) {
     cookies: { keys: ['only for tests'] },
     clientDefaults: { id_token_signed_response_alg: algorithm },
     enabledJWA: { idTokenSigningAlgValues: [algorithm] },
-    clients: config.clients.map(({ id, secret }) => ({
+    clients: config.clients.map(({ id, secret, certificate_bound = false }) => ({
+      tls_client_certificate_bound_access_tokens: certificate_bound,
       client_id: id,
       client_secret: secret,
       grant_types: ['client_credentials'],
@@ -43,6 +49,12 @@ function provider(issuer, keys) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => ctx.req.socket.getPeerX509Certificate?.(),
+      },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => config.audience,
@@ -75,7 +87,13 @@ const server = createServer((request, response) => {
 server.listen(0, '127.0.0.1', async () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
   answer = provider(issuer, config.keys).callback();
-  say({ issuer });
+  let secure;
+  if (config.tls) {
+    const options = { ...config.tls, requestCert: true, rejectUnauthorized: true };
+    secure = createSecureServer(options, (request, response) => answer(request, response));
+    await new Promise((listening) => secure.listen(0, '127.0.0.1', listening));
+  }
+  say({ issuer, secure: secure?.address().port });
   for await (const line of lines) {
     const { keys, count } = JSON.parse(line);
     if (keys) answer = provider(issuer, keys).callback();

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::http::Request;
-use crate::mint::SigningKey;
+use crate::mint::{self, SigningKey};
+use crate::pki::{Authority, Identity};
+use crate::proof::Proof;
 
 /// A client of the provider: its tokens are about `subject` and carry `claims`.
 pub struct Account {
@@ -21,6 +23,8 @@ pub struct Account {
     pub claims: Value,
     /// How long its tokens live, in seconds.
     pub lifetime: u32,
+    /// Whether its tokens are bound to its certificate, which it then must present (RFC 8705 §3).
+    pub certificate_bound: bool,
 }
 
 /// A running provider.
@@ -30,11 +34,30 @@ pub struct Issuer {
     lines: Lines<BufReader<ChildStdout>>,
     url: String,
     address: SocketAddr,
+    secure: Option<SocketAddr>,
 }
 
 impl Issuer {
     /// Starts a provider that signs with the first of `keys` and publishes all of them.
     pub fn start(audience: &str, keys: &[&SigningKey], accounts: &[Account]) -> Result<Self> {
+        Self::start_with(audience, keys, accounts, &Value::Null)
+    }
+
+    /// Starts a provider that also listens over mutual TLS, as this server, for clients of this authority.
+    pub fn start_secure(
+        audience: &str,
+        keys: &[&SigningKey],
+        accounts: &[Account],
+        server: &Identity,
+        clients: &Authority,
+    ) -> Result<Self> {
+        let tls = json!({
+            "key": server.key_pem, "cert": server.certificate_pem, "ca": clients.certificate_pem(),
+        });
+        Self::start_with(audience, keys, accounts, &tls)
+    }
+
+    fn start_with(audience: &str, keys: &[&SigningKey], accounts: &[Account], tls: &Value) -> Result<Self> {
         let folder = crate::root().join("tests/oidc");
         ensure!(
             folder.join("node_modules/oidc-provider").exists(),
@@ -56,15 +79,22 @@ impl Issuer {
                 json!({
                     "id": account.id, "secret": account.id, "claims": account.claims,
                     "subject": account.subject, "lifetime": account.lifetime,
+                    "certificate_bound": account.certificate_bound,
                 })
             })
             .collect();
-        writeln!(stdin, "{}", json!({ "keys": pems(keys), "audience": audience, "clients": clients }))?;
+        writeln!(
+            stdin,
+            "{}",
+            json!({ "keys": pems(keys), "audience": audience, "clients": clients, "tls": tls })
+        )?;
         let first = lines.next().context("the OpenID provider ended at once")??;
         let first: Value = serde_json::from_str(&first)?;
         let url = first["issuer"].as_str().context("no issuer")?.to_owned();
         let address = url.trim_start_matches("http://").parse()?;
-        Ok(Self { child, stdin, lines, url, address })
+        let secure = first["secure"].as_u64().and_then(|port| u16::try_from(port).ok());
+        let secure = secure.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        Ok(Self { child, stdin, lines, url, address, secure })
     }
 
     /// The issuer's identifier, which is also its address.
@@ -84,11 +114,29 @@ impl Issuer {
 
     /// An access token by the client credentials grant (RFC 6749 §4.4).
     pub fn token(&self, id: &str) -> Result<String> {
-        let request = Request::new("POST", "/token")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!("grant_type=client_credentials&client_id={id}&client_secret={id}"));
-        let answer = Client::plain(self.address).send(&request)?.parse()?;
-        Ok(answer["access_token"].as_str().with_context(|| format!("no token in {answer}"))?.to_owned())
+        access_token(&Client::plain(self.address), grant(id))
+    }
+
+    /// The same, bound to the key of a proof (RFC 9449 §5).
+    pub fn bound_token(&self, id: &str, holder: &SigningKey) -> Result<String> {
+        let uri = format!("{}/token", self.url);
+        let mut proof = Proof::new(holder, "POST", &uri, "", mint::now());
+        // There is no token yet that it could name.
+        proof.claims = mint::with(&proof.claims, json!({ "ath": null }));
+        access_token(&Client::plain(self.address), grant(id).header("dpop", proof.sign(holder)?))
+    }
+
+    /// The same, bound to the client's certificate (RFC 8705 §3), over mutual TLS with the server that `authority` certified as
+    /// `host`.
+    pub fn certificate_token(
+        &self,
+        id: &str,
+        host: &str,
+        authority: &Authority,
+        identity: &Identity,
+    ) -> Result<String> {
+        let secure = self.secure.context("the provider does not listen over TLS")?;
+        access_token(&Client::tls(secure, host, authority, Some(identity))?, grant(id))
     }
 
     /// Signs with the first of these keys from now on and publishes all of them.
@@ -113,6 +161,17 @@ impl Drop for Issuer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn grant(id: &str) -> Request {
+    Request::new("POST", "/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(format!("grant_type=client_credentials&client_id={id}&client_secret={id}"))
+}
+
+fn access_token(client: &Client, request: Request) -> Result<String> {
+    let answer = client.send(&request)?.parse()?;
+    Ok(answer["access_token"].as_str().with_context(|| format!("no token in {answer}"))?.to_owned())
 }
 
 fn pems(keys: &[&SigningKey]) -> Value {

@@ -36,8 +36,13 @@ fn envoy_forwards_over_mutual_tls() -> Result<()> {
 #[test]
 fn the_issuer_signs_with_the_key_it_is_given() -> Result<()> {
     let (first, second) = (SigningKey::new("k1")?, SigningKey::new("k2")?);
-    let account =
-        Account { id: "app", subject: Some("alice"), claims: json!({ "tenant": "acme" }), lifetime: 60 };
+    let account = Account {
+        id: "app",
+        subject: Some("alice"),
+        claims: json!({ "tenant": "acme" }),
+        lifetime: 60,
+        certificate_bound: false,
+    };
     let mut issuer = Issuer::start("https://api.bank.example", &[&first], &[account])?;
     for (keys, kid) in [(vec![&first], "k1"), (vec![&second, &first], "k2")] {
         issuer.rotate(&keys)?;

@@ -26,7 +26,7 @@ pub struct Dpop {
     pub max_age_seconds: u32,
     /// How far the client's clock may be ahead of the gateway's, in seconds; at most 60.
     pub clock_skew_seconds: u32,
-    /// How many proofs the gateway's workers remember together, so that none is used twice. Each takes 24 bytes. Where more are
+    /// How many proofs the gateway's workers remember together, so that none is used twice. Each takes about 12 bytes. Where more are
     /// in use at once, further ones are refused: `limit.dpop`.
     pub replay_entries: u32,
     /// How long a nonce of the gateway may be used, in seconds; 0 asks for none (RFC 9449 §9).

@@ -156,6 +156,11 @@ pub struct SimulatorGateway {
 impl SimulatorGateway {
     /// Starts the simulator with the filter in front of the world's services.
     pub fn start(world: &World) -> Result<Self> {
+        Self::start_with(world, &world.configuration()?)
+    }
+
+    /// Starts the simulator with a configuration of the filter's other than the world's own.
+    pub fn start_with(world: &World, configuration: &Value) -> Result<Self> {
         let module = Engine::new()?.load_module(&fs::read(Envoy::module()?)?)?;
         let authority = Authority::new("gateway")?;
         let server = authority.server(HOST)?;
@@ -175,7 +180,7 @@ impl SimulatorGateway {
         for (name, address) in world.clusters() {
             options = options.cluster(name, address.to_string());
         }
-        let host = module.host().plugin_config(world.configuration()?.to_string());
+        let host = module.host().plugin_config(configuration.to_string());
         Ok(Self { gateway: serve::Gateway::start(host, options)?, authority, lines })
     }
 }

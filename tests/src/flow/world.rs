@@ -17,6 +17,8 @@ use crate::services::{Echo, KeyServer};
 pub const AUDIENCE: &str = "https://api.bank.example";
 /// The host that clients ask for.
 pub const HOST: &str = "gateway.bank.example";
+/// The name in the OpenID provider's certificate.
+const ISSUER_HOST: &str = "id.bank.example";
 /// A configured issuer whose key source never answers.
 pub const SILENT: &str = "https://silent.partner.example";
 
@@ -60,10 +62,17 @@ fn accounts() -> Vec<Account> {
             "transaction": { "amount": amount, "class": "wire" },
         })
     };
-    let account = |id, subject, claims| Account { id, subject: Some(subject), claims, lifetime: 300 };
+    let account = |id: &'static str, subject, claims| Account {
+        id,
+        subject: Some(subject),
+        claims,
+        lifetime: 300,
+        certificate_bound: id.ends_with("-certificate"),
+    };
     vec![
         account("alice", "alice", person(&["customer"], 250_000)),
         account("alice-large", "alice", person(&["customer"], 2_500_000)),
+        account("alice-certificate", "alice", person(&["customer"], 250_000)),
         account("ben", "ben", person(&["analyst"], 4_000_000)),
         account("senta", "senta", person(&["senior-analyst"], 20_000_000)),
     ]
@@ -73,6 +82,7 @@ impl World {
     /// Starts issuer and services.
     pub fn start(issuing: Issuing) -> Result<Self> {
         let key = SigningKey::new("bank-1")?;
+        let (authority, foreign) = (Authority::new("bank.example")?, Authority::new("other.example")?);
         let (source, issuer, address) = match issuing {
             Issuing::BuiltIn => {
                 let server = KeyServer::start(mint::jwks([&key]))?;
@@ -80,12 +90,12 @@ impl World {
                 (Source::BuiltIn(server), format!("http://{address}"), address)
             }
             Issuing::Provider => {
-                let provider = Issuer::start(AUDIENCE, &[&key], &accounts())?;
+                let server = authority.server(ISSUER_HOST)?;
+                let provider = Issuer::start_secure(AUDIENCE, &[&key], &accounts(), &server, &authority)?;
                 let (url, address) = (provider.url().to_owned(), provider.address());
                 (Source::Provider(provider), url, address)
             }
         };
-        let (authority, foreign) = (Authority::new("bank.example")?, Authority::new("other.example")?);
         let identities = vec![
             ("edge", authority.workload("spiffe://bank.example/edge")?),
             ("orchestrator", authority.workload("spiffe://bank.example/orchestrator")?),
@@ -122,6 +132,24 @@ impl World {
         match &self.source {
             Some(Source::Provider(provider)) => provider.token(account),
             Some(Source::BuiltIn(_)) | None => self.sign(account, json!({})),
+        }
+    }
+
+    /// A token of the OpenID provider, bound to this key.
+    pub fn bound_token(&self, account: &str, holder: &SigningKey) -> Result<String> {
+        self.provider()?.bound_token(account, holder)
+    }
+
+    /// A token of the OpenID provider, bound to this workload's certificate.
+    pub fn certificate_token(&self, account: &str, workload: &str) -> Result<String> {
+        let identity = self.identity(workload).context("no such workload")?;
+        self.provider()?.certificate_token(account, ISSUER_HOST, &self.authority, identity)
+    }
+
+    fn provider(&self) -> Result<&Issuer> {
+        match &self.source {
+            Some(Source::Provider(provider)) => Ok(provider),
+            Some(Source::BuiltIn(_)) | None => anyhow::bail!("the issuer is not the OpenID provider"),
         }
     }
 
