@@ -75,9 +75,11 @@ fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize
     Ok(bytes.len().div_ceil(1024))
 }
 
-/// Compiler flags: SIMD, which every gateway's engine has, and no path of this machine in panic messages.
+/// Compiler flags: SIMD, which every gateway's engine has, less inlining than for machines that have room, since the module's
+/// size is bounded, and no path of this machine in panic messages.
 fn flags() -> Vec<String> {
-    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    let mut flags =
+        vec!["-Ctarget-feature=+simd128".to_owned(), "-Cllvm-args=-inline-threshold=100".to_owned()];
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
