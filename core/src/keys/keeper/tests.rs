@@ -153,12 +153,12 @@ fn a_failure_is_everyones() {
     let (id, _) = workers[0].begin(0).unwrap();
     assert_eq!(workers[1].begin(0), None);
     assert!(workers[0].answer(id, None, 1).is_err());
-    for at in 1..3 {
-        assert_eq!(workers[at].look(1), News::Failed);
-        assert_eq!(workers[at].look(1), News::Nothing);
-        assert_eq!(workers[at].finds("a", true, 1), "unavailable");
-        assert_eq!(workers[at].begin(2), None, "the cool-down holds for all");
-        assert_eq!(workers[at].store.health(crate::keys::keeper::tests::at(2)).failures, 1);
+    for worker in &mut workers[1..] {
+        assert_eq!(worker.look(1), News::Failed);
+        assert_eq!(worker.look(1), News::Nothing);
+        assert_eq!(worker.finds("a", true, 1), "unavailable");
+        assert_eq!(worker.begin(2), None, "the cool-down holds for all");
+        assert_eq!(worker.store.health(at(2)).failures, 1);
     }
     // The next failure is the second, whoever meets it.
     let (id, _) = workers[2].begin(13).unwrap();
