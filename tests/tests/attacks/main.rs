@@ -1,0 +1,44 @@
+//! The attack catalogue: attacks by name, each built here and refused with the reason that it should be, beside controls
+//! that must be let through, so that refusing everything is no answer.
+//!
+//! `cargo test -p countersign-tests --test attacks -- --nocapture` prints the summary.
+
+mod catalogue;
+mod forge;
+mod headers;
+mod signatures;
+mod tokens;
+
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result};
+use catalogue::Catalogue;
+
+/// Tried once for all tests.
+static TRIED: LazyLock<Result<Catalogue, String>> =
+    LazyLock::new(|| try_all().map_err(|error| format!("{error:#}")));
+
+fn try_all() -> Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    let categories: [(&str, fn(&mut Catalogue) -> Result<()>); 3] =
+        [("tokens", tokens::add), ("headers", headers::add), ("signatures", signatures::add)];
+    for (name, add) in categories {
+        add(&mut catalogue).with_context(|| format!("the attacks on {name}"))?;
+    }
+    Ok(catalogue)
+}
+
+fn tried() -> &'static Catalogue {
+    match &*TRIED {
+        Ok(catalogue) => catalogue,
+        Err(error) => panic!("the catalogue could not be tried: {error}"),
+    }
+}
+
+#[test]
+fn attacks_are_refused_for_their_reasons_and_controls_accepted() {
+    let catalogue = tried();
+    println!("{}", catalogue.summary());
+    let faults = catalogue.faults();
+    assert!(faults.is_empty(), "{}\n{}\n", catalogue.summary(), faults.join("\n"));
+}
