@@ -4,8 +4,11 @@
 //! `cargo test -p countersign-tests --test attacks -- --nocapture` prints the summary.
 
 mod catalogue;
+mod claims;
 mod forge;
 mod headers;
+mod keys;
+mod mapped;
 mod signatures;
 mod tokens;
 
@@ -18,10 +21,19 @@ use catalogue::Catalogue;
 static TRIED: LazyLock<Result<Catalogue, String>> =
     LazyLock::new(|| try_all().map_err(|error| format!("{error:#}")));
 
+/// What its attacks are on, and what tries them.
+type Category = (&'static str, fn(&mut Catalogue) -> Result<()>);
+
 fn try_all() -> Result<Catalogue> {
     let mut catalogue = Catalogue::default();
-    let categories: [(&str, fn(&mut Catalogue) -> Result<()>); 3] =
-        [("tokens", tokens::add), ("headers", headers::add), ("signatures", signatures::add)];
+    let categories: &[Category] = &[
+        ("tokens", tokens::add),
+        ("headers", headers::add),
+        ("signatures", signatures::add),
+        ("claims", claims::add),
+        ("mapped claims", mapped::add),
+        ("keys", keys::add),
+    ];
     for (name, add) in categories {
         add(&mut catalogue).with_context(|| format!("the attacks on {name}"))?;
     }

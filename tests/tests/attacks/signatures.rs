@@ -14,12 +14,13 @@ use crate::forge::{self, Bench, Ed25519, Rsa, b64, header, parts, signed_by, unb
 /// The order of P-256 (FIPS 186-5).
 const N: &[u8] = b"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
 /// The prime of its field.
-const P: &[u8] = b"FFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF";
+pub(crate) const P: &[u8] = b"FFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF";
 /// The order of the base point of Ed25519 (RFC 8032 §5.1).
 const L: &[u8] = b"1000000000000000000000000000000014DEF9DEA2F79CD65812631A5CF5D3ED";
 /// `DigestInfo` of SHA-256 without and with its parameters (RFC 8017 §9.2).
 const BARE: &[u8] = &[0x30, 0x2f, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 4, 0x20];
-const FULL: &[u8] = &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
+pub(crate) const DIGEST_INFO: &[u8] =
+    &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     ecdsa(catalogue)?;
@@ -29,12 +30,12 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     pss(catalogue)
 }
 
-fn hex(digits: &[u8]) -> Result<BigUint> {
+pub(crate) fn hex(digits: &[u8]) -> Result<BigUint> {
     BigUint::parse_bytes(digits, 16).context("hexadecimal digits")
 }
 
 /// A number in so many bytes, or in more where it needs them.
-fn sized(number: &BigUint, size: usize) -> Vec<u8> {
+pub(crate) fn sized(number: &BigUint, size: usize) -> Vec<u8> {
     let bytes = number.to_bytes_be();
     [vec![0; size.saturating_sub(bytes.len())], bytes].concat()
 }
@@ -257,7 +258,6 @@ fn rsa(catalogue: &mut Catalogue) -> Result<()> {
         ("n-less-one", sized(&less_one, 256)),
         ("n", sized(key.modulus(), 256)),
         ("all-ones", vec![0xff; 256]),
-        ("and-n", sized(&(BigUint::from_bytes_be(&signature) + key.modulus()), 256)),
         ("a-zero-before", pair(&[0], &signature)),
         ("a-byte-long", pair(&signature, &[0])),
         ("a-byte-short", signature[1..].to_vec()),
@@ -267,16 +267,26 @@ fn rsa(catalogue: &mut Catalogue) -> Result<()> {
         let found = bench.bearer(&mint::with_signature(&good, &bytes)?);
         catalogue.attack(format!("signature/rs256-{id}"), "token.signature", found);
     }
+    // Of the modulus' length, and equal to a good signature modulo n: some signatures are small enough for one.
+    let again = (0..10_000).find_map(|n| {
+        let claims = mint::with(&claims, json!({ "jti": format!("t-{n}") }));
+        let good = signed_by(&head, &claims, |message| key.pkcs1(message)).ok()?;
+        let signature = BigUint::from_bytes_be(&unb64(&parts(&good).ok()?[2]).ok()?);
+        let sum = sized(&(signature + key.modulus()), 256);
+        (sum.len() == 256).then(|| mint::with_signature(&good, &sum).ok())?
+    });
+    let again = again.context("a signature that leaves room for the modulus")?;
+    catalogue.attack("signature/rs256-and-n", "token.signature", bench.bearer(&again));
     let digest = |message: &[u8]| Sha256::digest(message).to_vec();
     let of = |info: &'static [u8]| move |message: &[u8]| [info, &digest(message)].concat();
     let cases: [(&str, Box<dyn Fn(&[u8]) -> Vec<u8>>); 5] = [
         ("digest-alone", Box::new(digest)),
         ("digest-info-without-parameters", Box::new(of(BARE))),
-        ("digest-info-and-more", Box::new(move |message| [&of(FULL)(message)[..], &[0; 8]].concat())),
+        ("digest-info-and-more", Box::new(move |message| [&of(DIGEST_INFO)(message)[..], &[0; 8]].concat())),
         (
             "digest-info-of-another-hash",
             Box::new(move |message| {
-                let mut info = FULL.to_vec();
+                let mut info = DIGEST_INFO.to_vec();
                 info[14] = 4;
                 [info, digest(message)].concat()
             }),
@@ -287,7 +297,7 @@ fn rsa(catalogue: &mut Catalogue) -> Result<()> {
         let token = sign(&head, &|message| key.pkcs1_over(&over(message)))?;
         catalogue.attack(format!("signature/rs256-{id}"), "token.signature", bench.bearer(&token));
     }
-    let full = sign(&head, &|message| key.pkcs1_over(&of(FULL)(message)))?;
+    let full = sign(&head, &|message| key.pkcs1_over(&of(DIGEST_INFO)(message)))?;
     catalogue.control("signature/rs256-made-by-hand", bench.bearer(&full));
     let sha512 = header(json!({ "alg": "RS512" }));
     let token = sign(&sha512, &|message| key.pkcs1(message))?;
@@ -303,7 +313,7 @@ fn cube_root(catalogue: &mut Catalogue, key: &Rsa, head: &Value) -> Result<()> {
     jwk["e"] = json!(b64([3]));
     let mut bench = with_key(jwk, &["RS256"])?;
     let forged = signed_by(head, &World::new()?.claims(), |message| {
-        let mut text = [&[0, 1][..], &[0xff; 8], &[0], FULL, &Sha256::digest(message)].concat();
+        let mut text = [&[0, 1][..], &[0xff; 8], &[0], DIGEST_INFO, &Sha256::digest(message)].concat();
         text.resize(256, 0xff);
         let target = BigUint::from_bytes_be(&text);
         let (mut low, mut high) = (BigUint::from(0u8), BigUint::from(1u8) << 700);
