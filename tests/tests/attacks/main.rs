@@ -5,10 +5,14 @@
 
 mod catalogue;
 mod claims;
+mod delegation;
+mod dpop;
 mod forge;
 mod headers;
+mod holders;
 mod keys;
 mod mapped;
+mod peers;
 mod signatures;
 mod tokens;
 
@@ -33,6 +37,10 @@ fn try_all() -> Result<Catalogue> {
         ("claims", claims::add),
         ("mapped claims", mapped::add),
         ("keys", keys::add),
+        ("proofs", dpop::add),
+        ("holders", holders::add),
+        ("peers", peers::add),
+        ("delegation", delegation::add),
     ];
     for (name, add) in categories {
         add(&mut catalogue).with_context(|| format!("the attacks on {name}"))?;

@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::forge::{self, Bench, Ed25519, Rsa, b64, header, parts, signed_by, unb64};
 
 /// The order of P-256 (FIPS 186-5).
-const N: &[u8] = b"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
+pub(crate) const N: &[u8] = b"FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551";
 /// The prime of its field.
 pub(crate) const P: &[u8] = b"FFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF";
 /// The order of the base point of Ed25519 (RFC 8032 §5.1).
