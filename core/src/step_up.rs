@@ -59,13 +59,14 @@ impl Demand {
         Ok(Self { acr, max_age: max_age.map(|seconds| Span::from_secs(seconds.into())) })
     }
 
-    /// Whether a token's login satisfies it. Without a token, or without the claims, nothing does.
-    pub fn satisfied(&self, token: Option<&VerifiedToken>, now: Timestamp) -> bool {
+    /// Whether a token's login satisfies it. Without a token, or without the claims, nothing does; nor does a login of the future,
+    /// but for the issuer's clock skew.
+    pub fn satisfied(&self, token: Option<&VerifiedToken>, clock_skew: Span, now: Timestamp) -> bool {
         let Some(token) = token else { return false };
         let strong = self.acr.is_empty()
             || token.acr.as_ref().is_some_and(|have| self.acr.iter().any(|acr| acr == have));
         let fresh = self.max_age.is_none_or(|max_age| {
-            token.auth_time.is_some_and(|time| now.since(time) <= max_age && time <= token.expires)
+            token.auth_time.is_some_and(|time| now.since(time) <= max_age && time.minus(clock_skew) <= now)
         });
         strong && fresh
     }

@@ -254,6 +254,7 @@ fn a_route_can_demand_another_login() -> Result<()> {
         json!({ "acr": "mfa" }),
         json!({ "acr": "MFA", "auth_time": START }),
         json!({ "acr": "mfa", "auth_time": START + 100_000 }),
+        json!({ "acr": "mfa", "auth_time": START + 11 }),
     ] {
         assert_eq!(read(&mut world, "a1", claims.clone())?.verdict(), "policy.step_up", "{claims}");
     }
@@ -277,6 +278,8 @@ fn access_tokens_are_complete() -> Result<()> {
     let good = json!({ "client_id": "app", "scope": "a b" });
     let answer = read(&mut world, "a1", good.clone())?;
     assert_eq!(answer.verdict(), "allow");
+    let by_another_name = json!({ "azp": "app", "scope": "a b" });
+    assert_eq!(read(&mut world, "a1", by_another_name)?.verdict(), "token.claim.missing");
     for missing in ["client_id", "iat", "jti"] {
         let changes = mint::with(&good, json!({}));
         let mut changes = changes;

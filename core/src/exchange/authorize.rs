@@ -7,7 +7,7 @@ use crate::policy::{Effect, Entity, ErrorKind, Image, Outcome, Request, Ruling, 
 use crate::reason::Reason;
 use crate::settings::{Question, RouteSettings, Settings};
 use crate::step_up::Demand;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::token::Verified;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -138,7 +138,9 @@ fn step_up<'s>(
     now: Timestamp,
 ) -> Option<&'s Demand> {
     let token = identified.principal.verified().map(Verified::token);
-    let unmet = |demand: &&Demand| !demand.satisfied(token, now);
+    let issuer = token.and_then(|token| settings.issuers.get(token.issuer));
+    let clock_skew = issuer.map_or(Span::ZERO, |issuer| issuer.clock_skew);
+    let unmet = |demand: &&Demand| !demand.satisfied(token, clock_skew, now);
     let of_route = question.step_up.as_ref().filter(unmet);
     if matches!(ruling, Ruling::ForbidErrored | Ruling::NotPermitted) {
         return None;

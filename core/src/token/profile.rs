@@ -27,7 +27,8 @@ fn access_token(claims: &Claims<'_>, members: &Object<'_>) -> Result<(), Reason>
     let missing = claims.subject.is_none()
         || claims.issued_at.is_none()
         || claims.id.is_none()
-        || claims.client.is_none();
+        // `azp` is not `client_id`.
+        || !members.contains("client_id");
     if missing {
         return Err(Reason::TokenClaimMissing);
     }
