@@ -1,7 +1,7 @@
-//! Who acts for whom, how the user logged in, and tokens of workloads.
+//! Who acts for whom, and how the user logged in.
 
 use anyhow::Result;
-use countersign_tests::mint::{self, SigningKey, jwks};
+use countersign_tests::mint;
 use countersign_tests::policies;
 use countersign_tests::world::{Ask, ISSUER, START};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ forbid(principal, action, resource == Account::"large")
 unless { context has acr && context.acr == "mfa" };
 "#;
 
-fn configured(change: impl FnOnce(&mut Value)) -> Result<Bench> {
+pub(crate) fn configured(change: impl FnOnce(&mut Value)) -> Result<Bench> {
     let image = policies::base64(&policies::image(SCHEMA, POLICIES)?);
     Bench::configured(|config| {
         config["policy"]["image"] = image.into();
@@ -50,7 +50,7 @@ fn configured(change: impl FnOnce(&mut Value)) -> Result<Bench> {
     })
 }
 
-fn read(bench: &mut Bench, account: &str, text: &str) -> String {
+pub(crate) fn read(bench: &mut Bench, account: &str, text: &str) -> String {
     bench.ask(&Ask::new("GET", &format!("/accounts/{account}")).bearer(text))
 }
 
@@ -58,8 +58,7 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     actors(catalogue)?;
     those_who_may(catalogue)?;
     issuers_that_do_not_delegate(catalogue)?;
-    logins(catalogue)?;
-    svids(catalogue)
+    logins(catalogue)
 }
 
 fn nested(depth: usize) -> Value {
@@ -237,6 +236,7 @@ fn logins(catalogue: &mut Catalogue) -> Result<()> {
         ("at-its-age", "\"mfa\"", "1789999900"),
         ("time-with-a-fraction", "\"mfa\"", "1789999900.5"),
         ("time-with-an-exponent", "\"mfa\"", "1.79e9"),
+        ("time-at-the-skew", "\"mfa\"", "1790000010"),
     ] {
         catalogue.control(format!("step-up/{id}"), verdict(acr, time)?);
     }
@@ -260,6 +260,8 @@ fn logins(catalogue: &mut Catalogue) -> Result<()> {
         ("time-zero", "\"mfa\"", "0", "policy.step_up"),
         ("time-below-zero", "\"mfa\"", "-1", "policy.step_up"),
         ("time-after-the-tokens-end", "\"mfa\"", "1790086400", "policy.step_up"),
+        ("time-a-nanosecond-beyond-the-skew", "\"mfa\"", "1790000010.000000001", "policy.step_up"),
+        ("time-within-the-tokens-life", "\"mfa\"", "1790000290", "policy.step_up"),
         ("time-text", "\"mfa\"", "\"1790000000\"", "token.claims"),
         ("time-null", "\"mfa\"", "null", "token.claims"),
         ("time-too-large", "\"mfa\"", "1e400", "token.claims"),
@@ -289,105 +291,5 @@ fn logins(catalogue: &mut Catalogue) -> Result<()> {
         "policy.step_up",
         read(&mut policy, "large", &text),
     );
-    Ok(())
-}
-
-fn svids(catalogue: &mut Catalogue) -> Result<()> {
-    let key = SigningKey::new("svid")?;
-    let issuer = json!({
-        "issuer": "spiffe://bank.example", "profile": "jwt_svid", "audiences": ["bank"],
-        "keys": { "inline": jwks([&key]) }, "principal": { "type": "Workload" },
-    });
-    let mut bench = configured(|config| {
-        if let Some(issuers) = config["issuers"].as_array_mut() {
-            issuers.push(issuer.clone());
-        }
-        config["context"] = json!({});
-    })?;
-    let head = json!({ "alg": "ES256", "kid": "svid" });
-    let claims = json!({ "sub": "spiffe://bank.example/job", "aud": ["bank"], "exp": START + 60 });
-    let mut verdict = |head: &Value, claims: &Value| -> Result<String> {
-        let text = token(&key, head.to_string(), claims.to_string())?;
-        Ok(read(&mut bench, "a1", &text))
-    };
-    for (id, typ) in [("without-typ", Value::Null), ("typ-jwt", json!("JWT")), ("typ-jose", json!("JOSE"))] {
-        catalogue.control(format!("svid/{id}"), verdict(&mint::with(&head, json!({ "typ": typ })), &claims)?);
-    }
-    for (id, changes, expected) in [
-        ("typ-in-small-letters", json!({ "typ": "jwt" }), "token.type"),
-        ("typ-with-its-prefix", json!({ "typ": "application/JWT" }), "token.type"),
-        ("typ-of-an-access-token", json!({ "typ": "at+jwt" }), "token.type"),
-        ("typ-empty", json!({ "typ": "" }), "token.type"),
-        ("jku", json!({ "jku": "https://evil.example" }), "token.header"),
-        ("jwk", json!({ "jwk": {} }), "token.header"),
-        ("x5c", json!({ "x5c": [] }), "token.header"),
-        ("cty", json!({ "cty": "JWT" }), "token.header"),
-        ("private-member", json!({ "bank.example/x": 1 }), "token.header"),
-        ("alg-eddsa", json!({ "alg": "EdDSA" }), "token.algorithm"),
-        ("alg-hmac", json!({ "alg": "HS256" }), "token.algorithm"),
-        ("alg-none", json!({ "alg": "none" }), "token.algorithm"),
-        ("crit", json!({ "crit": ["x"], "x": 1 }), "token.critical"),
-        ("kid-unknown", json!({ "kid": "k1" }), "token.key.unknown"),
-    ] {
-        catalogue.attack(format!("svid/{id}"), expected, verdict(&mint::with(&head, changes), &claims)?);
-    }
-    let sub = |sub: &str| json!({ "sub": sub });
-    const NOT_OURS: &str = "token.issuer.missing";
-    for (id, changes, expected) in [
-        ("sub-missing", json!({ "sub": null }), NOT_OURS),
-        ("sub-of-another-domain", sub("spiffe://evil.example/job"), NOT_OURS),
-        ("sub-of-a-longer-domain", sub("spiffe://bank.example.evil.example/job"), NOT_OURS),
-        ("sub-of-a-subdomain", sub("spiffe://a.bank.example/job"), NOT_OURS),
-        ("sub-scheme-in-capitals", sub("SPIFFE://bank.example/job"), NOT_OURS),
-        ("sub-domain-in-capitals", sub("spiffe://BANK.example/job"), NOT_OURS),
-        ("sub-with-a-port", sub("spiffe://bank.example:443/job"), NOT_OURS),
-        ("sub-with-userinfo", sub("spiffe://a@bank.example/job"), NOT_OURS),
-        ("sub-with-a-query", sub("spiffe://bank.example/job?x"), NOT_OURS),
-        ("sub-with-a-fragment", sub("spiffe://bank.example/job#x"), NOT_OURS),
-        ("sub-escaped", sub("spiffe://bank.example/%6Aob"), NOT_OURS),
-        ("sub-slash-behind", sub("spiffe://bank.example/job/"), NOT_OURS),
-        ("sub-two-slashes", sub("spiffe://bank.example//job"), NOT_OURS),
-        ("sub-dot-segment", sub("spiffe://bank.example/x/../job"), NOT_OURS),
-        ("sub-nul", sub("spiffe://bank.example/job\0"), NOT_OURS),
-        ("sub-too-long", sub(&format!("spiffe://bank.example/{}", "a".repeat(2_048))), NOT_OURS),
-        ("sub-no-id", sub("job"), NOT_OURS),
-        ("sub-the-domain", sub("spiffe://bank.example"), "token.spiffe_id"),
-        ("sub-the-domain-and-a-slash", sub("spiffe://bank.example/"), NOT_OURS),
-        ("sub-another-workload", sub("spiffe://bank.example/other"), "policy.not_permitted"),
-        ("sub-number", json!({ "sub": 1 }), "token.claims"),
-        ("aud-missing", json!({ "aud": null }), "token.audience"),
-        ("aud-empty", json!({ "aud": [] }), "token.audience"),
-        ("aud-another", json!({ "aud": ["other"] }), "token.audience"),
-        ("exp-missing", json!({ "exp": null }), "token.expiry.missing"),
-        ("expired", json!({ "exp": START - 31 }), "token.expired"),
-        (
-            "iss-ours-sub-of-another-domain",
-            json!({ "iss": "spiffe://bank.example", "sub": "spiffe://evil.example/x" }),
-            "token.spiffe_id",
-        ),
-        ("iss-ours-sub-a-user", json!({ "iss": "spiffe://bank.example", "sub": "alice" }), "token.spiffe_id"),
-        ("iss-of-another-issuer", json!({ "iss": ISSUER }), "token.key.unknown"),
-    ] {
-        catalogue.attack(format!("svid/{id}"), expected, verdict(&head, &mint::with(&claims, changes))?);
-    }
-    let by_user_issuer = bench.world.key.sign(&claims)?;
-    let found = read(&mut bench, "a1", &by_user_issuer);
-    catalogue.attack("svid/by-another-issuers-key", "token.key.unknown", found);
-    for (id, name, value) in [
-        ("issuer-that-is-no-domain", "issuer", json!("https://bank.example")),
-        ("issuer-with-a-path", "issuer", json!("spiffe://bank.example/x")),
-        ("algorithms-with-eddsa", "algorithms", json!(["EdDSA"])),
-        ("types-of-its-own", "token_types", json!(["at+jwt"])),
-    ] {
-        let mut changed = issuer.clone();
-        changed[name] = value;
-        let loaded = configured(|config| {
-            if let Some(issuers) = config["issuers"].as_array_mut() {
-                issuers.push(changed);
-            }
-        });
-        let found = if loaded.is_err() { NOT_LOADED } else { "loaded" };
-        catalogue.attack(format!("svid/{id}"), NOT_LOADED, found);
-    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //!
 //! `cargo test -p countersign-tests --test attacks -- --nocapture` prints the summary.
 
+mod caches;
 mod catalogue;
 mod claims;
 mod delegation;
@@ -12,7 +13,10 @@ mod headers;
 mod holders;
 mod keys;
 mod mapped;
+mod paths;
 mod peers;
+mod profiles;
+mod requests;
 mod signatures;
 mod tokens;
 
@@ -41,6 +45,10 @@ fn try_all() -> Result<Catalogue> {
         ("holders", holders::add),
         ("peers", peers::add),
         ("delegation", delegation::add),
+        ("profiles", profiles::add),
+        ("requests", requests::add),
+        ("paths", paths::add),
+        ("caches", caches::add),
     ];
     for (name, add) in categories {
         add(&mut catalogue).with_context(|| format!("the attacks on {name}"))?;
