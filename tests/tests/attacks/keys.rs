@@ -24,7 +24,7 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
 
 /// The verdict on a token where the issuer serves this document, however often it is asked.
 pub(crate) fn served(world: &mut World, status: u16, body: &[u8], token: &str) -> Result<String> {
-    let answer = || Some(FetchAnswer { status, body: body.to_vec() });
+    let answer = || Some(FetchAnswer::new(status, body));
     if let Some(fetch) = world.fetch() {
         world.answer(&fetch, answer());
     }

@@ -3,7 +3,9 @@
 //!
 //! `cargo test -p countersign-tests --test attacks -- --nocapture` prints the summary.
 
+mod advisories;
 mod caches;
+mod callers;
 mod catalogue;
 mod claims;
 mod delegation;
@@ -17,6 +19,7 @@ mod paths;
 mod peers;
 mod profiles;
 mod requests;
+mod rfc8725;
 mod signatures;
 mod tokens;
 
@@ -49,6 +52,8 @@ fn try_all() -> Result<Catalogue> {
         ("requests", requests::add),
         ("paths", paths::add),
         ("caches", caches::add),
+        ("callers", callers::add),
+        ("advisories", advisories::add),
     ];
     for (name, add) in categories {
         add(&mut catalogue).with_context(|| format!("the attacks on {name}"))?;
@@ -69,4 +74,45 @@ fn attacks_are_refused_for_their_reasons_and_controls_accepted() {
     println!("{}", catalogue.summary());
     let faults = catalogue.faults();
     assert!(faults.is_empty(), "{}\n{}\n", catalogue.summary(), faults.join("\n"));
+}
+
+#[test]
+fn there_are_many_of_both() {
+    let (attacks, controls) = tried().counts();
+    assert!(attacks >= 1_700 && controls >= 200, "{attacks} attacks and {controls} controls");
+}
+
+#[test]
+fn every_clause_of_rfc_8725_is_shown() {
+    let faults = rfc8725::faults(tried());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn the_page_tells_the_same_clauses_as_the_table() -> Result<()> {
+    let told = rfc8725::told()?;
+    let shown: Vec<(String, Vec<String>)> = rfc8725::CLAUSES
+        .iter()
+        .map(|(clause, ids)| ((*clause).to_owned(), ids.iter().map(|id| (*id).to_owned()).collect()))
+        .collect();
+    assert_eq!(told, shown);
+    Ok(())
+}
+
+/// Those that `SECURITY.md` lists, and that a request, a key set or a configuration can replay.
+#[test]
+fn every_advisory_that_is_told_is_replayed() -> Result<()> {
+    let page = std::fs::read_to_string(countersign_tests::root().join("SECURITY.md"))?;
+    let names: std::collections::BTreeSet<&str> = page
+        .split(|character: char| !(character.is_ascii_alphanumeric() || character == '-'))
+        .filter(|word| ["CVE-", "GHSA-", "ISTIO-SECURITY-"].iter().any(|start| word.starts_with(start)))
+        .collect();
+    assert!(names.len() >= 25, "{names:?}");
+    let entries = &tried().entries;
+    let missing: Vec<&str> = names
+        .into_iter()
+        .filter(|name| !entries.iter().any(|entry| entry.id.starts_with(&format!("advisory/{name}-"))))
+        .collect();
+    assert!(missing.is_empty(), "not in the catalogue: {missing:?}");
+    Ok(())
 }

@@ -1,7 +1,9 @@
 //! Tokens of a kind that has rules of its own: JWT-SVIDs, and access tokens of RFC 9068.
 
 use anyhow::Result;
-use countersign_tests::mint::{self, SigningKey, jwks};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::world::{ISSUER, START};
 use serde_json::{Value, json};
 
@@ -51,11 +53,16 @@ fn access_tokens(catalogue: &mut Catalogue) -> Result<()> {
     Ok(())
 }
 
+/// A key as a SPIFFE bundle has it (SPIFFE Trust Domain and Bundle §4.2).
+fn bundled(key: &SigningKey, purpose: &str) -> Value {
+    mint::with(&key.jwk(), json!({ "alg": null, "use": purpose }))
+}
+
 fn svids(catalogue: &mut Catalogue) -> Result<()> {
     let key = SigningKey::new("svid")?;
     let issuer = json!({
         "issuer": "spiffe://bank.example", "profile": "jwt_svid", "audiences": ["bank"],
-        "keys": { "inline": jwks([&key]) }, "principal": { "type": "Workload" },
+        "keys": { "inline": { "keys": [bundled(&key, "jwt-svid")] } }, "principal": { "type": "Workload" },
     });
     let mut bench = configured(|config| {
         if let Some(issuers) = config["issuers"].as_array_mut() {
@@ -132,7 +139,29 @@ fn svids(catalogue: &mut Catalogue) -> Result<()> {
     let by_user_issuer = bench.world.key.sign(&claims)?;
     let found = read(&mut bench, "a1", &by_user_issuer);
     catalogue.attack("svid/by-another-issuers-key", "token.key.unknown", found);
+    let pair = rcgen::KeyPair::from_pem(&key.pem)?;
+    let certificate = rcgen::CertificateParams::new(Vec::new())?.self_signed(&pair)?;
+    let certificate = BASE64_STANDARD.encode(certificate.der());
+    let decoy = bundled(&SigningKey::new("decoy")?, "jwt-svid");
+    for (id, purpose) in [("x509-svid", "x509-svid"), ("other-signatures", "sig"), ("encrypting", "enc")] {
+        let mut entry = bundled(&key, purpose);
+        entry["x5c"] = json!([certificate]);
+        let mut changed = issuer.clone();
+        changed["keys"]["inline"]["keys"] = json!([decoy, entry]);
+        let loaded = configured(|config| {
+            if let Some(issuers) = config["issuers"].as_array_mut() {
+                issuers.push(changed);
+            }
+            config["context"] = json!({});
+        });
+        let found = match loaded {
+            Ok(mut bench) => read(&mut bench, "a1", &token(&key, head.to_string(), claims.to_string())?),
+            Err(error) => format!("{error:#}"),
+        };
+        catalogue.attack(format!("svid/key-for-{id}"), "token.key.unknown", found);
+    }
     for (id, name, value) in [
+        ("bundle-without-keys-for-tokens", "keys", json!({ "inline": { "keys": [bundled(&key, "sig")] } })),
         ("issuer-that-is-no-domain", "issuer", json!("https://bank.example")),
         ("issuer-with-a-path", "issuer", json!("spiffe://bank.example/x")),
         ("algorithms-with-eddsa", "algorithms", json!(["EdDSA"])),
