@@ -218,6 +218,13 @@ const MUTANTS: &[Mutant] = &[
         tests: DELEGATION,
     },
     Mutant {
+        name: "login of the future",
+        file: "core/src/step_up.rs",
+        check: "time.minus(clock_skew) <= now",
+        without: "true",
+        tests: DELEGATION,
+    },
+    Mutant {
         name: "strength of a login",
         file: "core/src/step_up.rs",
         check: "strong && fresh",
@@ -229,6 +236,13 @@ const MUTANTS: &[Mutant] = &[
         file: "core/src/token/profile.rs",
         check: "    if missing {",
         without: "    if false {",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "client of an access token",
+        file: "core/src/token/profile.rs",
+        check: "!members.contains(\"client_id\")",
+        without: "claims.client.is_none()",
         tests: DELEGATION,
     },
     Mutant {

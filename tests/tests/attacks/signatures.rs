@@ -22,6 +22,9 @@ const BARE: &[u8] = &[0x30, 0x2f, 0x30, 0x0b, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3
 pub(crate) const DIGEST_INFO: &[u8] =
     &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
+/// What is signed in the place of a message.
+type Padded = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     ecdsa(catalogue)?;
     ecdsa_keys(catalogue)?;
@@ -279,7 +282,7 @@ fn rsa(catalogue: &mut Catalogue) -> Result<()> {
     catalogue.attack("signature/rs256-and-n", "token.signature", bench.bearer(&again));
     let digest = |message: &[u8]| Sha256::digest(message).to_vec();
     let of = |info: &'static [u8]| move |message: &[u8]| [info, &digest(message)].concat();
-    let cases: [(&str, Box<dyn Fn(&[u8]) -> Vec<u8>>); 5] = [
+    let cases: [(&str, Padded); 5] = [
         ("digest-alone", Box::new(digest)),
         ("digest-info-without-parameters", Box::new(of(BARE))),
         ("digest-info-and-more", Box::new(move |message| [&of(DIGEST_INFO)(message)[..], &[0; 8]].concat())),

@@ -108,7 +108,7 @@ fn es_over(bench: &Bench, header: &str, payload: &str, signed: &str) -> Result<S
 
 /// The text with the spare bits of its last character set.
 fn with_spare_bits(text: &str) -> Result<String> {
-    ensure!(text.len() % 4 != 0, "`{text}` has no spare bits");
+    ensure!(!text.len().is_multiple_of(4), "`{text}` has no spare bits");
     let last = text.bytes().last().and_then(|byte| ALPHABET.iter().position(|have| *have == byte));
     let other = ALPHABET.get(last.unwrap_or_default() | 1).copied().map(char::from).unwrap_or_default();
     let mut changed = text.to_owned();
