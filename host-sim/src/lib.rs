@@ -56,7 +56,7 @@ pub use builder::HostBuilder;
 pub use clock::Clock;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Failure, FailureKind, LoadError, StartError, StartFailure};
-pub use foreign::Lending;
+pub use foreign::{Lending, verify_signature};
 pub use header_map::HeaderMap;
 pub use host::{Host, StreamId};
 pub use limits::Limits;

@@ -10,6 +10,8 @@ use crate::profile::Profile;
 use crate::status::Status;
 use crate::vm::ForeignFunction;
 
+pub use verify_signature::verify_signature;
+
 /// How a gateway lends its verification of signatures, `verify_signature`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lending {
@@ -32,7 +34,7 @@ pub enum Lending {
 pub(crate) fn lent(profile: Profile, lending: Lending) -> BTreeMap<Vec<u8>, ForeignFunction> {
     let mut functions: BTreeMap<Vec<u8>, ForeignFunction> = BTreeMap::new();
     let verify: Option<ForeignFunction> = match (lending, profile) {
-        (Lending::AsProfile, Profile::Envoy) => Some(Arc::new(verify_signature::verify_signature)),
+        (Lending::AsProfile, Profile::Envoy) => Some(Arc::new(verify_signature)),
         (Lending::AsProfile, Profile::Spec) | (Lending::Absent, _) => None,
         (Lending::AcceptsAll, _) => Some(Arc::new(|_| Ok(verify_signature::result(Ok(()))))),
         (Lending::RefusesAll, _) => Some(Arc::new(|_| Ok(verify_signature::refusal()))),

@@ -11,7 +11,8 @@ use crate::status::Status;
 const UNUSABLE: &str = "Failed to initialize digest verify.";
 const BAD: &str = "Failed to verify digest. Error code: 0";
 
-pub(super) fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
+/// Envoy's `verify_signature`: protobuf in, protobuf out. A signature that is bad is an answer, not an error.
+pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut key, mut signature, mut text, mut pem] = [&[][..]; 5];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
         match field.number {
