@@ -23,7 +23,7 @@ pub(crate) const DIGEST_INFO: &[u8] =
     &[0x30, 0x31, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
 /// What is signed in the place of a message.
-type Padded = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+type Padded<'a> = Box<dyn Fn(&[u8]) -> Vec<u8> + 'a>;
 
 pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     ecdsa(catalogue)?;
