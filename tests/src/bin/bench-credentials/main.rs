@@ -72,7 +72,10 @@ fn main() -> Result<()> {
     let dpop = dpop::measure(rounds * 100)?;
     let folder = root().join("target/bench");
     fs::create_dir_all(&folder)?;
-    fs::write(folder.join("credentials.json"), serde_json::to_string_pretty(&json!({ "v8": written, "dpop": dpop }))?)?;
+    fs::write(
+        folder.join("credentials.json"),
+        serde_json::to_string_pretty(&json!({ "v8": written, "dpop": dpop }))?,
+    )?;
     println!(
         "\nprocessor time under Node, medians of {rounds} interleaved rounds; written to target/bench/credentials.json"
     );
