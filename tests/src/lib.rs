@@ -12,6 +12,7 @@ pub mod flow;
 pub mod http;
 pub mod issuer;
 pub mod mint;
+pub mod mutation;
 pub mod pki;
 pub mod policies;
 pub mod proof;

@@ -29,11 +29,12 @@ impl SigningKey {
         Self::of(kid, Algorithm::ES256)
     }
 
-    /// A new key for ES256, ES384, or an algorithm of RSA, which takes a moment.
+    /// A new key for ES256, ES384, EdDSA, or an algorithm of RSA, which takes a moment.
     pub fn of(kid: &str, algorithm: Algorithm) -> Result<Self> {
         let (pem, mut jwk) = match algorithm {
             Algorithm::ES256 => ec("P-256", &rcgen::PKCS_ECDSA_P256_SHA256)?,
             Algorithm::ES384 => ec("P-384", &rcgen::PKCS_ECDSA_P384_SHA384)?,
+            Algorithm::EdDSA => ed25519()?,
             Algorithm::RS256
             | Algorithm::RS384
             | Algorithm::RS512
@@ -63,11 +64,17 @@ impl SigningKey {
         let mut header = Header::new(self.algorithm);
         header.typ = Some("at+jwt".to_owned());
         header.kid = Some(kid.to_owned());
-        let key = match self.algorithm {
-            Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(self.pem.as_bytes())?,
-            _ => EncodingKey::from_rsa_pem(self.pem.as_bytes())?,
-        };
-        Ok(jsonwebtoken::encode(&header, claims, &key)?)
+        Ok(jsonwebtoken::encode(&header, claims, &self.encoding_key()?)?)
+    }
+
+    /// The private key, as jsonwebtoken takes it.
+    pub fn encoding_key(&self) -> Result<EncodingKey> {
+        let pem = self.pem.as_bytes();
+        Ok(match self.algorithm {
+            Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_pem(pem)?,
+            Algorithm::EdDSA => EncodingKey::from_ed_pem(pem)?,
+            _ => EncodingKey::from_rsa_pem(pem)?,
+        })
     }
 }
 
@@ -77,6 +84,12 @@ fn ec(curve: &str, kind: &'static rcgen::SignatureAlgorithm) -> Result<(String, 
     let point = pair.public_key_raw().get(1..).unwrap_or_default();
     let (x, y) = point.split_at(point.len() / 2);
     let jwk = json!({ "kty": "EC", "crv": curve, "x": BASE64URL.encode(x), "y": BASE64URL.encode(y) });
+    Ok((pair.serialize_pem(), jwk))
+}
+
+fn ed25519() -> Result<(String, Value)> {
+    let pair = KeyPair::generate_for(&rcgen::PKCS_ED25519)?;
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64URL.encode(pair.public_key_raw()) });
     Ok((pair.serialize_pem(), jwk))
 }
 

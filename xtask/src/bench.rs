@@ -52,6 +52,14 @@ pub(crate) fn differential(args: &[String]) -> Result<()> {
     steps.step("our answers against the official ones", || run("differential", args))
 }
 
+/// Other libraries, on tokens made up at random. `--cases N`, `--seed S` and `--first N` go on.
+pub(crate) fn differential_credentials(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(3);
+    steps.step("OpenID provider, whose `jose` is asked", setup::oidc)?;
+    steps.step("building the fuzzer", || built("differential-credentials"))?;
+    steps.step("our verdicts beside theirs", || run("differential-credentials", args))
+}
+
 fn built(binary: &str) -> Result<String> {
     process::logged(&format!("build-{binary}"), cargo("build").args(["--bin", binary]))
         .map(|()| String::new())

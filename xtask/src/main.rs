@@ -42,6 +42,8 @@ cargo xtask CHORE
   bench credentials
                  signatures by tables beside the crates' own, and new tokens beside Envoy's own filter
   differential   policies made up at random, held against the official crate: `--cases N --seed S`
+  differential credentials
+                 tokens made up at random, held against other libraries: `--cases N --seed S`
 ";
 
 fn main() -> ExitCode {
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
         ("bench", [what, args @ ..]) if what == "cedar" => bench::cedar(args),
         ("bench", [what, args @ ..]) if what == "credentials" => bench::credentials(args),
+        ("differential", [what, args @ ..]) if what == "credentials" => bench::differential_credentials(args),
         ("differential", args) => bench::differential(args),
         _ => {
             eprintln!("unknown chore `{}`, expected one of:\n\n{HELP}", args.join(" "));
