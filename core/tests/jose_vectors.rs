@@ -115,6 +115,54 @@ fn jose_cookbook() {
     tally.finish(4, 2);
 }
 
+/// What is not signed by a key pair, or not in the compact form, is refused for that and nothing else.
+#[test]
+fn jose_cookbook_of_other_kinds() {
+    let kinds = [
+        ("jws/4_4.hmac-sha2_integrity_protection", JwsError::AlgorithmSymmetric),
+        ("jws/4_5.signature_with_detached_content", JwsError::AlgorithmSymmetric),
+        ("rfc7797/hmac-sha2_b64_false", JwsError::B64),
+        ("curve25519/ecdh-es", JwsError::Encrypted),
+        ("jwe/5_1.key_encryption_using_rsa_v15_and_aes-hmac-sha2", JwsError::Encrypted),
+        ("jwe/5_2.key_encryption_using_rsa-oaep_with_aes-gcm", JwsError::Encrypted),
+        ("jwe/5_3.key_wrap_using_pbes2-aes-keywrap_with-aes-cbc-hmac-sha2", JwsError::Encrypted),
+        (
+            "jwe/5_4.key_agreement_with_key_wrapping_using_ecdh-es_and_aes-keywrap_with_aes-gcm",
+            JwsError::Encrypted,
+        ),
+        ("jwe/5_5.key_agreement_using_ecdh-es_with_aes-cbc-hmac-sha2", JwsError::Encrypted),
+        ("jwe/5_6.direct_encryption_using_aes-gcm", JwsError::Encrypted),
+        ("jwe/5_7.key_wrap_using_aes-gcm_keywrap_with_aes-cbc-hmac-sha2", JwsError::Encrypted),
+        ("jwe/5_8.key_wrap_using_aes-keywrap_with_aes-gcm", JwsError::Encrypted),
+        ("jwe/5_9.compressed_content", JwsError::Encrypted),
+    ];
+    let mut refused = 0;
+    for (name, expected) in kinds {
+        let Some(example) = load(&format!("jose-cookbook/{name}.json")) else { return };
+        let token = example["output"]["compact"].as_str().unwrap();
+        assert_eq!(Jws::parse(token.as_bytes(), 16 * 1024).unwrap_err(), expected, "{name}");
+        refused += 1;
+    }
+    for name in [
+        "jws/4_1.rsa_v15_signature",
+        "jws/4_6.protecting_specific_header_fields",
+        "jws/4_7.protecting_content_only",
+        "jws/4_8.multiple_signatures",
+        "jwe/5_13.encrypting_to_multiple_recipients",
+    ] {
+        let Some(example) = load(&format!("jose-cookbook/{name}.json")) else { return };
+        for form in ["json", "json_flat"] {
+            let Some(form) = example["output"].get(form) else { continue };
+            let form = form.to_string();
+            let verdict = Jws::parse(form.as_bytes(), 16 * 1024);
+            assert!(verdict.is_err(), "{name}: {verdict:?}");
+            refused += 1;
+        }
+    }
+    println!("jose-cookbook, of other kinds: {refused} refused");
+    assert_eq!(refused, 21);
+}
+
 #[test]
 fn private_keys_are_not_verifying_keys() {
     let Some(key) = load("jose-cookbook/jwk/3_4.rsa_private_key.json") else { return };
