@@ -19,6 +19,7 @@ pub mod proof;
 pub mod server;
 pub mod services;
 pub mod simulated;
+pub mod vectors;
 pub mod workers;
 pub mod world;
 
