@@ -82,6 +82,13 @@ pub const RULES: &[Rule] = &[
         because: "there is none (RFC 7515 §2)",
     },
     Rule {
+        name: "padding of base64url",
+        ours: &["token.malformed"],
+        theirs: JOSE,
+        changes: &[(Header, "padding"), (Claims, "padding"), (Signature, "padding")],
+        because: "it is omitted (RFC 7515 §2)",
+    },
+    Rule {
         name: "a byte order mark",
         ours: &["token.malformed"],
         theirs: JOSE,
