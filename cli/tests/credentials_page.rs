@@ -16,10 +16,10 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[test]
 fn its_examples_are_parts_of_scenarios() {
-    let scenarios: Vec<String> = fs::read_dir(root().join("tests/scenarios"))
-        .unwrap()
-        .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
-        .collect();
+    let folders = ["tests/scenarios", "tests/scenarios/credentials"];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let paths = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let scenarios: Vec<String> = paths.map(|path| fs::read_to_string(path).unwrap()).collect();
     let examples = blocks("yaml");
     assert!(examples.len() > 4, "the page shows {} examples", examples.len());
     for example in examples {

@@ -176,7 +176,9 @@ fn a_source_that_breaks_costs_no_good_token() -> Result<()> {
     let world = World::start(Issuing::BuiltIn)?;
     let mut config = world.configuration()?;
     let keys = &mut config["issuers"][0]["keys"]["remote"];
-    (keys["refresh_seconds"], keys["cooldown_seconds"]) = (json!(1), json!(1));
+    for field in ["refresh_seconds", "min_refresh_seconds", "cooldown_seconds"] {
+        keys[field] = json!(1);
+    }
     let gateway = EnvoyGateway::start_workers(&world, &config, 2)?;
     let client = edge(&world, &gateway)?;
     let cached = score(&world.token("alice")?);

@@ -11,7 +11,8 @@ fn token() -> TokenBuilder {
 
 #[test]
 fn signs_what_jsonwebtoken_verifies() {
-    for algorithm in Algorithm::ALL {
+    // It does not know ES512.
+    for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Es512) {
         let key = PrivateKey::generate(algorithm).unwrap();
         let token = token().at(4_000_000_000).unwrap().sign(&key).unwrap();
         let jwk = serde_json::from_value(key.public_jwk(None)).unwrap();

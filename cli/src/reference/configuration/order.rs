@@ -1,17 +1,20 @@
 //! The order in which a type declares its fields; a schema does not keep it.
 
 use countersign_core::config::{
-    Audit, Config, DiscoveredKeys, Forward, Issuer, Limits, Paths, Policy, Principal, Refusal, RemoteKeys,
-    Resource, Roles, Route, TokenCache, WorkloadTrust,
+    Actor, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Issuer, Limits, Paths, Policy,
+    Principal, Refusal, RemoteKeys, Resource, Roles, Route, StepUp, TokenCache, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 /// The fields of the type whose schema has this name, in the order of their declaration; nothing for other types.
 pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
     match schema_name {
+        "Actor" => declared::<Actor>(),
         "Audit" => declared::<Audit>(),
         "Config" => declared::<Config>(),
+        "Delegation" => declared::<Delegation>(),
         "DiscoveredKeys" => declared::<DiscoveredKeys>(),
+        "Dpop" => declared::<Dpop>(),
         "Forward" => declared::<Forward>(),
         "Issuer" => declared::<Issuer>(),
         "Limits" => declared::<Limits>(),
@@ -23,6 +26,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
         "Resource" => declared::<Resource>(),
         "Roles" => declared::<Roles>(),
         "Route" => declared::<Route>(),
+        "StepUp" => declared::<StepUp>(),
         "TokenCache" => declared::<TokenCache>(),
         "WorkloadTrust" => declared::<WorkloadTrust>(),
         _ => &[],
