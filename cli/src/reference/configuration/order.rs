@@ -1,8 +1,9 @@
 //! The order in which a type declares its fields; a schema does not keep it.
 
 use countersign_core::config::{
-    Actor, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Issuer, Limits, Paths, Policy,
-    Principal, Refusal, RemoteKeys, Resource, Roles, Route, StepUp, TokenCache, WorkloadTrust,
+    Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded, Issuer,
+    KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource, Roles, Route, StepUp,
+    TokenCache, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -10,13 +11,17 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
     match schema_name {
         "Actor" => declared::<Actor>(),
+        "ApiKey" => declared::<ApiKey>(),
+        "ApiKeys" => declared::<ApiKeys>(),
         "Audit" => declared::<Audit>(),
         "Config" => declared::<Config>(),
         "Delegation" => declared::<Delegation>(),
         "DiscoveredKeys" => declared::<DiscoveredKeys>(),
         "Dpop" => declared::<Dpop>(),
         "Forward" => declared::<Forward>(),
+        "Forwarded" => declared::<Forwarded>(),
         "Issuer" => declared::<Issuer>(),
+        "KeyPrincipal" => declared::<KeyPrincipal>(),
         "Limits" => declared::<Limits>(),
         "Paths" => declared::<Paths>(),
         "Policy" => declared::<Policy>(),
