@@ -31,7 +31,7 @@ fn gather(folder: &Path, source: &mut String) {
             gather(&path, source);
         } else if name.ends_with(".rs") && name != "reason.rs" && name != "tests.rs" {
             let text = fs::read_to_string(&path).unwrap();
-            source.push_str(text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default());
+            source.push_str(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
         }
     }
 }
