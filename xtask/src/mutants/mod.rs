@@ -1,0 +1,124 @@
+//! Takes security checks out, one at a time, in a copy of the sources, and sees tests go red. What stays green is a check
+//! that no test holds.
+
+mod holders;
+mod keys;
+mod requests;
+mod signatures;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::steps::Steps;
+
+/// One check taken out.
+struct Mutant {
+    name: &'static str,
+    file: &'static str,
+    /// Text that stands in the file once.
+    check: &'static str,
+    /// What stands there without the check.
+    without: &'static str,
+    /// Which tests ought to notice, as arguments of `cargo test`.
+    tests: &'static [&'static str],
+}
+
+const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
+const ADVISORIES: &[&str] = &["--test", "advisories"];
+const TOKENS: &[&str] = &["--test", "exchange_token"];
+const FORWARDED: &[&str] = &["--test", "exchange_forwarded"];
+const API_KEYS: &[&str] = &["--test", "exchange_api_key"];
+const BUNDLES: &[&str] = &["--test", "spiffe_bundles"];
+const KEYS: &[&str] = &["--test", "exchange_keys"];
+const WORKERS: &[&str] = &["--test", "exchange_workers"];
+const BINDING: &[&str] = &["--test", "exchange_binding"];
+const DELEGATION: &[&str] = &["--test", "exchange_delegation"];
+
+/// Every check, by subject.
+fn all() -> impl Iterator<Item = &'static Mutant> {
+    [holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, signatures::MUTANTS].into_iter().flatten()
+}
+
+/// `mutants [NAME ...]`: all, or those whose names contain one of the words.
+pub(crate) fn run(words: &[String]) -> Result<()> {
+    let wanted: Vec<&Mutant> = all()
+        .filter(|mutant| words.is_empty() || words.iter().any(|word| mutant.name.contains(word.as_str())))
+        .collect();
+    if wanted.is_empty() {
+        let names: Vec<&str> = all().map(|mutant| mutant.name).collect();
+        bail!("no mutant is called `{}`, expected one of: {}", words.join(" "), names.join(", "));
+    }
+    let tree = crate::target("mutants");
+    copy_sources(&tree)?;
+    let mut steps = Steps::new(wanted.len());
+    let mut green = Vec::new();
+    for mutant in wanted {
+        steps.step(&format!("without \"{}\"", mutant.name), || {
+            let red = goes_red(&tree, mutant)?;
+            if !red {
+                green.push(mutant.name);
+            }
+            Ok(if red { "red" } else { "STILL GREEN" }.to_owned())
+        })?;
+    }
+    if !green.is_empty() {
+        bail!("no test noticed that these were gone: {}", green.join(", "));
+    }
+    steps.finish("every check was missed by a test");
+    Ok(())
+}
+
+/// Whether the mutant builds and a test fails with it.
+fn goes_red(tree: &Path, mutant: &Mutant) -> Result<bool> {
+    let file = tree.join(mutant.file);
+    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", mutant.file))?;
+    if text.matches(mutant.check).count() != 1 {
+        bail!("{}: expected the check \"{}\" once: `{}`", mutant.file, mutant.name, mutant.check);
+    }
+    fs::write(&file, text.replace(mutant.check, mutant.without))?;
+    let mut build = cargo(tree, mutant);
+    build.arg("--no-run");
+    let log = format!("mutant-{}", mutant.name.replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
+    let red = process::logged(&log, &mut build).and_then(|()| {
+        let green = process::succeeds(&log, &mut cargo(tree, mutant), Duration::from_secs(300))?;
+        Ok(!green)
+    });
+    fs::write(&file, text)?;
+    red
+}
+
+fn cargo(tree: &Path, mutant: &Mutant) -> Command {
+    let mut cargo = process::cargo();
+    cargo.current_dir(tree).args(["test", "--release", "--locked"]).args(mutant.tests);
+    // Dependencies are shared with the sources themselves; the mutants' own crates have another path, and so stay apart.
+    cargo.env("CARGO_TARGET_DIR", crate::target(""));
+    cargo
+}
+
+/// The sources as they are now, without what git ignores.
+fn copy_sources(tree: &Path) -> Result<()> {
+    let listed = process::output(Command::new("git").current_dir(crate::root()).args([
+        "ls-files",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]))
+    .context("`git ls-files` failed, expected a checkout")?;
+    if tree.exists() {
+        fs::remove_dir_all(tree)?;
+    }
+    for name in listed.lines() {
+        let from = crate::root().join(name);
+        let to = tree.join(name);
+        crate::make_parent(&to)?;
+        if from.is_file() {
+            fs::copy(&from, &to).with_context(|| format!("copying {name}"))?;
+        }
+    }
+    Ok(())
+}
