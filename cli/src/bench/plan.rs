@@ -133,7 +133,7 @@ impl Plan {
         let set: JsonValue =
             serde_json::from_value(set).map_err(|error| Failure::usage(error.to_string()))?;
         issuer.keys = KeySource::Inline(set);
-        issuer.algorithms = Some(vec![key.algorithm().as_str().to_owned()]);
+        issuer.algorithms = Some(vec![key.algorithm().name().to_owned()]);
         let claims = self.claims.clone().into_iter();
         let typ =
             issuer.token_types.as_ref().map_or(Some("at+jwt"), |types| types.first().map(String::as_str));

@@ -9,7 +9,7 @@ use crate::bench::plan::{NOW, Plan};
 use crate::bench::report::{Baseline, Report, nanoseconds, share, time};
 use crate::configuration::Configuration;
 use crate::console::{BAD, stdout};
-use crate::credentials::{Algorithm, PrivateKey};
+use crate::credentials::{Algorithm, PrivateKey, algorithm};
 use crate::engine::Module;
 use crate::failure::{Exit, Failure};
 
@@ -37,8 +37,8 @@ pub(crate) struct Bench {
     /// Measure the cases whose names contain this text alone.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// The algorithm of the issuer's key: ES256, EdDSA or RS256.
-    #[arg(long, default_value = "ES256")]
+    /// The algorithm of the issuer's key: ES256, or another that issuers may use.
+    #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Algorithm,
     /// Rounds in which every case has its turn.
     #[arg(long, default_value_t = 10)]

@@ -7,7 +7,7 @@ use crate::console::stdout;
 use crate::credentials::api_key::{ApiKey, Entry};
 use crate::credentials::file::{expect_free, read, write_private, write_public};
 use crate::credentials::pki::{Authority, Subject};
-use crate::credentials::{Algorithm, CredentialError, PrivateKey, jwks, read_key};
+use crate::credentials::{Algorithm, CredentialError, PrivateKey, algorithm, jwks, read_key};
 use crate::failure::{Exit, Failure};
 use crate::output::TextOrJson;
 use serde_json::json;
@@ -32,7 +32,7 @@ enum Command {
 #[derive(clap::Args)]
 struct New {
     /// The signature algorithm: ES256, ES384, ES512, EdDSA, PS256, PS384, PS512, RS256, RS384 or RS512.
-    #[arg(long, default_value = "ES256")]
+    #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Algorithm,
     /// The key ID; by default the key's SHA-256 thumbprint (RFC 7638).
     #[arg(long)]

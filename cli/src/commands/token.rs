@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::console::stdout;
 use crate::credentials::token::decode;
-use crate::credentials::{Algorithm, Forgery, TokenBuilder, pki, read_key};
+use crate::credentials::{Algorithm, Forgery, TokenBuilder, algorithm, pki, read_key};
 use crate::failure::{Exit, Failure};
 
 /// Mint a token for tests, or decode one.
@@ -22,7 +22,7 @@ pub(crate) struct Token {
     #[arg(long, value_name = "TOKEN")]
     decode: Option<String>,
     /// The algorithm, where the key's kind has several: RSA keys sign with RS256 unless they or this say otherwise.
-    #[arg(long)]
+    #[arg(long, value_parser = algorithm)]
     alg: Option<Algorithm>,
     /// Bind the token to the holder of this private key, who then proves it with each request (`cnf.jkt`, RFC 9449).
     #[arg(long, value_name = "FILE")]

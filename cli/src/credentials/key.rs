@@ -1,10 +1,11 @@
 //! Signing keys in PKCS #8 (RFC 5958) and JWK (RFC 7517) form.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+pub(crate) use countersign_core::crypto::Algorithm;
+use countersign_core::crypto::KeyType;
 use ed25519_dalek::pkcs8::KeypairBytes;
 use jsonwebtoken::EncodingKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
@@ -20,100 +21,28 @@ use super::CredentialError;
 /// The modulus of a new RSA key, in bits; RFC 7518 §3.3 demands this much.
 const RSA_BITS: usize = 2048;
 
-/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// ECDSA on P-521 with SHA-512.
-    Es512,
-    /// Ed25519.
-    EdDsa,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// RSASSA-PSS with SHA-384.
-    Ps384,
-    /// RSASSA-PSS with SHA-512.
-    Ps512,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
+/// The algorithm of a name, in whatever case a user writes it.
+pub(crate) fn algorithm(name: &str) -> Result<Algorithm, CredentialError> {
+    let mut all = Algorithm::ALL.into_iter();
+    all.find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))
+        .ok_or_else(|| CredentialError::Algorithm(name.to_owned()))
 }
 
-impl Algorithm {
-    /// Every algorithm.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::EdDsa,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-    ];
-
-    /// The name in the `alg` header.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-        }
-    }
-
-    /// Whether it works with RSA keys.
-    const fn is_rsa(self) -> bool {
-        matches!(self, Self::Ps256 | Self::Ps384 | Self::Ps512 | Self::Rs256 | Self::Rs384 | Self::Rs512)
-    }
-
-    /// The same to the library that signs; it does not know ES512.
-    const fn theirs(self) -> Option<jsonwebtoken::Algorithm> {
-        use jsonwebtoken::Algorithm as Theirs;
-        Some(match self {
-            Self::Es256 => Theirs::ES256,
-            Self::Es384 => Theirs::ES384,
-            Self::Es512 => return None,
-            Self::EdDsa => Theirs::EdDSA,
-            Self::Ps256 => Theirs::PS256,
-            Self::Ps384 => Theirs::PS384,
-            Self::Ps512 => Theirs::PS512,
-            Self::Rs256 => Theirs::RS256,
-            Self::Rs384 => Theirs::RS384,
-            Self::Rs512 => Theirs::RS512,
-        })
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = CredentialError;
-
-    fn from_str(text: &str) -> Result<Self, CredentialError> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(text))
-            .ok_or_else(|| CredentialError::Algorithm(text.to_owned()))
-    }
+/// The algorithm to the library that signs; it does not know ES512.
+const fn theirs(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
+    use jsonwebtoken::Algorithm as Theirs;
+    Some(match algorithm {
+        Algorithm::Es256 => Theirs::ES256,
+        Algorithm::Es384 => Theirs::ES384,
+        Algorithm::Es512 => return None,
+        Algorithm::EdDsa => Theirs::EdDSA,
+        Algorithm::Ps256 => Theirs::PS256,
+        Algorithm::Ps384 => Theirs::PS384,
+        Algorithm::Ps512 => Theirs::PS512,
+        Algorithm::Rs256 => Theirs::RS256,
+        Algorithm::Rs384 => Theirs::RS384,
+        Algorithm::Rs512 => Theirs::RS512,
+    })
 }
 
 /// A private key. Its `Debug` form shows the algorithm and the thumbprint alone.
@@ -155,7 +84,7 @@ impl PrivateKey {
     /// The same key for another algorithm of its kind: RSA keys have several.
     pub(crate) fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, CredentialError> {
         match self.0 {
-            Kind::Rsa(key, _) if algorithm.is_rsa() => Ok(Self(Kind::Rsa(key, algorithm))),
+            Kind::Rsa(key, _) if algorithm.key_type() == KeyType::Rsa => Ok(Self(Kind::Rsa(key, algorithm))),
             kind => {
                 let own = Self(kind);
                 match own.algorithm() == algorithm {
@@ -221,7 +150,7 @@ impl PrivateKey {
                 let key = RsaPrivateKey::from_components(number("n")?, number("e")?, number("d")?, primes);
                 let algorithm = match jwk.get("alg").and_then(Value::as_str) {
                     None => Algorithm::Rs256,
-                    Some(name) => name.parse()?,
+                    Some(name) => algorithm(name)?,
                 };
                 let key = Self(Kind::Rsa(Box::new(key.map_err(broken)?), Algorithm::Rs256));
                 return key.with_algorithm(algorithm);
@@ -264,7 +193,7 @@ impl PrivateKey {
     pub(crate) fn public_jwk(&self, kid: Option<&str>) -> Value {
         let mut jwk = self.required_members();
         jwk.insert("kid".to_owned(), json!(kid.map_or_else(|| self.thumbprint(), str::to_owned)));
-        jwk.insert("alg".to_owned(), json!(self.algorithm().as_str()));
+        jwk.insert("alg".to_owned(), json!(self.algorithm().name()));
         jwk.insert("use".to_owned(), json!("sig"));
         Value::Object(jwk)
     }
@@ -309,7 +238,7 @@ impl PrivateKey {
                 return Ok(signature.to_bytes().to_vec());
             }
         };
-        let algorithm = self.algorithm().theirs().ok_or_else(|| broken("no such algorithm"))?;
+        let algorithm = theirs(self.algorithm()).ok_or_else(|| broken("no such algorithm"))?;
         let signature =
             jsonwebtoken::crypto::sign(input, &key.map_err(broken)?, algorithm).map_err(broken)?;
         BASE64URL.decode(signature).map_err(broken)

@@ -12,7 +12,7 @@ pub(crate) mod proof;
 pub(crate) mod token;
 
 pub(crate) use file::read_key;
-pub(crate) use key::{Algorithm, PrivateKey, jwks};
+pub(crate) use key::{Algorithm, PrivateKey, algorithm, jwks};
 pub(crate) use lifetime::resolve_time;
 pub(crate) use proof::ProofBuilder;
 pub(crate) use token::{Forgery, TokenBuilder};
@@ -21,7 +21,7 @@ pub(crate) use token::{Forgery, TokenBuilder};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CredentialError {
     /// The algorithm's name is none of those that Countersign verifies.
-    #[error("unknown algorithm `{0}`, expected {names}", names = countersign_core::crypto::Algorithm::names())]
+    #[error("unknown algorithm `{0}`, expected {names}", names = key::Algorithm::names())]
     Algorithm(String),
     /// The entry of an API key is not what it should be.
     #[error("{0}")]

@@ -78,7 +78,7 @@ impl TokenBuilder {
     /// The token, signed.
     pub(crate) fn sign(&self, key: &PrivateKey) -> Result<String, CredentialError> {
         let mut header = self.header.clone();
-        header.entry("alg").or_insert_with(|| json!(key.algorithm().as_str()));
+        header.entry("alg").or_insert_with(|| json!(key.algorithm().name()));
         let input = signing_input(&header, &self.claims);
         let signature = key.sign(input.as_bytes())?;
         Ok(format!("{input}.{}", BASE64URL.encode(signature)))

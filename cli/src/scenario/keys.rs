@@ -2,7 +2,7 @@
 
 use super::format::{KeySpec, Publication};
 use super::short::Short;
-use crate::credentials::{Algorithm, PrivateKey, jwks};
+use crate::credentials::{PrivateKey, algorithm, jwks};
 use countersign_core::config::IssuerProfile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -24,8 +24,7 @@ impl Keys {
                 Short::Text(alg) => (alg, None),
                 Short::Whole(key) => (&key.alg, key.kid.clone()),
             };
-            let algorithm: Algorithm = alg.parse()?;
-            let key = PrivateKey::generate(algorithm)?;
+            let key = PrivateKey::generate(algorithm(alg)?)?;
             Ok((name.clone(), Key { key, kid: kid.unwrap_or_else(|| name.clone()) }))
         };
         specs

@@ -20,17 +20,16 @@ fn survives_pem_and_jwk() {
 
 #[test]
 fn core_verifies_what_is_signed() {
-    use countersign_core::crypto::{Algorithm, SignatureProvider, Software};
+    use countersign_core::crypto::{SignatureProvider, Software};
     use countersign_core::jose::{JwkSet, JwksLimits};
     for key in all() {
         let set = jwks([(&key, None)]).to_string();
         let set = JwkSet::parse(set.as_bytes(), &JwksLimits::default()).unwrap();
         let jwk = set.keys().first().unwrap();
         assert_eq!(BASE64URL.encode(jwk.thumbprint()), key.thumbprint());
-        let algorithm = Algorithm::from_name(key.algorithm().as_str()).unwrap();
         let signature = key.sign(b"input").unwrap();
-        assert!(Software.verify(jwk.key(), algorithm, b"input", &signature).is_ok(), "{key:?}");
-        assert!(Software.verify(jwk.key(), algorithm, b"other", &signature).is_err(), "{key:?}");
+        assert!(Software.verify(jwk.key(), key.algorithm(), b"input", &signature).is_ok(), "{key:?}");
+        assert!(Software.verify(jwk.key(), key.algorithm(), b"other", &signature).is_err(), "{key:?}");
     }
 }
 
@@ -64,6 +63,6 @@ fn says_what_was_expected() {
     assert!(error.contains("PKCS #8"), "{error}");
     let error = PrivateKey::parse(r#"{"kty":"oct","k":"AA"}"#).unwrap_err().to_string();
     assert!(error.contains("`oct`"), "{error}");
-    let error = "HS256".parse::<Algorithm>().unwrap_err().to_string();
+    let error = algorithm("HS256").unwrap_err().to_string();
     assert!(error.contains("`HS256`"), "{error}");
 }
