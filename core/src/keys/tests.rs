@@ -15,7 +15,7 @@ fn set(kids: &[&str]) -> JwkSet {
     JwkSet::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes(), &JwksLimits::default()).unwrap()
 }
 
-const FRESHNESS: Freshness = Freshness {
+pub(super) const FRESHNESS: Freshness = Freshness {
     refresh: Span::from_secs(100),
     min_refresh: Span::from_secs(20),
     cooldown: Span::from_secs(10),
@@ -23,7 +23,7 @@ const FRESHNESS: Freshness = Freshness {
     timeout: Span::from_secs(2),
 };
 
-fn at(secs: i64) -> Timestamp {
+pub(super) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + secs)
 }
 

@@ -1,6 +1,6 @@
 //! API keys: what types cannot say about them.
 
-use super::schema::SchemaView;
+use super::schema::{SchemaView, attribute as declared_attribute, complete};
 use super::{ConfigError, routes, workloads};
 use crate::api_key::{self, ApiKey, ApiKeys, MAX_KEYS};
 use crate::attribute;
@@ -99,19 +99,13 @@ fn time(text: &str) -> Result<Timestamp, ConfigError> {
 }
 
 fn principal(principal: &config::KeyPrincipal, schema: &SchemaView<'_>) -> Result<Entity, ConfigError> {
-    let declared = |place: &str, ty: &str| {
-        schema.entity_shape(ty).ok_or_else(|| {
-            let message = format!("expected an entity type that the schema declares, found `{ty}`");
-            ConfigError::at(place, message)
-        })
-    };
-    let shape = declared("type", &principal.entity_type)?;
+    let shape = schema.declared("type", &principal.entity_type)?;
     if principal.id.is_empty() {
         return Err(ConfigError::at("id", "expected the principal's id, found an empty text"));
     }
     let mut entity = Entity::new(EntityUid::new(&*principal.entity_type, &*principal.id));
     if !principal.roles.is_empty() {
-        declared("role_type", &principal.role_type)?;
+        schema.declared("role_type", &principal.role_type)?;
     }
     if principal.roles.iter().any(String::is_empty) {
         return Err(ConfigError::at("roles", "expected the names of roles, and none of them empty"));
@@ -121,24 +115,13 @@ fn principal(principal: &config::KeyPrincipal, schema: &SchemaView<'_>) -> Resul
     let mut attributes = Record::new();
     for (name, value) in &principal.attributes {
         let place = format!("attributes.{name}");
-        let Some(field) = shape.iter().find(|field| *field.name == **name) else {
-            let message =
-                format!("expected an attribute that the schema declares for `{}`", principal.entity_type);
-            return Err(ConfigError::at(place, message));
-        };
+        let field = declared_attribute(&shape, &principal.entity_type, name, &place)?;
         let value = attribute::from_config(value, &field.ty)
             .map_err(|_| ConfigError::at(place, format!("expected a value of type `{}`", field.ty)))?;
         attributes.insert(field.name.clone(), value);
     }
-    if let Some(missing) =
-        shape.iter().find(|field| field.required && !principal.attributes.contains_key(&*field.name))
-    {
-        let message = format!(
-            "expected a value for `{}`, which the schema requires of `{}`",
-            missing.name, principal.entity_type
-        );
-        return Err(ConfigError::at("attributes", message));
-    }
+    let given = |name: &str| principal.attributes.contains_key(name);
+    complete(&shape, &principal.entity_type, "value", given)?;
     entity.attributes = attributes;
     Ok(entity)
 }

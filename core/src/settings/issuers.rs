@@ -1,6 +1,6 @@
 //! Issuers: algorithms, audiences, times, and the mapping to a principal.
 
-use super::schema::SchemaView;
+use super::schema::{SchemaView, attribute as declared_attribute, complete};
 use super::{
     ConfigError, DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
     RoleSettings, keys,
@@ -163,31 +163,21 @@ fn principal(
     principal: &config::Principal,
     schema: &SchemaView<'_>,
 ) -> Result<PrincipalSettings, ConfigError> {
-    let Some(shape) = schema.entity_shape(&principal.entity_type) else {
-        let message =
-            format!("expected an entity type that the schema declares, found `{}`", principal.entity_type);
-        return Err(ConfigError::at("type", message));
-    };
+    let shape = schema.declared("type", &principal.entity_type)?;
     let roles = match &principal.roles {
         None => None,
-        Some(roles) if schema.entity_shape(&roles.entity_type).is_none() => {
-            let message =
-                format!("expected an entity type that the schema declares, found `{}`", roles.entity_type);
-            return Err(ConfigError::at("roles.type", message));
+        Some(roles) => {
+            schema.declared("roles.type", &roles.entity_type)?;
+            Some(RoleSettings {
+                claim: claim("roles.claim", &roles.claim)?,
+                entity_type: roles.entity_type.clone().into(),
+            })
         }
-        Some(roles) => Some(RoleSettings {
-            claim: claim("roles.claim", &roles.claim)?,
-            entity_type: roles.entity_type.clone().into(),
-        }),
     };
     let mut attributes = Vec::new();
     for (name, source) in &principal.attributes {
         let place = format!("attributes.{name}");
-        let Some(field) = shape.iter().find(|field| *field.name == **name) else {
-            let message =
-                format!("expected an attribute that the schema declares for `{}`", principal.entity_type);
-            return Err(ConfigError::at(place, message));
-        };
+        let field = declared_attribute(&shape, &principal.entity_type, name, &place)?;
         let source = match source {
             AttributeSource::Claim(path) => PrincipalSource::Claim(claim(&place, path)?),
             AttributeSource::Value(value) => {
@@ -214,15 +204,8 @@ fn principal(
             source,
         });
     }
-    if let Some(missing) =
-        shape.iter().find(|field| field.required && !principal.attributes.contains_key(&*field.name))
-    {
-        let message = format!(
-            "expected a source for `{}`, which the schema requires of `{}`",
-            missing.name, principal.entity_type
-        );
-        return Err(ConfigError::at("attributes", message));
-    }
+    let given = |name: &str| principal.attributes.contains_key(name);
+    complete(&shape, &principal.entity_type, "source", given)?;
     Ok(PrincipalSettings {
         entity_type: principal.entity_type.clone().into(),
         id: claim("id", &principal.id)?,

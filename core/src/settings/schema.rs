@@ -1,10 +1,12 @@
 //! The image's schema, as the configuration needs it: in owned types, read once.
 
+use super::ConfigError;
 use crate::attribute::{AttributeType, Field};
 use crate::policy::image::lookup::type_name;
 use crate::policy::schema::{Action, Shape, Type};
 use crate::policy::{EntityUid, Image};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 /// What the schema says about requests.
@@ -54,10 +56,47 @@ impl<'i> SchemaView<'i> {
         self.image.schema().entity_type(name).map(|entity| fields(entity.shape()))
     }
 
+    /// The same, where a configuration at `place` names the type, which then must be declared.
+    pub(super) fn declared(&self, place: &str, name: &str) -> Result<Vec<Field>, ConfigError> {
+        self.entity_shape(name).ok_or_else(|| {
+            let message = format!("expected an entity type that the schema declares, found `{name}`");
+            ConfigError::at(place, message)
+        })
+    }
+
     /// Whether the image holds entities of this type, with their attributes.
     pub(super) fn describes(&self, name: &str) -> bool {
         let tables = self.image.tables();
         tables.uids.iter().any(|uid| uid.entity.is_some() && type_name(tables, uid.ty) == name)
+    }
+}
+
+/// The attribute `name` of the entity type `ty`, which must be declared where a configuration at `place` gives it a value.
+pub(super) fn attribute<'f>(
+    shape: &'f [Field],
+    ty: &str,
+    name: &str,
+    place: &str,
+) -> Result<&'f Field, ConfigError> {
+    shape.iter().find(|field| *field.name == *name).ok_or_else(|| {
+        ConfigError::at(place, format!("expected an attribute that the schema declares for `{ty}`"))
+    })
+}
+
+/// Demands what the schema requires of the entity type `ty`: `what` is given for each attribute, a value or a source of it.
+pub(super) fn complete(
+    shape: &[Field],
+    ty: &str,
+    what: &str,
+    given: impl Fn(&str) -> bool,
+) -> Result<(), ConfigError> {
+    match shape.iter().find(|field| field.required && !given(&field.name)) {
+        None => Ok(()),
+        Some(missing) => {
+            let message =
+                format!("expected a {what} for `{}`, which the schema requires of `{ty}`", missing.name);
+            Err(ConfigError::at("attributes", message))
+        }
     }
 }
 

@@ -1,23 +1,12 @@
 use super::*;
 use crate::crypto::Algorithm;
-use crate::keys::{Freshness, KeyFormat, KeyLookup, KeyStore};
+use crate::keys::tests::{FRESHNESS, at};
+use crate::keys::{KeyFormat, KeyLookup, KeyStore};
 use crate::shared::{Alone, Entry, Unavailable};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use core::cell::Cell;
-
-const FRESHNESS: Freshness = Freshness {
-    refresh: Span::from_secs(100),
-    min_refresh: Span::from_secs(20),
-    cooldown: Span::from_secs(10),
-    stale: Span::from_secs(1_000),
-    timeout: Span::from_secs(2),
-};
-
-fn at(secs: i64) -> Timestamp {
-    Timestamp::from_secs(1_000_000 + secs)
-}
 
 fn source() -> RemoteKeySettings {
     RemoteKeySettings {
