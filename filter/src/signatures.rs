@@ -33,8 +33,7 @@ pub(crate) struct Signatures {
 impl Signatures {
     /// Examines the host in every algorithm that an issuer may use, and says what came of it.
     pub(crate) fn examine(settings: &Settings, telemetry: &Telemetry) -> Self {
-        let algorithms: Vec<Algorithm> =
-            settings.issuers.iter().flat_map(|issuer| issuer.algorithms.iter().copied()).collect();
+        let algorithms: Vec<Algorithm> = settings.signature_algorithms().collect();
         let provider = Rc::new(Lent::examine(Host, &algorithms));
         let told = Algorithm::ALL.map(|algorithm| {
             let by_host = provider.by_host(algorithm);

@@ -8,6 +8,7 @@ use crate::config::PrincipalSource;
 use crate::gateway::Gateway;
 use crate::metrics::Counter;
 use crate::reason::Reason;
+use crate::request::RequestHead;
 use crate::settings::Question;
 use crate::time::Timestamp;
 use crate::token::{Refusal, Verified};
@@ -103,8 +104,8 @@ fn known_key(
 }
 
 /// Whether a request presents its token with a proof, so that a refusal can answer in the same scheme.
-pub(super) fn is_dpop(authorization: Option<&[u8]>) -> bool {
-    matches!(token(authorization), Ok((Scheme::Dpop, _)))
+pub(super) fn is_dpop(head: &RequestHead<'_>) -> bool {
+    head.single("authorization").is_ok_and(|value| matches!(token(value), Ok((Scheme::Dpop, _))))
 }
 
 /// Scheme and token of `Bearer <token>` (RFC 6750 §2.1) or `DPoP <token>` (RFC 9449 §7.1): the scheme in any case (RFC 9110

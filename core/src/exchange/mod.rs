@@ -21,7 +21,7 @@ pub use authorize::Permit;
 pub use effect::{Effect, Event, Flow, HeaderEdits};
 pub use forward::unwanted_trailers;
 
-use crate::config::{self, Binding};
+use crate::config;
 use crate::decision::DecisionIds;
 use crate::gateway::{ExchangeId, Gateway};
 use crate::metrics::{Counter, Observer, Stage};
@@ -185,6 +185,7 @@ impl Exchange {
                 self.state = State::Released { _proof: permit };
             }
             Err(Stop::Refuse(denial)) => {
+                self.dpop |= authenticate::is_dpop(head);
                 let denial = with_nonce(denial, gateway, now);
                 self.refuse(denial, Some(&settings));
             }
@@ -217,7 +218,7 @@ impl Exchange {
         observer.stage_done(Stage::Admit);
         let admitted = admitted?;
         record.admitted(&admitted);
-        self.dpop = is_dpop(&admitted);
+        self.dpop = admitted.route.demands_dpop();
 
         let permit = match &admitted.route.question {
             None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
@@ -294,14 +295,6 @@ impl Exchange {
             self.refuse(Reason::SystemNotConfigured.into(), None);
         }
     }
-}
-
-/// Whether the client speaks DPoP, or must.
-fn is_dpop(admitted: &admit::Admitted<'_>) -> bool {
-    let authorization = admitted.head.single("authorization").unwrap_or_default();
-    let demanded =
-        admitted.route.question.as_ref().is_some_and(|question| *question.binding == [Binding::Dpop]);
-    demanded || authenticate::is_dpop(authorization)
 }
 
 /// A nonce for who lacks one (RFC 9449 §9).

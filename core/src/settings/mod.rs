@@ -261,6 +261,13 @@ pub struct RouteSettings {
     pub question: Option<Question>,
 }
 
+impl RouteSettings {
+    /// Whether a token has to be bound to a key, and to nothing else.
+    pub fn demands_dpop(&self) -> bool {
+        self.question.as_ref().is_some_and(|question| *question.binding == [Binding::Dpop])
+    }
+}
+
 /// What the policies are asked about a request.
 pub struct Question {
     /// Who the decision is about.
@@ -417,6 +424,12 @@ impl Settings {
             step_ups,
             image_digest,
         })
+    }
+
+    /// The algorithms that tokens and proofs may be signed with, some of them several times.
+    pub fn signature_algorithms(&self) -> impl Iterator<Item = Algorithm> + '_ {
+        let issuers = self.issuers.iter().flat_map(|issuer| &issuer.algorithms);
+        issuers.chain(&self.dpop.algorithms).copied()
     }
 
     /// The issuer whose `iss` is `name`, with its place.
