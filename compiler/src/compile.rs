@@ -114,18 +114,14 @@ pub(crate) fn parse(pack: &Pack, options: &CompileOptions) -> Result<Parsed, Com
         Parsed { set: PolicySet::new(), policies: Vec::new(), sources: HashMap::new(), unlinked: Vec::new() };
     let mut templates = Vec::new();
     for (position, (number, item)) in items.into_iter().enumerate() {
-        let step_up = match &item {
-            Item::Policy(policy) => policy.annotation("step_up"),
-            Item::Template(template) => template.annotation("step_up"),
-        };
-        let (annotated, loc) = match &item {
+        let (annotated, step_up, loc) = match &item {
             Item::Policy(policy) => {
                 let ast: &ast::Policy = policy.as_ref();
-                (policy.annotation("id"), ast.loc().cloned())
+                (policy.annotation("id"), policy.annotation("step_up"), ast.loc().cloned())
             }
             Item::Template(template) => {
                 let ast: &ast::Template = template.as_ref();
-                (template.annotation("id"), ast.loc().cloned())
+                (template.annotation("id"), template.annotation("step_up"), ast.loc().cloned())
             }
         };
         let (offset, len) = loc.map_or((0, 0), |loc| (loc.start(), loc.end() - loc.start()));

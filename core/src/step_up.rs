@@ -87,6 +87,19 @@ impl Demand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_demanded_fits_into_a_header(text in "(acr=|max_age=|[ -~\\PC]){0,6}") {
+            if let Ok(demand) = Demand::parse(&text) {
+                let parameters = demand.parameters();
+                prop_assert!(parameters.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{parameters}");
+                prop_assert_eq!(parameters.matches('"').count() % 2, 0);
+                prop_assert!(!parameters.is_empty() && !parameters.contains('\\'));
+            }
+        }
+    }
 
     #[test]
     fn an_annotation_is_words() {
