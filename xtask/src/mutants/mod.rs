@@ -58,13 +58,15 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
     let mut steps = Steps::new(wanted.len());
     let mut green = Vec::new();
     for mutant in wanted {
-        steps.step(&format!("without \"{}\"", mutant.name), || {
+        let step = steps.step(&format!("without \"{}\"", mutant.name), || {
             let red = goes_red(&tree, mutant)?;
             if !red {
                 green.push(mutant.name);
             }
             Ok(if red { "red" } else { "STILL GREEN" }.to_owned())
-        })?;
+        });
+        remove_programs()?;
+        step?;
     }
     if !green.is_empty() {
         bail!("no test noticed that these were gone: {}", green.join(", "));
@@ -98,6 +100,20 @@ fn cargo(tree: &Path, mutant: &Mutant) -> Command {
     // Dependencies are shared with the sources themselves; the mutants' own crates have another path, and so stay apart.
     cargo.env("CARGO_TARGET_DIR", crate::target(""));
     cargo
+}
+
+/// A program that was built without a check must not stay where people look for ours.
+fn remove_programs() -> Result<()> {
+    let folder = crate::target("release");
+    for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let (path, hidden) = (entry.path(), entry.file_name().as_encoded_bytes().starts_with(b"."));
+        let plain = path.extension().is_none_or(|extension| extension == std::env::consts::EXE_EXTENSION);
+        if plain && !hidden && path.is_file() {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// The sources as they are now, without what git ignores.
