@@ -30,14 +30,14 @@ struct Mutant {
 
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const ADVISORIES: &[&str] = &["--test", "advisories"];
-const TOKENS: &[&str] = &["--test", "exchange_token"];
-const FORWARDED: &[&str] = &["--test", "exchange_forwarded"];
-const API_KEYS: &[&str] = &["--test", "exchange_api_key"];
+const TOKENS: &[&str] = &["--test", "exchange", "token::"];
+const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
+const API_KEYS: &[&str] = &["--test", "exchange", "api_key::"];
 const BUNDLES: &[&str] = &["--test", "spiffe_bundles"];
-const KEYS: &[&str] = &["--test", "exchange_keys"];
-const WORKERS: &[&str] = &["--test", "exchange_workers"];
-const BINDING: &[&str] = &["--test", "exchange_binding"];
-const DELEGATION: &[&str] = &["--test", "exchange_delegation"];
+const KEYS: &[&str] = &["--test", "exchange", "keys::"];
+const WORKERS: &[&str] = &["--test", "exchange", "workers::"];
+const BINDING: &[&str] = &["--test", "exchange", "binding::"];
+const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {

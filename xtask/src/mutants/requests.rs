@@ -99,14 +99,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "core/src/settings/routes.rs",
         check: "!(route.binding.is_empty() && route.step_up.is_none())",
         without: "false",
-        tests: &["--test", "settings"],
+        tests: &["--test", "exchange", "settings::"],
     },
     Mutant {
         name: "API key, a proxy has none",
         file: "core/src/settings/api_keys.rs",
         check: "if forwarding_peers.contains(&workload) {",
         without: "if false {",
-        tests: &["--test", "settings"],
+        tests: &["--test", "exchange", "settings::"],
     },
     Mutant {
         name: "trust domain",

@@ -1,11 +1,9 @@
 //! The author's commands `fmt`, `inspect`, `check` and `test` on packs, as people run them.
 
-mod support;
-
+use crate::support::{countersign, folder, root};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use support::{countersign, folder, root};
 
 const PACK: &str = "policies/fraud-scoring";
 

@@ -1,10 +1,8 @@
 //! Modules that mean harm: the host stays whole, and says what happened.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{builder, engine, logged, raw, start, wat};
+use crate::common::{builder, engine, logged, raw, start, wat};
 use countersign_host_sim::{Engine, FailureKind, HostCall, Limits, Outcome, Request, StartFailure};
 
 fn on_headers(body: &str) -> String {
@@ -56,7 +54,7 @@ fn a_loop_without_end_is_stopped_by_the_deadline() {
         r#"(func (export "proxy_abi_version_0_2_0")) (func (export "malloc") (param i32) (result i32) (loop (br 0)) (i32.const 0)) {}"#,
         on_headers(r#"(drop (call $get (i32.const 0) @":path" (i32.const 16) (i32.const 20)))"#)
     );
-    let module = common::load(&raw(&allocating)).unwrap();
+    let module = crate::common::load(&raw(&allocating)).unwrap();
     let mut host = module.host().limits(limits()).start().unwrap();
     assert_eq!(host.run(&Request::get("/")).failure().unwrap().kind, FailureKind::Deadline);
 }
@@ -115,7 +113,7 @@ fn an_allocator_that_lies_is_no_way_out_of_the_memory() {
             r#"(func (export "proxy_abi_version_0_2_0"))
                (func (export "malloc") (param i32) (result i32) (i32.const {place})) {body}"#
         );
-        let mut host = common::load(&raw(&lying)).unwrap().host().start().unwrap();
+        let mut host = crate::common::load(&raw(&lying)).unwrap().host().start().unwrap();
         let outcome = host.run(&Request::get("/long-enough"));
         assert!(outcome.forwarded().is_some(), "{place}: {outcome:?}");
         assert_eq!(logged(&mut host), ["06"], "{place}");
@@ -136,7 +134,7 @@ fn an_allocator_that_traps_or_calls_the_host_ends_the_vm() {
             r#"(func (export "proxy_abi_version_0_2_0"))
                (func (export "malloc") (param i32) (result i32) {allocate} (i32.const 0)) {body}"#
         );
-        let mut host = common::load(&raw(&bad)).unwrap().host().start().unwrap();
+        let mut host = crate::common::load(&raw(&bad)).unwrap().host().start().unwrap();
         assert_eq!(host.run(&Request::get("/")).failure().unwrap().kind, kind);
     }
 }
@@ -191,8 +189,10 @@ fn a_body_beyond_the_limit_is_refused() {
 
 #[test]
 fn a_guest_that_asks_for_ever_does_not_keep_the_host() {
-    let (segment, headers) =
-        common::data(4096, &common::pairs(&[(":method", "GET"), (":path", "/"), (":authority", "a")]));
+    let (segment, headers) = crate::common::data(
+        4096,
+        &crate::common::pairs(&[(":method", "GET"), (":path", "/"), (":authority", "a")]),
+    );
     let body = format!(
         r#"{segment}
            (func $again (drop (call $call @"c" {headers} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)

@@ -1,10 +1,8 @@
 //! `countersign test`: the scenario files of this repository, and what is said where one fails.
 
-mod support;
-
+use crate::support::{EXAMPLE, countersign, folder, root};
 use serde_json::Value;
 use std::fs;
-use support::{EXAMPLE, countersign, folder, root};
 
 #[test]
 fn the_scenarios_of_this_repository_pass_on_both_engines() {

@@ -1,11 +1,9 @@
 //! What docs/policies.md says of JSON, held against what the commands print.
 
-mod support;
-
+use crate::support::{countersign, countersign_with, folder, root};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use support::{countersign, countersign_with, folder, root};
 
 /// The members that the page lists under a heading; where there are several tables, those of the one at `at`.
 fn listed(heading: &str, at: usize) -> BTreeSet<String> {
@@ -108,6 +106,6 @@ fn the_page_lists_what_is_printed() {
         .exits(0)
         .lines();
     holds("`explain`", 1, &told);
-    let request = ["explain", "--config", support::EXAMPLE, "--format", "json", "--url", "/healthz"];
+    let request = ["explain", "--config", crate::support::EXAMPLE, "--format", "json", "--url", "/healthz"];
     holds("`explain`", 0, &[one(&request, 0)]);
 }

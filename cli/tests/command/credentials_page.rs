@@ -1,11 +1,9 @@
 //! The words of docs/credentials.md are true: its YAML stands in scenarios that pass, its commands print what it shows.
 
-mod support;
-
+use crate::support::{folder, root};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use support::{folder, root};
 
 /// The page's blocks of code in this language.
 fn blocks(language: &str) -> Vec<String> {

@@ -1,10 +1,8 @@
 //! `countersign eval`: both engines, every kind of refusal, and hostile input.
 
-mod support;
-
+use crate::support::{EXAMPLE, NOW, Signer, countersign, countersign_with, folder};
 use serde_json::{Value, json};
 use std::fs;
-use support::{EXAMPLE, NOW, Signer, countersign, countersign_with, folder};
 
 const URL: &str = "https://api.bank.example/v1/tenants/acme/transfers/t-1/score";
 

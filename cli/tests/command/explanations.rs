@@ -1,10 +1,8 @@
 //! What explanations tell of near misses, rulings and places, and that failed cases of tables tell it too.
 
-mod support;
-
+use crate::support::{countersign, countersign_with, folder};
 use serde_json::{Value, json};
 use std::fs;
-use support::{countersign, countersign_with, folder};
 
 const SCHEMA: &str = "entity Role; entity User in [Role] { level: Long, @sensitive ssn: String }; entity Doc;
 action read appliesTo { principal: User, resource: Doc, context: { amount?: Long } };";

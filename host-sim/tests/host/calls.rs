@@ -1,10 +1,8 @@
 //! Calls to scripted clusters.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{builder, data, logged, pairs};
+use crate::common::{builder, data, logged, pairs};
 use countersign_host_sim::{Host, HostBuilder, Outcome, Profile, Request, Upstream, UpstreamReply};
 
 /// Holds each request, calls `issuer`, logs what comes back, and lets the stream go.

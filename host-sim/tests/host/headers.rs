@@ -1,8 +1,6 @@
 //! Header maps as guests see and change them.
 
-mod common;
-
-use common::{builder, data, logged, pairs, start};
+use crate::common::{builder, data, logged, pairs, start};
 use countersign_host_sim::{HeaderMap, Outcome, Request, Response, ResponseOutcome};
 
 const RESULT: &str = "(i32.const 16) (i32.const 20)";

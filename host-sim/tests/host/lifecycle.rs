@@ -1,11 +1,9 @@
 //! Loading, starting, configuring and restarting.
 
-mod common;
-
 use std::path::Path;
 use std::time::Duration;
 
-use common::{MALLOC, MARKER, builder, load, logged, raw, start, wat};
+use crate::common::{MALLOC, MARKER, builder, load, logged, raw, start, wat};
 use countersign_host_sim::{
     AbiVersion, Engine, FailureKind, LoadError, LogLevel, Outcome, Request, StartFailure,
 };

@@ -1,10 +1,8 @@
 //! `countersign check`, `compile` and `reference`: what is said about good and bad files.
 
-mod support;
-
+use crate::support::{EXAMPLE, countersign, folder, root};
 use serde_json::Value;
 use std::fs;
-use support::{EXAMPLE, countersign, folder, root};
 
 const PACK: &str = "policies/fraud-scoring";
 

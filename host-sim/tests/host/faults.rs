@@ -1,8 +1,6 @@
 //! What no good host does: calls that fail, callbacks out of order, a configuration while the VM runs.
 
-mod common;
-
-use common::{builder, logged, start};
+use crate::common::{builder, logged, start};
 use countersign_host_sim::{FailureKind, HostCall, Outcome, Request, StartFailure};
 
 /// Asks for the clock twice, and says what came of it.

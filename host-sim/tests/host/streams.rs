@@ -1,8 +1,6 @@
 //! Streams: holding, continuing, bodies, replies of the filter's own.
 
-mod common;
-
-use common::{builder, data, logged, pairs, start};
+use crate::common::{builder, data, logged, pairs, start};
 use countersign_host_sim::{Outcome, Request, Response, ResponseOutcome};
 
 /// Replies with a status, a body and a header, and goes on as if nothing had happened.
@@ -199,7 +197,7 @@ fn properties_are_given_or_derived() {
     let asks: String = ["request\\00path", "request\\00url_path", "request\\00headers\\00x-a", "plugin_name"]
         .map(ask)
         .concat();
-    let mut host = common::builder(&format!(
+    let mut host = crate::common::builder(&format!(
         r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
              {asks}
              (call $say_number (call $get_property @"connection\00mtls" (i32.const 16) (i32.const 20)))

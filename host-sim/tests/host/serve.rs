@@ -1,19 +1,14 @@
 //! The local gateway, between real sockets.
 
-#[path = "common/net.rs"]
-mod net;
-
-mod common;
-
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{builder, data, pairs};
+use crate::common::{builder, data, pairs};
+use crate::net::{self, Authority, plain, upstream};
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
-use net::{Authority, plain, upstream};
 use rcgen::SanType;
 
 const GRACE: Duration = Duration::from_secs(5);

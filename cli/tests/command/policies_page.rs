@@ -1,10 +1,8 @@
 //! The words of docs/policies.md are true: its commands print what it shows, its tables pass.
 
-mod support;
-
+use crate::support::{countersign, folder, root};
 use std::fs;
 use std::process::Command;
-use support::{countersign, folder, root};
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/policies.md")).unwrap()

@@ -1,10 +1,8 @@
 //! Shared data, queues, metrics, functions of the host.
 
-mod common;
-
 use std::sync::Arc;
 
-use common::{builder, logged, start};
+use crate::common::{builder, logged, start};
 use countersign_host_sim::{MetricValue, Request, Status};
 
 const RESULT: &str = "(i32.const 16) (i32.const 20)";

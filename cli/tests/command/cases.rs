@@ -1,9 +1,7 @@
 //! `countersign eval --cases` and `explain --cases`: cases that bring everything along.
 
-mod support;
-
+use crate::support::{countersign, countersign_with};
 use serde_json::{Value, json};
-use support::{countersign, countersign_with};
 
 const POLICY: &str = "permit (principal, action == Action::\"read\", resource) when { principal.level >= 3 };\n\
                       forbid (principal, action, resource) when { resource.closed };";

@@ -1,11 +1,9 @@
 //! `countersign lint` and `diff`, as people run them.
 
-mod support;
-
+use crate::support::{countersign, folder, root};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{countersign, folder, root};
 
 const SCHEMA: &str = "@sensitive entity Account { owner: User };
 entity User { level: Long, risk?: String };
@@ -78,8 +76,8 @@ fn the_reference_packs_have_no_warnings() {
     }
     // The example's configuration gives each purpose itself. Taken from a header, it is what the client says it is.
     let pack = "policies/fraud-scoring";
-    countersign(&["lint", pack, "--config", support::EXAMPLE, "--deny", "warnings"]).exits(0);
-    let example = fs::read_to_string(root().join(support::EXAMPLE)).unwrap();
+    countersign(&["lint", pack, "--config", crate::support::EXAMPLE, "--deny", "warnings"]).exits(0);
+    let example = fs::read_to_string(root().join(crate::support::EXAMPLE)).unwrap();
     let free = example
         .replace("../../policies", &root().join("policies").display().to_string())
         .replace("{ value: retraining }", "{ header: x-purpose }");

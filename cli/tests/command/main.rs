@@ -1,0 +1,17 @@
+//! The command `countersign`, as people run it, and the pages that say how.
+
+mod author;
+mod bench;
+mod cases;
+mod check;
+mod credentials;
+mod credentials_page;
+mod eval;
+mod explanations;
+mod json_page;
+mod lint_diff;
+mod policies_page;
+mod readme;
+mod reference;
+mod scenarios;
+mod support;

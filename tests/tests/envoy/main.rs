@@ -1,0 +1,13 @@
+//! Real Envoy with the real issuer.
+
+mod api_key;
+mod body;
+mod bound;
+mod example;
+mod flow;
+mod forwarded;
+mod harness;
+mod hostile;
+mod keys;
+mod reload;
+mod signatures;

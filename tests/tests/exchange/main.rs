@@ -1,0 +1,12 @@
+//! The pipeline in memory: requests, tokens, keys, holders, and the configuration that says so.
+
+mod api_key;
+mod binding;
+mod delegation;
+mod forwarded;
+mod hostile;
+mod keys;
+mod request;
+mod settings;
+mod token;
+mod workers;

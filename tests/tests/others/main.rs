@@ -1,0 +1,6 @@
+//! Beside what others say: Cedar, other token libraries, published vectors.
+
+mod conformance;
+mod differential;
+mod differential_credentials;
+mod vectors_credentials;

@@ -1,0 +1,9 @@
+//! The module in the simulator.
+
+mod body;
+mod configure;
+mod credentials;
+mod faults;
+mod keys;
+mod serve;
+mod signatures;
