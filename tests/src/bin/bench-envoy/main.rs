@@ -1,5 +1,6 @@
 //! `cargo xtask bench envoy`: what Countersign costs Envoy, beside Envoy's own filters, on one core.
 
+mod floor;
 mod load;
 mod report;
 mod variants;
@@ -28,7 +29,7 @@ fn main() -> Result<()> {
     fs::create_dir_all(&folder)?;
     let es256 = SigningKey::new("bench-1")?;
     let rs256 = SigningKey::of("bench-2", jsonwebtoken::Algorithm::RS256)?;
-    let mut variants = variants::all(&mint::jwks([&es256, &rs256]))?;
+    let mut variants = variants::all(&mint::jwks([&es256, &rs256]), &folder)?;
     variants.retain(|variant| variant.name == "none" || variant.name.contains(&only));
     ensure!(variants.len() > 1, "no variant has `{only}` in its name");
     let mut kinds = Vec::new();
@@ -52,7 +53,7 @@ fn main() -> Result<()> {
         let listener = envoy.listener("gateway")?;
         let (_, key, tokens) =
             kinds.iter().find(|(kind, ..)| *kind == variant.tokens).context("no such tokens")?;
-        if variant.name != "none" {
+        if variant.judges() {
             refuses(&Client::plain(listener), key).with_context(|| variant.what)?;
         }
         println!("warming up: {}", variant.what);
@@ -69,7 +70,7 @@ fn main() -> Result<()> {
             let load = Load { method: METHOD, target: TARGET, tokens, first: *sent, seconds };
             let burst = load.send(envoy, *listener).with_context(|| variant.what)?;
             println!(
-                "round {round}/{rounds}  {:<36}{:>9.0} req/s{:>9.1} us",
+                "round {round}/{rounds}  {:<44}{:>9.0} req/s{:>9.1} us",
                 variant.what, burst.rate, burst.cpu_us
             );
             let new = variant.tokens != Tokens::Repeated;

@@ -1,11 +1,16 @@
 //! What is compared: Envoy without a filter, with its own filters, and with Countersign, all answering the
 //! same request by the same rule: *an analyst may score transfers of their own tenant*.
 
+use std::path::Path;
+
 use anyhow::Result;
+use countersign_core::crypto::Algorithm;
 use countersign_tests::bootstrap::{Bootstrap, countersign, direct};
 use countersign_tests::envoy::Envoy;
 use countersign_tests::policies;
 use serde_json::{Value, json};
+
+use crate::floor;
 
 /// The request.
 pub(crate) const METHOD: &str = "POST";
@@ -39,6 +44,15 @@ pub(crate) enum Tokens {
     NewRs256,
 }
 
+/// A bound on a ratio to the native variant.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    /// On the processor time that it adds to no filter.
+    AddsAtMost(f64),
+    /// On the requests a second.
+    RateAtLeast(f64),
+}
+
 /// A way to configure Envoy.
 pub(crate) struct Variant {
     /// Its name in the report.
@@ -64,6 +78,20 @@ impl Variant {
             .route(direct("/", 200))
     }
 
+    /// Whether it decides on access: no filter does not, and neither does one that only has a signature verified.
+    pub(crate) fn judges(&self) -> bool {
+        self.name != "none" && !self.name.starts_with("floor")
+    }
+
+    /// What is asked of it beside its native counterpart.
+    pub(crate) fn asked(&self) -> Option<Asked> {
+        match self.name {
+            "countersign_cached" => Some(Asked::AddsAtMost(2.0)),
+            "countersign_fresh" | "countersign_fresh_rs256" => Some(Asked::RateAtLeast(1.1)),
+            _ => None,
+        }
+    }
+
     /// Envoy's log level; decisions are logged at `info`.
     pub(crate) fn log_level(&self) -> &'static str {
         if self.logged { "info" } else { "warning" }
@@ -71,8 +99,11 @@ impl Variant {
 }
 
 /// All variants, Envoy without a filter first.
-pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
+pub(crate) fn all(jwks: &Value, folder: &Path) -> Result<Vec<Variant>> {
     use Tokens::{NewEs256, NewRs256, Repeated};
+    let floor = |algorithm| -> Result<Vec<Value>> {
+        Ok(vec![countersign(&floor::module(folder, algorithm)?.to_string_lossy(), "")])
+    };
     let module = Envoy::module()?;
     let ours = vec![countersign(&module.to_string_lossy(), &configuration(jwks)?.to_string())];
     let native = |cache| vec![jwt_authn(jwks, cache), rbac()];
@@ -108,6 +139,14 @@ pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
         ),
         variant("countersign_fresh", "Countersign; new ES256 tokens", "native_fresh", NewEs256, false, &ours),
         variant(
+            "floor_fresh",
+            "headers and verify_signature alone, ES256",
+            "native_fresh",
+            NewEs256,
+            false,
+            &floor(Algorithm::Es256)?,
+        ),
+        variant(
             "native_fresh_rs256",
             "jwt_authn, rbac; new RS256 tokens",
             "native_fresh_rs256",
@@ -122,6 +161,14 @@ pub(crate) fn all(jwks: &Value) -> Result<Vec<Variant>> {
             NewRs256,
             false,
             &ours,
+        ),
+        variant(
+            "floor_fresh_rs256",
+            "headers and verify_signature alone, RS256",
+            "native_fresh_rs256",
+            NewRs256,
+            false,
+            &floor(Algorithm::Rs256)?,
         ),
     ])
 }
