@@ -4,6 +4,7 @@
 //! Everything listens on a port of 127.0.0.1 that the system gives, and ends when it is dropped.
 
 pub mod bootstrap;
+pub mod bundle;
 pub mod client;
 pub mod conformance;
 pub mod differential;

@@ -21,6 +21,13 @@ pub fn folder_image(folder: &Path) -> Result<Vec<u8>> {
     compiled(&load_pack(folder)?)
 }
 
+/// The image of a folder of policies and of some more.
+pub fn extended_image(folder: &Path, policies: &str) -> Result<Vec<u8>> {
+    let mut pack = load_pack(folder)?;
+    pack.policies.push(Source::new("more.cedar", policies));
+    compiled(&pack)
+}
+
 /// An image as a configuration holds it.
 pub fn base64(image: &[u8]) -> String {
     BASE64_STANDARD.encode(image)

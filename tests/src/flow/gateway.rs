@@ -30,6 +30,17 @@ pub trait Gateway {
     fn audit(&self, count: usize) -> Result<Vec<Value>>;
 }
 
+/// How many workers Envoy has in [`both`], each with a filter of its own.
+pub const WORKERS: usize = 3;
+
+/// Real Envoy with several workers, and the simulator.
+pub fn both(world: &World, configuration: &Value) -> Result<[Box<dyn Gateway>; 2]> {
+    Ok([
+        Box::new(EnvoyGateway::start_workers(world, configuration, WORKERS)?),
+        Box::new(SimulatorGateway::start_with(world, configuration)?),
+    ])
+}
+
 /// The authorities whose certificates the listener accepts. The foreign one is among them, so that its
 /// workloads are the filter's to refuse.
 fn client_authorities(world: &World) -> String {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-pub use gateway::{Edge, EnvoyGateway, Gateway, SimulatorGateway};
+pub use gateway::{Edge, EnvoyGateway, Gateway, SimulatorGateway, WORKERS, both};
 pub use report::print;
 pub use scenarios::{Expected, Scenario, all};
 pub use world::{AUDIENCE, HOST, Issuing, SILENT, World};
@@ -30,6 +30,12 @@ pub struct Got {
     pub reason: String,
     /// Who reached which service, as the service saw it; empty where the request was refused.
     pub upstream: String,
+}
+
+/// An answer's status and reason code; the code is empty where the request was forwarded.
+pub fn verdict(answer: &Response) -> (u16, String) {
+    let got = got(answer);
+    (got.status, got.reason)
 }
 
 /// One line of the table.

@@ -52,6 +52,7 @@ pub struct World {
     pub foreign: Authority,
     identities: Vec<(&'static str, Identity)>,
     silent: SocketAddr,
+    further: Vec<(&'static str, SocketAddr)>,
 }
 
 /// Claims of the flow's people, by account.
@@ -75,6 +76,15 @@ fn accounts() -> Vec<Account> {
         account("alice-certificate", "alice", person(&["customer"], 250_000)),
         account("ben", "ben", person(&["analyst"], 4_000_000)),
         account("senta", "senta", person(&["senior-analyst"], 20_000_000)),
+        // Someone's assistant, to whom a planner has handed on what that person lets it do (RFC 8693 §4.1).
+        account(
+            "assistant",
+            "alice",
+            json!({
+                "tenant": "acme", "scope": "accounts",
+                "act": { "sub": "assistant", "vendor": "acme-ai", "act": { "sub": "planner" } },
+            }),
+        ),
     ]
 }
 
@@ -114,7 +124,15 @@ impl World {
             foreign,
             identities,
             silent: closed_port()?,
+            further: Vec::new(),
         })
+    }
+
+    /// With one more cluster.
+    #[must_use]
+    pub fn with_cluster(mut self, name: &'static str, address: SocketAddr) -> Self {
+        self.further.push((name, address));
+        self
     }
 
     /// The certificate of a workload.
@@ -123,8 +141,14 @@ impl World {
     }
 
     /// The clusters that the gateway needs.
-    pub fn clusters(&self) -> [(&'static str, SocketAddr); 3] {
-        [("issuer", self.address), ("silent", self.silent), ("platform", self.service.address())]
+    pub fn clusters(&self) -> Vec<(&'static str, SocketAddr)> {
+        let own = [("issuer", self.address), ("silent", self.silent), ("platform", self.service.address())];
+        own.into_iter().chain(self.further.iter().copied()).collect()
+    }
+
+    /// Where the issuer listens.
+    pub fn issuer_address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A good token, from the real issuer where there is one.
@@ -241,6 +265,22 @@ impl World {
         features["context"]["purpose"] = json!({ "header": "x-purpose" });
         let pack = config["policy"]["pack"].as_str().context("no `policy.pack`")?.to_owned();
         let image = crate::policies::folder_image(&folder.join(pack))?;
+        config["policy"] = json!({ "image": BASE64_STANDARD.encode(image) });
+        Ok(config)
+    }
+
+    /// The configuration that docs/credentials.md explains, for this issuer, with policies beside its own. Nobody answers for its
+    /// trust domain.
+    pub fn credentials_configuration(&self, policies: &str) -> Result<Value> {
+        let folder = crate::root().join("tests/scenarios/credentials");
+        let text = fs::read_to_string(folder.join("countersign.yaml"))?;
+        let mut config: Value = serde_saphyr::from_str(&text)?;
+        let people = &mut config["issuers"][0];
+        people["issuer"] = json!(self.issuer);
+        people["keys"]["remote"]["uri"] = json!(format!("{}/jwks", self.issuer));
+        config["issuers"][1]["keys"]["remote"]["cluster"] = json!("silent");
+        let pack = config["policy"]["pack"].as_str().context("no `policy.pack`")?.to_owned();
+        let image = crate::policies::extended_image(&folder.join(pack), policies)?;
         config["policy"] = json!({ "image": BASE64_STANDARD.encode(image) });
         Ok(config)
     }

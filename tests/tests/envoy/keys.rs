@@ -28,8 +28,7 @@ fn edge(world: &World, gateway: &EnvoyGateway) -> Result<Client> {
 
 /// What a gauge says of the world's issuer.
 fn issuer_gauge(world: &World, gateway: &EnvoyGateway, name: &str) -> Result<u64> {
-    let [(_, issuer), ..] = world.clusters();
-    let slug = issuer.to_string().replace(['.', ':'], "_");
+    let slug = world.issuer_address().to_string().replace(['.', ':'], "_");
     gateway.envoy.stat(&format!("wasmcustom.countersign.issuer.{slug}.{name}"))
 }
 

@@ -11,3 +11,4 @@ mod hostile;
 mod keys;
 mod reload;
 mod signatures;
+mod svid;
