@@ -128,7 +128,7 @@ pub(super) fn authorize(
 
 /// What stands between the user's login and what was decided: the route's demand on a request that policies permit, that of the
 /// policies if each one that permits has one, or that of the policies that forbid if each has one. Nothing where the login
-/// satisfies it: stepping up would not help.
+/// satisfies it or the request would be refused all the same: stepping up would not help.
 fn step_up<'s>(
     outcome: &Outcome,
     ruling: Ruling,
@@ -142,7 +142,7 @@ fn step_up<'s>(
     let clock_skew = issuer.map_or(Span::ZERO, |issuer| issuer.clock_skew);
     let unmet = |demand: &&Demand| !demand.satisfied(token, clock_skew, now);
     let of_route = question.step_up.as_ref().filter(unmet);
-    if matches!(ruling, Ruling::ForbidErrored | Ruling::NotPermitted) {
+    if !outcome.permitted_but_for_forbids() {
         return None;
     }
     if ruling == Ruling::Permitted && of_route.is_some() {

@@ -209,6 +209,9 @@ fn a_policy_can_demand_another_login() -> Result<()> {
             "{challenge}"
         );
     }
+    // What no policy permits is refused after any login.
+    let stranger = json!({ "act": { "sub": "assistant" }, "tenant": "x" });
+    assert_eq!(read(&mut world, "large", stranger)?.verdict(), "policy.forbidden");
     assert_eq!(read(&mut world, "large", json!({ "acr": 7 }))?.verdict(), "token.claims");
     assert_eq!(read(&mut world, "large", json!({ "auth_time": "x" }))?.verdict(), "token.claims");
     Ok(())

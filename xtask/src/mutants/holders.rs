@@ -179,6 +179,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: DELEGATION,
     },
     Mutant {
+        name: "login that would not help",
+        file: "core/src/exchange/authorize.rs",
+        check: "if !outcome.permitted_but_for_forbids() {",
+        without: "if false {",
+        tests: DELEGATION,
+    },
+    Mutant {
         name: "age of a login",
         file: "core/src/step_up.rs",
         check: "now.since(time) <= max_age",

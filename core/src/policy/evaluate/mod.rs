@@ -254,9 +254,11 @@ impl Tally {
         } else {
             Decision::Deny
         };
+        let permit_satisfied = !self.permits.is_empty();
         let mut determining = if decision == Decision::Allow { self.permits } else { self.forbids };
         determining.sort_dedup_by_key(|index| *index);
         self.errors.sort_dedup_by_key(|error| error.policy);
-        Outcome { decision, determining, errors: self.errors, forbid_errored: self.forbid_errored }
+        let forbid_errored = self.forbid_errored;
+        Outcome { decision, determining, errors: self.errors, forbid_errored, permit_satisfied }
     }
 }

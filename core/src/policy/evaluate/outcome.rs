@@ -85,6 +85,7 @@ pub struct Outcome {
     pub(super) determining: PolicyList,
     pub(super) errors: ErrorList,
     pub(super) forbid_errored: bool,
+    pub(super) permit_satisfied: bool,
 }
 
 impl Outcome {
@@ -103,6 +104,12 @@ impl Outcome {
             Decision::Allow => Ruling::Permitted,
             Decision::Deny => Ruling::NotPermitted,
         }
+    }
+
+    /// Whether nothing but the satisfied `forbid`s is in the way: a `permit` is satisfied, and every `forbid` was evaluated.
+    #[must_use]
+    pub fn permitted_but_for_forbids(&self) -> bool {
+        self.permit_satisfied && !self.forbid_errored
     }
 
     /// The policies that determined Cedar's decision: the satisfied `permit`s of an allow, the satisfied
