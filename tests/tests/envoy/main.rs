@@ -3,6 +3,7 @@
 mod api_key;
 mod body;
 mod bound;
+mod chain;
 mod example;
 mod flow;
 mod forwarded;
