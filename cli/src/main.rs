@@ -1,56 +1,7 @@
-//! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
-
-mod bench;
-mod case;
-mod cases;
-mod commands;
-mod configuration;
-mod console;
-mod credentials;
-mod decider;
-mod diff;
-mod document;
-mod engine;
-mod explanation;
-mod failure;
-mod findings;
-mod images;
-mod lines;
-mod literal;
-mod output;
-mod paths;
-mod reference;
-mod report;
-mod request_args;
-mod scenario;
-mod sources;
-mod table;
-mod time;
+//! The command `countersign`.
 
 use std::process::ExitCode;
 
-/// Room for what recurses over policies: the official parser takes tens of kilobytes for each bracket.
-const STACK: usize = 256 << 20;
-
 fn main() -> ExitCode {
-    let run = std::thread::Builder::new().stack_size(STACK).spawn(run);
-    match run.map(std::thread::JoinHandle::join) {
-        Ok(Ok(exit)) => exit,
-        // What a panic has to say is on standard error.
-        Ok(Err(_)) => ExitCode::from(101),
-        Err(error) => {
-            anstream::eprintln!("error: no thread to run on: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run() -> ExitCode {
-    match commands::run() {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            failure.print();
-            failure.exit().into()
-        }
-    }
+    countersign_cli::main()
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{CredentialError, PrivateKey, resolve_time};
 
 /// Claims whose values are points in time (RFC 7519 §4.1).
-const TIMES: [&str; 3] = ["exp", "iat", "nbf"];
+const TIMES: [&str; 4] = ["auth_time", "exp", "iat", "nbf"];
 
 /// What a token says. A header member or claim that is set to `null` is left out.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ impl TokenBuilder {
         self
     }
 
-    /// Turns times written as text (`+5m`, `now`) in `exp`, `iat` and `nbf` into numbers.
+    /// Turns times written as text (`+5m`, `now`) in `auth_time`, `exp`, `iat` and `nbf` into numbers.
     pub(crate) fn at(mut self, now: i64) -> Result<Self, CredentialError> {
         for name in TIMES {
             if let Some(Value::String(text)) = self.claims.get(name) {

@@ -49,7 +49,7 @@ pub(crate) struct World<'a> {
 
 /// A request on its way through an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ticket(usize);
+pub(crate) struct Ticket(pub(crate) usize);
 
 /// An engine that could not decide; always a fault of the engine, never of the request.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -57,6 +57,9 @@ pub(crate) enum EngineError {
     /// The module did not start.
     #[error("the module did not start: {0}")]
     Start(String),
+    /// A gateway that really runs could not be asked.
+    #[error("the gateway: {0}")]
+    Gateway(String),
     /// The module failed on a request.
     #[error("the module failed: {0}")]
     Failed(String),
@@ -84,6 +87,18 @@ pub(crate) trait Engine {
 
     /// Changes how a cluster answers from now on.
     fn set_cluster(&mut self, name: &str, script: &Script);
+
+    /// The time, where it passes by itself.
+    fn clock(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The thumbprint (`x5t#S256`) of the certificate that stands for one that a scenario makes up for a request, where the engine
+    /// has certificates of its own.
+    fn thumbprint(&mut self, made_up: &str, request: &Request) -> Result<Option<String>, EngineError> {
+        let _ = (made_up, request);
+        Ok(None)
+    }
 
     /// The decision on a request; nothing while the request is held.
     fn decision(&mut self, ticket: Ticket) -> Result<Option<Decision>, EngineError>;

@@ -1,6 +1,7 @@
 //! How the clusters of a gateway answer, in sequence.
 
 use countersign_host_sim::{Response, Upstream, UpstreamReply};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a cluster answers: by path, one answer after another, the last for ever. A path that no rule names gets 404.
@@ -53,6 +54,18 @@ impl Script {
     /// Adds answers for a path, or for every path that is not named before.
     pub(crate) fn on(&mut self, path: Option<&str>, answers: Vec<Answer>) {
         self.rules.push(Rule { path: path.map(str::to_owned), answers, next: 0 });
+    }
+
+    /// What is answered by path, where it is the same document each time and nothing else.
+    pub(crate) fn documents(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+        let document = |rule: &Rule| match (&rule.path, rule.answers.as_slice()) {
+            (
+                Some(path),
+                [Answer { delay: Duration::ZERO, reply: Reply::Response { status: 200, headers, body } }],
+            ) if headers.is_empty() => Some((path.clone(), body.clone())),
+            _ => None,
+        };
+        self.rules.iter().map(document).collect()
     }
 
     /// The next answer for a path with its query.

@@ -11,7 +11,7 @@ use crate::case;
 use crate::configuration::Configuration;
 use crate::decider::Engines;
 use crate::document::Document;
-use crate::engine::{self, Decision, Engine, Module, Native, Ticket, Wasm, World, differences};
+use crate::engine::{self, Decision, Engine, Module, Native, Script, Ticket, Wasm, World, differences};
 use crate::failure::Failure;
 use crate::report::CaseResult;
 use crate::time;
@@ -30,6 +30,9 @@ const USUAL_TIME: Timestamp = Timestamp::from_secs(1_767_225_600);
 
 /// How long before the first request the worker starts, unless a case is cold.
 const AHEAD: Duration = Duration::from_millis(2);
+
+/// The property with the SHA-256 of the peer's certificate, in hexadecimal digits.
+pub(crate) const CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
 
 /// A scenario file, ready to run.
 pub(crate) struct Plan {
@@ -187,6 +190,71 @@ impl Plan {
         }
     }
 
+    /// Why the case at `index` says nothing to a gateway that really runs, if it does not.
+    pub(crate) fn unfit(&self, index: usize) -> Option<&'static str> {
+        let (_, case) = self.cases.get(index)?;
+        let steps = || case.steps.iter();
+        if case.cold || steps().any(|step| step.advance.is_some()) {
+            return Some("it moves the time");
+        }
+        if steps().any(|step| step.hold.is_some() || step.close.is_some()) {
+            return Some("it holds requests");
+        }
+        let changed = steps().any(|step| !step.issuers.is_empty() || !step.upstreams.is_empty());
+        if changed || !case.issuers.is_empty() || !case.upstreams.is_empty() {
+            return Some("it changes what is published");
+        }
+        let of_case = case.request.iter().chain(steps().filter_map(|step| step.request.as_ref()));
+        let unlike = |properties: &Value| {
+            properties["connection.mtls"] == true && properties[CERTIFICATE_DIGEST].is_null()
+        };
+        of_case
+            .filter_map(|request| request.properties.as_ref())
+            .any(unlike)
+            .then_some("it has a certificate without a digest")
+    }
+
+    /// What clusters answer, by path, from the start.
+    pub(crate) fn documents(&self) -> Result<BTreeMap<String, BTreeMap<String, Vec<u8>>>, String> {
+        let mut sources = Sources::default();
+        sources.change(&self.file.issuers, &self.file.upstreams);
+        let scripts = sources.scripts(&self.config, &self.keys)?;
+        let documents = |(cluster, script): (String, Script)| match script.documents() {
+            Some(documents) => Ok((cluster, documents)),
+            None => Err(format!("`upstreams.{cluster}`: expected documents alone")),
+        };
+        scripts.into_iter().map(documents).collect()
+    }
+
+    /// The configuration as it is at `now` rather than when the file says: what ends after some time does so after the same time.
+    pub(crate) fn configuration_at(&self, now: Timestamp) -> Result<Value, String> {
+        let mut config: Value = serde_json::from_slice(&self.json).map_err(|error| error.to_string())?;
+        let past = Span::from_nanos(now.as_nanos() - self.start.as_nanos());
+        let keys = config.pointer_mut("/api_keys/keys").and_then(Value::as_array_mut);
+        for key in keys.into_iter().flatten() {
+            if let Some(end) = time::from_json(&key["not_after"]) {
+                key["not_after"] = json!(time::show(end.plus(past)));
+            }
+        }
+        Ok(config)
+    }
+
+    /// Runs the case at `index` on an engine: how it falls short of what is expected, and what it decided.
+    pub(crate) fn run_on(
+        &self,
+        index: usize,
+        start: impl FnOnce(World<'_>) -> Box<dyn Engine>,
+    ) -> (Vec<String>, Vec<Decision>) {
+        let Some((_, case)) = self.cases.get(index) else { unreachable!("cases are counted") };
+        let trace = self.trace(case, |world| Ok(start(world)));
+        (trace.failures, trace.decisions)
+    }
+
+    /// What stands before the names of headers that go upstream.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Runs a case on one engine.
     fn trace(&self, case: &Case, start: impl FnOnce(World<'_>) -> Result<Box<dyn Engine>, String>) -> Trace {
         let mut trace = Trace::default();
@@ -301,6 +369,7 @@ impl Plan {
         trace: &mut Trace,
         now: Timestamp,
     ) -> Result<Ticket, String> {
+        let now = engine.clock().unwrap_or(now);
         let defaults = &self.file.defaults;
         let mut line = Map::new();
         let method = request.method.as_ref().or(defaults.method.as_ref());
@@ -328,7 +397,11 @@ impl Plan {
         let token = match credentials.token.or(defaults.token.as_ref()) {
             None => None,
             Some(choice) => {
-                mint.mint(choice, now.as_secs()).map_err(|message| format!("`token`: {message}"))?
+                let thumbprint = |made_up: &str| {
+                    engine.thumbprint(made_up, &case.request).map_err(|error| error.to_string())
+                };
+                mint.mint(choice, now.as_secs(), thumbprint)
+                    .map_err(|message| format!("`token`: {message}"))?
             }
         };
         let proof = match credentials.proof.or(defaults.proof.as_ref()) {
@@ -344,7 +417,8 @@ impl Plan {
                     method: &text(":method"),
                     url: &url,
                     token: token.as_deref().unwrap_or_default(),
-                    id: &format!("proof-{}", trace.proofs),
+                    // Another one in each case, too, where the time is another one.
+                    id: &format!("proof-{}-{}", now.as_nanos(), trace.proofs),
                     nonce: trace.nonce.as_deref(),
                 };
                 mint.prove(choice, &request, now.as_secs())

@@ -46,8 +46,14 @@ pub(super) struct Mint<'a> {
 }
 
 impl Mint<'_> {
-    /// The token for a request at `now`, in seconds; nothing where none is wanted.
-    pub(super) fn mint(&self, choice: &TokenChoice, now: i64) -> Result<Option<String>, String> {
+    /// The token for a request at `now`, in seconds; nothing where none is wanted. Of a certificate that it is bound to, `thumbprint`
+    /// may know another one that stands for it.
+    pub(super) fn mint(
+        &self,
+        choice: &TokenChoice,
+        now: i64,
+        thumbprint: impl FnOnce(&str) -> Result<Option<String>, String>,
+    ) -> Result<Option<String>, String> {
         let spec = match choice {
             Short::Text(name) if name == "none" => return Ok(None),
             Short::Text(name) => self.named(name, 0)?,
@@ -63,6 +69,12 @@ impl Mint<'_> {
             claims.insert("cnf".into(), json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }));
         }
         claims.extend(spec.claims);
+        let bound = claims.get_mut("cnf").and_then(|cnf| cnf.get_mut("x5t#S256"));
+        if let Some(Value::String(text)) = bound
+            && let Some(other) = thumbprint(text)?
+        {
+            *text = other;
+        }
         let mut token = TokenBuilder::new().kid(&key.kid);
         for (name, value) in spec.header {
             token = token.header(&name, value);

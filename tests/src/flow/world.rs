@@ -52,7 +52,7 @@ pub struct World {
     pub foreign: Authority,
     identities: Vec<(&'static str, Identity)>,
     silent: SocketAddr,
-    further: Vec<(&'static str, SocketAddr)>,
+    further: Vec<(String, SocketAddr)>,
 }
 
 /// Claims of the flow's people, by account.
@@ -128,10 +128,10 @@ impl World {
         })
     }
 
-    /// With one more cluster.
+    /// With one more cluster, or with another one in place of that of this name.
     #[must_use]
-    pub fn with_cluster(mut self, name: &'static str, address: SocketAddr) -> Self {
-        self.further.push((name, address));
+    pub fn with_cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.further.push((name.to_owned(), address));
         self
     }
 
@@ -141,9 +141,11 @@ impl World {
     }
 
     /// The clusters that the gateway needs.
-    pub fn clusters(&self) -> Vec<(&'static str, SocketAddr)> {
+    pub fn clusters(&self) -> Vec<(&str, SocketAddr)> {
         let own = [("issuer", self.address), ("silent", self.silent), ("platform", self.service.address())];
-        own.into_iter().chain(self.further.iter().copied()).collect()
+        let replaced = |name: &str| self.further.iter().any(|(other, _)| *other == name);
+        let own = own.into_iter().filter(|(name, _)| !replaced(name));
+        own.chain(self.further.iter().map(|(name, address)| (&**name, *address))).collect()
     }
 
     /// Where the issuer listens.

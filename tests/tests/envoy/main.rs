@@ -11,5 +11,6 @@ mod harness;
 mod hostile;
 mod keys;
 mod reload;
+mod scenarios;
 mod signatures;
 mod svid;

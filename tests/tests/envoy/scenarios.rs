@@ -1,0 +1,69 @@
+//! The scenarios of docs/credentials.md on real Envoy and on the simulator's gateway: each decision is what the scenario expects and
+//! what the core decides by itself, with its status, layer, reason, audit line, challenge and headers upstream.
+
+use anyhow::Result;
+use countersign_cli::live::Ran;
+use countersign_tests::flow::{EnvoyGateway, Gateway, SimulatorGateway, World};
+use countersign_tests::scenarios;
+use serde_json::Value;
+
+/// Starts a gateway of either kind.
+type Start = fn(&World, &Value) -> Result<Box<dyn Gateway>>;
+
+const ENVOY: Start = |world, config| Ok(Box::new(EnvoyGateway::start_workers(world, config, 2)?));
+
+/// Envoy as it is set up behind proxies.
+const BEHIND: Start =
+    |world, config| Ok(Box::new(EnvoyGateway::start_behind(world, config, "ALWAYS_FORWARD_ONLY")?));
+
+/// Runs a file on Envoy and on the simulator's gateway: how many requests it must have at least, which cases cannot be run there, and
+/// how those begin that Envoy does not hand to the filter as they came.
+fn passes(name: &str, envoy: Start, requests: usize, skipped: &[&str], changed: &[&str]) -> Result<()> {
+    let simulator: Start = |world, config| Ok(Box::new(SimulatorGateway::start_with(world, config)?));
+    let file = countersign_tests::root().join("tests/scenarios").join(name);
+    for (gateway, start) in [("Envoy", envoy), ("the simulator", simulator)] {
+        let (ran, served) = scenarios::run(&file, start)?;
+        let is_changed =
+            |case: &Ran| gateway == "Envoy" && changed.iter().any(|one| case.name.starts_with(one));
+        let differ = ran.iter().filter(|case| is_changed(case) && !case.failures.is_empty());
+        assert_eq!(differ.count(), if gateway == "Envoy" { changed.len() } else { 0 }, "{gateway}: {name}");
+        let wrong: Vec<String> = ran
+            .iter()
+            .filter(|case| !is_changed(case))
+            .flat_map(|case| case.failures.iter().map(|line| format!("{}: {line}", case.name)))
+            .collect();
+        assert!(wrong.is_empty(), "{gateway}: {name}:\n{}", wrong.join("\n"));
+        let not_run: Vec<&str> =
+            ran.iter().filter(|case| case.skipped.is_some()).map(|case| &*case.name).collect();
+        assert_eq!(not_run, skipped, "{gateway}: {name}");
+        let (allowed, all) =
+            ran.iter().fold((0, 0), |sum, case| (sum.0 + case.allowed.0, sum.1 + case.allowed.1));
+        assert_eq!(served, allowed, "{gateway}: {name}: a refused request reached the service");
+        assert!(all >= requests && allowed > 0 && allowed < all, "{gateway}: {name}: {allowed} of {all}");
+    }
+    Ok(())
+}
+
+#[test]
+fn credentials() -> Result<()> {
+    // A gateway that knows the certificate always tells its digest.
+    passes(
+        "credentials.yaml",
+        ENVOY,
+        50,
+        &["a token bound to a certificate, over a connection with none that the gateway tells"],
+        &[],
+    )
+}
+
+#[test]
+fn api_keys() -> Result<()> {
+    passes("api-keys.yaml", ENVOY, 12, &[], &[])
+}
+
+#[test]
+fn forwarded() -> Result<()> {
+    // Envoy joins two headers of this name to one, of which the last element counts as ever.
+    let joined = r#"what is ambiguous: [["x-forwarded-client-cert",""#;
+    passes("forwarded.yaml", BEHIND, 12, &[], &[joined])
+}
