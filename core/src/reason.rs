@@ -251,7 +251,7 @@ reasons! {
         "Simplify the policy or the data; the bounds are fixed.";
     LimitPending "limit.pending" Limit 503 None "too many requests wait for issuer keys"
         "The key source is slow or down; see the key metrics.";
-    LimitDpop "limit.dpop" Limit 503 None "too many DPoP proofs are in use"
+    LimitDpop "limit.dpop" Limit 503 None "too many DPoP proofs are in use, of all keys or of this one"
         "Raise `dpop.replay_entries`, or shorten `dpop.max_age_seconds`.";
     SystemSharedData "system.shared_data" System 503 None "the gateway's workers cannot share what they must know"
         "Use a gateway that offers shared data to its plugins; nothing else may write under `countersign/`.";

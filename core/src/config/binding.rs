@@ -26,8 +26,9 @@ pub struct Dpop {
     pub max_age_seconds: u32,
     /// How far the client's clock may be ahead of the gateway's, in seconds; at most 60.
     pub clock_skew_seconds: u32,
-    /// How many proofs the gateway's workers remember together, so that none is used twice. Each takes about 12 bytes. Where more are
-    /// in use at once, further ones are refused: `limit.dpop`.
+    /// How many proofs the gateway's workers remember together, so that none is used twice. Each takes about 20 bytes; at most twice
+    /// as many, and never less than 1,024, have room. Where more are in use at once, or more than a quarter of them by one key,
+    /// further ones are refused: `limit.dpop`.
     pub replay_entries: u32,
     /// How long a nonce of the gateway may be used, in seconds; 0 asks for none (RFC 9449 §9).
     pub nonce_seconds: u32,
@@ -42,7 +43,7 @@ impl Default for Dpop {
             algorithms: ["ES256", "EdDSA", "RS256"].map(String::from).to_vec(),
             max_age_seconds: 60,
             clock_skew_seconds: 5,
-            replay_entries: 65_536,
+            replay_entries: 131_072,
             nonce_seconds: 0,
             origins: Vec::new(),
         }

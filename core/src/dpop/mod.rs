@@ -94,9 +94,11 @@ impl Proofs {
         }
         self.nonces.check(claims.nonce.as_deref(), settings.nonce_life, question.shared, now)?;
         verify(&header, &parts, question.provider)?;
-        let end = claims.issued_at.plus(settings.max_age);
-        let used = replay::Proof { key: &bound, id: &claims.id, end };
-        replay::note(&used, settings.replay_entries, question.shared, now)?;
+        // Last of all, so that only holders of good tokens and keys take room there. It is before the policies are asked: whatever they
+        // say, the proof is used up.
+        let used = replay::Proof { key: &bound, id: &claims.id, issued_at: claims.issued_at };
+        let memory = replay::Memory { entries: settings.replay_entries, max_age: settings.max_age };
+        replay::note(&used, &memory, question.shared, now)?;
         count(Counter::DpopAccepted);
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Tokens that only their holder can use: for each check of a proof one that lacks just that, beside controls.
 
+use std::rc::Rc;
+
 use anyhow::Result;
 use countersign_core::metrics::Counter;
+use countersign_core::shared::Alone;
 use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::proof::{self, Proof};
 use countersign_tests::world::{Ask, START, WORKLOAD, World};
@@ -280,6 +283,44 @@ fn proofs_in_use_are_bounded_and_never_forgotten() -> Result<()> {
     holder.world.advance(70);
     let later = holder.proof();
     assert_eq!(holder.verdict(&later)?, "allow", "those that are over make room");
+    Ok(())
+}
+
+#[test]
+fn one_holder_does_not_shut_out_the_others() -> Result<()> {
+    let mut holder = Holder::configured(|config| config["dpop"] = json!({ "replay_entries": 32 }))?;
+    let mut refused = 0;
+    for _ in 0..200 {
+        let proof = holder.proof();
+        match &*holder.verdict(&proof)? {
+            "allow" => {}
+            "limit.dpop" => refused += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(refused > 50, "{refused} of 200");
+    let other = SigningKey::new("other")?;
+    let token = bound(&holder.world, json!({ "jkt": proof::thumbprint(&other) }))?;
+    let proof = Proof::new(&other, "GET", TARGET, &token, START).sign(&other)?;
+    assert_eq!(holder.world.verdict(&Ask::read().dpop(&token, &proof)), "allow");
+    Ok(())
+}
+
+#[test]
+fn a_used_proof_stays_used_when_the_configuration_changes() -> Result<()> {
+    let shared = Rc::new(Alone::default());
+    let mut holder = Holder::new()?;
+    holder.world.gateway.set_shared(Rc::clone(&shared) as _);
+    for changed in [json!({ "replay_entries": 1_048_576 }), json!({ "max_age_seconds": 300 })] {
+        let mut other = World::with_key(holder.world.key.clone(), |config| config["dpop"] = changed)?;
+        other.gateway.set_shared(Rc::clone(&shared) as _);
+        for _ in 0..4 {
+            let proof = holder.proof().sign(&holder.key)?;
+            let ask = Ask::read().dpop(&holder.token, &proof);
+            assert_eq!(holder.world.verdict(&ask), "allow");
+            assert_eq!(other.verdict(&ask), "binding.dpop.replayed");
+        }
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Who presents a credential: bindings, actors, logins, proxies, API keys.
 
-use super::{API_KEYS, BINDING, DELEGATION, FORWARDED, Mutant};
+use super::{API_KEYS, BINDING, CORE, DELEGATION, FORWARDED, Mutant};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -62,14 +62,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "replayed proof",
         file: "core/src/dpop/replay.rs",
-        check: "if have == mark {",
+        check: "if record.mark == new.mark {",
         without: "if false {",
         tests: BINDING,
     },
     Mutant {
+        name: "proofs of a time that is forgotten",
+        file: "core/src/dpop/replay.rs",
+        check: "if new.issued < floor {",
+        without: "if false {",
+        tests: CORE,
+    },
+    Mutant {
         name: "room for proofs",
         file: "core/src/dpop/replay.rs",
-        check: "if kept.len() >= SHARD_ROOM * RECORD {",
+        check: "if kept.len() >= HEAD + room * RECORD {",
+        without: "if false {",
+        tests: CORE,
+    },
+    Mutant {
+        name: "room for proofs of one key",
+        file: "core/src/dpop/replay.rs",
+        check: "if of_key >= room / KEYS_TO_FILL {",
         without: "if false {",
         tests: BINDING,
     },
