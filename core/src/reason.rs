@@ -219,7 +219,7 @@ reasons! {
         "Set `htu` to the request's address without query and fragment; list the gateway's public origin in `dpop.origins`.";
     BindingDpopToken "binding.dpop.token" Binding 401 InvalidProof "the DPoP proof is for another token"
         "Set `ath` to the base64url of the token's SHA-256.";
-    BindingDpopTime "binding.dpop.time" Binding 401 InvalidProof "the DPoP proof is too old, or from the future"
+    BindingDpopTime "binding.dpop.time" Binding 401 InvalidProof "the DPoP proof is too old, over, or from the future"
         "Make a proof for each request; check the clocks.";
     BindingDpopNonce "binding.dpop.nonce" Binding 401 UseNonce "the DPoP proof lacks a nonce of the gateway that still serves"
         "Repeat the request with the nonce of the `dpop-nonce` header in the proof.";

@@ -92,6 +92,13 @@ impl Proofs {
         {
             return Err(Reason::BindingDpopTime);
         }
+        // Nobody has to say more about its time, but what is said holds (§4.3, 6; RFC 7519 §4.1.4, §4.1.5).
+        if claims.expires.is_some_and(|expires| now >= expires) {
+            return Err(Reason::BindingDpopTime);
+        }
+        if claims.not_before.is_some_and(|not_before| not_before > now.plus(settings.clock_skew)) {
+            return Err(Reason::BindingDpopTime);
+        }
         self.nonces.check(claims.nonce.as_deref(), settings.nonce_life, question.shared, now)?;
         verify(&header, &parts, question.provider)?;
         // Last of all, so that only holders of good tokens and keys take room there. It is before the policies are asked: whatever they

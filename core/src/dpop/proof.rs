@@ -88,6 +88,10 @@ pub(super) struct Claims {
     pub(super) target: String,
     /// `iat`.
     pub(super) issued_at: Timestamp,
+    /// `exp`.
+    pub(super) expires: Option<Timestamp>,
+    /// `nbf`.
+    pub(super) not_before: Option<Timestamp>,
     /// `ath`.
     pub(super) token: [u8; 32],
     /// `nonce`.
@@ -95,7 +99,8 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// Reads the payload: every claim is there, and of its type. `ath` is demanded, since a token comes with the proof.
+    /// Reads the payload: every claim of a proof is there, and of its type. `ath` is demanded, since a token comes with the proof; `nonce`,
+    /// `exp` and `nbf` are not.
     pub(super) fn read(payload: &[u8]) -> Result<Self, Reason> {
         const MALFORMED: Reason = Reason::BindingDpopMalformed;
         let value = json::parse(payload, &json::Limits::TOKEN).map_err(|_| MALFORMED)?;
@@ -105,17 +110,24 @@ impl Claims {
         if id.is_empty() || id.len() > MAX_ID_BYTES {
             return Err(MALFORMED);
         }
-        let issued_at = claims.get("iat").and_then(|iat| iat.as_number()?.as_numeric_date());
         let token = base64url::decode_array(text("ath")?.as_bytes()).map_err(|_| MALFORMED)?;
         Ok(Self {
             id: id.into(),
             method: text("htm")?.into(),
             target: text("htu")?.into(),
-            issued_at: issued_at.ok_or(MALFORMED)?,
+            issued_at: time(claims, "iat")?.ok_or(MALFORMED)?,
+            expires: time(claims, "exp")?,
+            not_before: time(claims, "nbf")?,
             token,
             nonce: self::text(claims, "nonce")?.map(Into::into),
         })
     }
+}
+
+/// A date with or without fractions (RFC 7519 §2).
+fn time(claims: &Object<'_>, name: &str) -> Result<Option<Timestamp>, Reason> {
+    let date = |value: &json::Value<'_>| value.as_number()?.as_numeric_date();
+    claims.get(name).map(|value| date(value).ok_or(Reason::BindingDpopMalformed)).transpose()
 }
 
 fn text<'v>(claims: &'v Object<'_>, name: &str) -> Result<Option<&'v str>, Reason> {

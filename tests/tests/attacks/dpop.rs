@@ -168,7 +168,10 @@ fn claims(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
         ("jti-of-one-byte", "jti", "\"j\""),
         ("jti-of-512-bytes", "jti", &format!("\"{}\"", "k".repeat(512))),
         ("jti-in-unicode", "jti", "\"\u{e9}\\u0000\""),
-        ("exp-in-the-past", "exp", "1"),
+        ("exp-to-come", "exp", "1790000000.000000001"),
+        ("exp-with-an-exponent", "exp", "1.8e9"),
+        ("nbf-now", "nbf", "1790000000"),
+        ("nbf-as-late-as-may-be", "nbf", "1790000005.0"),
     ] {
         let proof = holder.proof();
         let found = holder.raw(proof.header.to_string(), member(&proof.claims, name, raw))?;
@@ -210,6 +213,17 @@ fn claims(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
         ("ath-of-nothing", "ath", &format!("\"{}\"", proof::digest("")), "binding.dpop.token"),
         ("nonce-number", "nonce", "1", "binding.dpop.malformed"),
         ("nonce-null", "nonce", "null", "binding.dpop.malformed"),
+        ("exp-in-the-past", "exp", "1", "binding.dpop.time"),
+        ("exp-now", "exp", "1790000000", "binding.dpop.time"),
+        ("exp-below-zero", "exp", "-1", "binding.dpop.time"),
+        ("exp-text", "exp", "\"1790000060\"", "binding.dpop.malformed"),
+        ("exp-null", "exp", "null", "binding.dpop.malformed"),
+        ("exp-array", "exp", "[1790000060]", "binding.dpop.malformed"),
+        ("exp-too-large", "exp", "1e400", "binding.dpop.malformed"),
+        ("nbf-to-come", "nbf", "1790000005.000000001", "binding.dpop.time"),
+        ("nbf-tomorrow", "nbf", "1790086400", "binding.dpop.time"),
+        ("nbf-text", "nbf", "\"1\"", "binding.dpop.malformed"),
+        ("nbf-null", "nbf", "null", "binding.dpop.malformed"),
     ] {
         let proof = holder.proof();
         let found = holder.raw(proof.header.to_string(), member(&proof.claims, name, raw))?;
