@@ -32,8 +32,10 @@ pub struct Dpop {
     pub replay_entries: u32,
     /// How long a nonce of the gateway may be used, in seconds; 0 asks for none (RFC 9449 §9).
     pub nonce_seconds: u32,
-    /// Origins under which clients know the gateway, such as `https://api.bank.example`: `htu` must begin with one of them.
-    /// Where none is named, it must begin with scheme and host of the request.
+    /// Origins under which clients know the gateway, such as `https://api.bank.example`: `htu` must begin with the one whose host is the
+    /// request's. A host that is none of theirs, such as an internal name behind a load balancer, is taken for the one that is listed,
+    /// and refused where several are. Where none is listed, `htu` must begin with scheme and host of the request; the host is then the
+    /// client's word, so that the gateway's virtual hosts must say which there are.
     pub origins: Vec<String>,
 }
 

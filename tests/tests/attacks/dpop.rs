@@ -69,7 +69,34 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     targets(catalogue, &mut holder)?;
     claims(catalogue, &mut holder)?;
     headers(catalogue, &mut holder)?;
-    texts(catalogue, &mut holder)
+    texts(catalogue, &mut holder)?;
+    origins(catalogue)
+}
+
+/// Two services behind one gateway: a proof for one is none for the other.
+fn origins(catalogue: &mut Catalogue) -> Result<()> {
+    let listed =
+        |origins: Value| Holder::configured(move |config| config["dpop"] = json!({ "origins": origins }));
+    let at = |origin: &str| TARGET.replace("https://bank.example", origin);
+    let mut two = listed(json!(["https://bank.example", "https://other.example"]))?;
+    catalogue.control("dpop/origin-of-the-host", two.claims(json!({ "htu": TARGET }))?);
+    let found = two.claims(json!({ "htu": at("https://other.example") }))?;
+    catalogue.attack("dpop/origin-of-another-host", "binding.dpop.target", found);
+    let mut ports = listed(json!(["https://bank.example", "https://bank.example:8443"]))?;
+    catalogue.control("dpop/origin-of-the-port", ports.claims(json!({ "htu": TARGET }))?);
+    let found = ports.claims(json!({ "htu": at("https://bank.example:8443") }))?;
+    catalogue.attack("dpop/origin-of-another-port", "binding.dpop.target", found);
+    let mut foreign = listed(json!(["https://a.example", "https://b.example"]))?;
+    for origin in ["https://a.example", "https://b.example", "https://bank.example"] {
+        let found = foreign.claims(json!({ "htu": at(origin) }))?;
+        let id = origin.replace("https://", "");
+        catalogue.attack(format!("dpop/origin-{id}-where-none-is-the-hosts"), "binding.dpop.target", found);
+    }
+    let mut one = listed(json!(["https://a.example"]))?;
+    catalogue.control("dpop/origin-the-only-one", one.claims(json!({ "htu": at("https://a.example") }))?);
+    let found = one.claims(json!({ "htu": TARGET }))?;
+    catalogue.attack("dpop/origin-of-an-internal-name", "binding.dpop.target", found);
+    Ok(())
 }
 
 fn targets(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
@@ -81,6 +108,9 @@ fn targets(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
         ("host-in-capitals", host("Bank.EXAMPLE")),
         ("its-own-port", host("bank.example:443")),
         ("scheme-in-capitals", TARGET.replace("https", "HTTPS")),
+        // Normal forms (RFC 3986 §6.2.2.2, §6.2.3).
+        ("port-empty", host("bank.example:")),
+        ("path-escaped", TARGET.replace("a1", "%611")),
     ] {
         catalogue.control(format!("dpop/htu-{id}"), holder.claims(json!({ "htu": htu }))?);
     }
@@ -90,7 +120,6 @@ fn targets(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
         ("our-host-as-userinfo", host("bank.example@evil.example")),
         ("another-port", host("bank.example:8443")),
         ("port-of-http", host("bank.example:80")),
-        ("port-empty", host("bank.example:")),
         ("port-wraps", host("bank.example:65979")),
         ("two-ports", host("bank.example:443:443")),
         ("dot-behind-the-host", host("bank.example.")),
@@ -130,7 +159,9 @@ fn targets(catalogue: &mut Catalogue, holder: &mut Holder) -> Result<()> {
         ("dot-segment", TARGET.replace("/a1", "/./a1")),
         ("dots", TARGET.replace("/a1", "/x/../a1")),
         ("dots-escaped", TARGET.replace("/a1", "/x/%2e%2e/a1")),
-        ("path-escaped", TARGET.replace("a1", "%611")),
+        ("path-escaped-by-half", TARGET.replace("a1", "%6")),
+        ("path-escaped-twice", TARGET.replace("a1", "%25611")),
+        ("path-escape-with-a-sign", TARGET.replace("a1", "a%+31")),
         ("slash-escaped", TARGET.replace("/a1", "%2Fa1")),
         ("question-mark-escaped", format!("{TARGET}%3Fx")),
         ("number-sign-escaped", format!("{TARGET}%23x")),

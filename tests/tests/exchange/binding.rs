@@ -86,6 +86,10 @@ fn proofs_at_their_bounds_are_accepted() -> Result<()> {
         ("host in capitals", json!({ "htu": "https://BANK.example/tenants/acme/accounts/a1" })),
         ("scheme in capitals", json!({ "htu": "HTTPS://bank.example/tenants/acme/accounts/a1" })),
         ("the scheme's own port", json!({ "htu": "https://bank.example:443/tenants/acme/accounts/a1" })),
+        ("an escape that needs none", json!({ "htu": TARGET.replace("acme", "%61cme") })),
+        ("an empty port", json!({ "htu": TARGET.replace("example", "example:") })),
+        ("an end to come", json!({ "exp": START + 1 })),
+        ("a beginning within the skew", json!({ "nbf": START + 5 })),
         ("a nonce that nobody asked for", json!({ "nonce": "n" })),
         ("a claim that nobody knows", json!({ "x": [1] })),
         ("a long identifier", json!({ "jti": "j".repeat(512) })),
@@ -357,6 +361,11 @@ fn public_origins_take_the_place_of_the_host() -> Result<()> {
     let mut holder = Holder::configured(origins(json!(["https://api.public.example"])))?;
     assert_eq!(holder.with(json!({ "htu": public }))?, "allow");
     assert_eq!(holder.with(json!({ "htu": TARGET }))?, "binding.dpop.target");
+    // Of several, the request's host says which.
+    let mut both =
+        Holder::configured(origins(json!(["https://bank.example", "https://api.public.example"])))?;
+    assert_eq!(both.with(json!({ "htu": TARGET }))?, "allow");
+    assert_eq!(both.with(json!({ "htu": public }))?, "binding.dpop.target");
     for bad in ["api.example", "https://api.example/", "https://api.example/x", "ftp://a.example", "https://"]
     {
         assert!(Holder::configured(origins(json!([bad]))).is_err(), "{bad}");
