@@ -210,13 +210,13 @@ impl KeyStore {
     }
 
     /// Takes the keys that were fetched at `fetched`, whichever worker did. Keys that are not in the new set are gone at once. False where it
-    /// is older than what is held: a smaller sequence does not replace a greater one (SPIFFE Trust Domain and Bundle §4.1.1).
+    /// is older than what is held and may still be used: a smaller sequence, or none, does not replace a greater one (SPIFFE Trust
+    /// Domain and Bundle §4.1.1). Keys past their budget keep nothing out, so that a sequence that began anew is taken in the end.
     pub fn renewed(&mut self, document: KeyDocument, said: Option<Span>, fetched: Timestamp) -> bool {
         let Some(freshness) = self.freshness else { return false };
         let KeyDocument { keys, sequence, refresh_hint } = document;
-        if let Some(held) = &self.held
-            && sequence.zip(held.sequence).is_some_and(|(new, held)| new < held)
-        {
+        let last = self.held.as_ref().filter(|_| self.usable(fetched)).and_then(|held| held.sequence);
+        if last.is_some_and(|last| sequence.is_none_or(|sequence| sequence < last)) {
             return false;
         }
         // Ahead of expiry, so that no request meets stale keys while the source is healthy.

@@ -241,8 +241,16 @@ fn an_older_bundle_does_not_replace_a_newer_one() {
     assert!(take("b", Some(5), 2));
     assert!(take("c", Some(6), 3));
     assert!(!take("a", Some(5), 4));
-    assert!(take("d", None, 5), "a bundle need not be numbered");
-    assert_eq!(find(&mut store, "d", 5), "found");
+    assert!(!take("d", None, 5), "one without a number says nothing of its age");
+    // The keys that are held serve until their budget is over, 1,100 s after they were fetched.
+    assert!(!take("b", Some(4), 1_102));
+    assert!(take("b", Some(4), 1_103), "what is past its budget keeps nothing out");
+    assert!(!take("a", Some(3), 1_104));
+    assert!(!take("d", None, 2_202));
+    assert!(take("d", None, 2_203));
+    assert!(take("e", None, 2_204), "a bundle need not be numbered");
+    assert!(take("f", Some(1), 2_205));
+    assert_eq!(find(&mut store, "f", 2_205), "found");
 }
 
 #[test]

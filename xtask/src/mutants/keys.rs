@@ -62,8 +62,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "older bundles",
         file: "core/src/keys/mod.rs",
-        check: "is_some_and(|(new, held)| new < held)",
-        without: "is_some_and(|(new, held)| new < held && false)",
+        check: "if last.is_some_and(|last| sequence.is_none_or(|sequence| sequence < last)) {",
+        without: "if last.is_some_and(|last| sequence.is_none_or(|sequence| sequence < last && false)) {",
+        tests: CORE,
+    },
+    Mutant {
+        name: "bundles without a number",
+        file: "core/src/keys/mod.rs",
+        check: "sequence.is_none_or(|sequence| sequence < last)",
+        without: "sequence.is_some_and(|sequence| sequence < last)",
         tests: CORE,
     },
     Mutant {
