@@ -161,7 +161,7 @@ reasons! {
         "Add the issuer to `issuers`, spelled exactly as in the token, if it should be trusted.";
     TokenKeyUnknown "token.key.unknown" Token 401 InvalidToken "the issuer has no key that fits the token"
         "Check that the issuer publishes the key with this `kid` and algorithm.";
-    TokenKeyAmbiguous "token.key.ambiguous" Token 401 InvalidToken "the token has no `kid` and several keys could be meant"
+    TokenKeyAmbiguous "token.key.ambiguous" Token 401 InvalidToken "the token has no `kid` and too many keys could be meant"
         "Have the issuer set `kid` in the token's header.";
     TokenSignature "token.signature" Token 401 InvalidToken "the token's signature is wrong"
         "The token was altered, or signed by another key than the one its `kid` names.";

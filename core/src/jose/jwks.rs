@@ -49,7 +49,7 @@ pub enum JwksError {
 /// What a set has for a token.
 #[derive(Clone, Debug)]
 pub enum KeyLookup<'a> {
-    /// Several keys could be meant by a token without `kid`.
+    /// More keys could be meant by a token without `kid` than are ever tried.
     Ambiguous,
     /// One key, seldom more: try them in order.
     Candidates(Candidates<'a>),
@@ -91,14 +91,15 @@ impl JwkSet {
 
     /// The key, or keys, for a token whose header names `kid` and `algorithm`.
     ///
-    /// A key without `alg` serves the algorithms of its type. A key without `kid` is found only by tokens without one, and those find a
-    /// key only if exactly one fits.
+    /// A key without `alg` serves the algorithms of its type. A key without `kid` is found only by tokens without one, and those are
+    /// tried against every key that fits, if these are not more than [`Self::MAX_CANDIDATES`]: while an issuer that names no keys
+    /// publishes the next one, two do.
     pub fn find<'a>(&'a self, kid: Option<&'a str>, algorithm: Algorithm) -> KeyLookup<'a> {
         let candidates = Candidates { keys: self.keys.iter(), kid, algorithm };
         let Some(kid) = kid else {
             return match candidates.clone().count() {
                 0 => KeyLookup::Unknown,
-                1 => KeyLookup::Candidates(candidates),
+                1..=Self::MAX_CANDIDATES => KeyLookup::Candidates(candidates),
                 _ => KeyLookup::Ambiguous,
             };
         };
@@ -127,15 +128,18 @@ impl JwkSet {
     }
 
     pub(super) fn add(&mut self, key: Jwk) -> Result<(), JwkError> {
-        let mut alike = 0;
-        for other in self.keys.iter().filter(|other| other.kid() == key.kid()) {
-            if other.thumbprint() == key.thumbprint() && other.algorithm() == key.algorithm() {
-                return Err(JwkError::Duplicate);
-            }
-            alike += usize::from(other.key().key_type() == key.key().key_type());
+        let namesakes = || self.keys.iter().filter(|other| other.kid() == key.kid());
+        let same =
+            |other: &Jwk| other.thumbprint() == key.thumbprint() && other.algorithm() == key.algorithm();
+        if namesakes().any(same) {
+            return Err(JwkError::Duplicate);
         }
-        // Without `kid`, two are ambiguous already and neither is tried.
-        if key.kid().is_some() && alike >= Self::MAX_CANDIDATES {
+        let crowded = |algorithm: Algorithm| {
+            let serving = namesakes().filter(|other| other.serves(algorithm)).count();
+            key.serves(algorithm) && serving >= Self::MAX_CANDIDATES
+        };
+        // Without `kid`, more than are ever tried are ambiguous, and none is.
+        if key.kid().is_some() && Algorithm::ALL.into_iter().any(crowded) {
             return Err(JwkError::Crowded);
         }
         self.keys.push(key);

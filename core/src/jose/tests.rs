@@ -333,6 +333,9 @@ fn found(lookup: KeyLookup<'_>) -> Vec<Option<&str>> {
     }
 }
 
+/// Exponents of RSA, which make distinct keys of one modulus.
+const EXPONENTS: [&str; 4] = ["AQAB", "Aw", "BQ", "Bw"];
+
 #[test]
 fn keys_are_found_by_kid_and_algorithm() {
     let set =
@@ -342,9 +345,25 @@ fn keys_are_found_by_kid_and_algorithm() {
     assert!(matches!(set.find(Some("a"), Algorithm::EdDsa), KeyLookup::WrongAlgorithm));
     assert!(matches!(set.find(Some("c"), Algorithm::EdDsa), KeyLookup::Unknown));
     assert!(matches!(set.find(Some(""), Algorithm::EdDsa), KeyLookup::Unknown));
-    // Without `kid`: only where one key fits.
+    // Without `kid`: whatever fits the algorithm, if that is not too much to try.
     assert_eq!(found(set.find(None, Algorithm::Es256)), [Some("a")]);
-    assert!(matches!(set.find(None, Algorithm::EdDsa), KeyLookup::Ambiguous));
+    assert_eq!(found(set.find(None, Algorithm::EdDsa)), [Some("b"), None]);
+    assert!(matches!(set.find(None, Algorithm::Es384), KeyLookup::Unknown));
+}
+
+#[test]
+fn a_token_without_kid_is_tried_against_a_few_keys_and_no_more() {
+    for count in 1..=4 {
+        let keys: Vec<String> = EXPONENTS[..count].iter().map(|e| rsa("").replace("AQAB", e)).collect();
+        let set = set(&keys).unwrap();
+        match set.find(None, Algorithm::Rs256) {
+            KeyLookup::Candidates(candidates) if count <= JwkSet::MAX_CANDIDATES => {
+                assert_eq!(candidates.count(), count);
+            }
+            KeyLookup::Ambiguous if count > JwkSet::MAX_CANDIDATES => {}
+            other => panic!("{count} keys: {other:?}"),
+        }
+    }
 }
 
 #[test]
@@ -397,12 +416,38 @@ fn sets_without_a_usable_key_are_refused() {
 
 #[test]
 fn keys_that_share_a_kid_are_bounded() {
-    // n and e make distinct keys of one `kid`.
-    let keys: Vec<String> =
-        ["AQAB", "Aw", "BQ", "Bw"].iter().map(|e| rsa(r#","kid":"a""#).replace("AQAB", e)).collect();
+    let keys: Vec<String> = EXPONENTS.iter().map(|e| rsa(r#","kid":"a""#).replace("AQAB", e)).collect();
     let set = set(&keys).unwrap();
     assert_eq!(found(set.find(Some("a"), Algorithm::Rs256)).len(), JwkSet::MAX_CANDIDATES);
     assert_eq!(set.skipped(), [(JwkError::Crowded, 1)]);
+}
+
+#[test]
+fn keys_of_several_algorithms_do_not_crowd_each_other_out() {
+    let key = |e: &str, algorithm: &str| rsa(&format!(r#","kid":"a"{algorithm}"#)).replace("AQAB", e);
+    let pinned = |e: &&str, name: &str| key(e, &format!(r#","alg":"{name}""#));
+    let mut keys: Vec<String> = Vec::new();
+    for name in ["RS256", "PS256", "RS384"] {
+        keys.extend(EXPONENTS.iter().take(2).map(|e| pinned(e, name)));
+    }
+    let six = set(&keys).unwrap();
+    assert_eq!(six.skipped(), []);
+    for algorithm in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Rs384] {
+        assert_eq!(found(six.find(Some("a"), algorithm)).len(), 2);
+    }
+    // One that serves them all is tried for each, and counts for each.
+    keys.push(key(EXPONENTS[2], ""));
+    keys.push(key(EXPONENTS[3], ""));
+    keys.push(pinned(&EXPONENTS[2], "RS256"));
+    keys.push(pinned(&EXPONENTS[3], "RS512"));
+    let more = set(&keys).unwrap();
+    assert_eq!(more.skipped(), [(JwkError::Crowded, 2)]);
+    for algorithm in Algorithm::ALL {
+        if let KeyLookup::Candidates(candidates) = more.find(Some("a"), algorithm) {
+            assert!(candidates.count() <= JwkSet::MAX_CANDIDATES, "{algorithm}");
+        }
+    }
+    assert_eq!(found(more.find(Some("a"), Algorithm::Rs512)).len(), 2);
 }
 
 proptest! {

@@ -60,7 +60,7 @@ pub enum KeyLookup<'a> {
     Found(Candidates<'a>),
     /// The answer may come with a fetch, which is under way or wanted: wait.
     Wait,
-    /// Several keys could be meant by a token without `kid`.
+    /// More keys could be meant by a token without `kid` than are ever tried.
     Ambiguous,
     /// The `kid` is known, for another algorithm.
     WrongAlgorithm,

@@ -246,20 +246,26 @@ fn sets(catalogue: &mut Catalogue) -> Result<()> {
     };
     catalogue.control("key/set-of-128", verdict(&many(127), &keys[0])?);
     catalogue.attack("key/set-of-129", "system.keys_unavailable", verdict(&many(128), &keys[0])?);
-    let two = mint::jwks([&keys[0], &SigningKey::new("k2")?]).to_string();
-    let mut world = World::with_remote_keys()?;
+    let world = World::with_remote_keys()?;
     let nameless = signed_by(&header(json!({ "kid": null })), &world.claims(), |message| {
         crate::forge::es256(&keys[0], message)
     })?;
-    let found = served(&mut world, 200, two.as_bytes(), &nameless)?;
-    catalogue.attack("key/no-kid-and-two-keys", "token.key.ambiguous", found);
-    let found = served(
-        &mut World::with_remote_keys()?,
-        200,
-        mint::jwks([&keys[0]]).to_string().as_bytes(),
-        &nameless,
-    )?;
-    catalogue.control("key/no-kid-and-one-key", found);
+    let others: Vec<SigningKey> =
+        (2..5).map(|number| SigningKey::new(&format!("k{number}"))).collect::<Result<_>>()?;
+    let nameless_among = |others: &[SigningKey], own: bool| {
+        let own = own.then_some(&keys[0]);
+        let set = mint::jwks(others.iter().chain(own)).to_string();
+        served(&mut World::with_remote_keys()?, 200, set.as_bytes(), &nameless)
+    };
+    // An issuer that names no key must be able to publish the next one before it signs with it.
+    for count in 0..3 {
+        let found = nameless_among(&others[..count], true)?;
+        catalogue.control(format!("key/no-kid-beside-{count}-others"), found);
+    }
+    let found = nameless_among(&others, true)?;
+    catalogue.attack("key/no-kid-and-four-keys", "token.key.ambiguous", found);
+    let found = nameless_among(&others, false)?;
+    catalogue.attack("key/no-kid-and-none-of-three-keys", "token.signature", found);
     Ok(())
 }
 
