@@ -62,9 +62,19 @@ impl Location {
         })
     }
 
-    /// Whether scheme and authority are the same. Hosts are compared without regard to case (RFC 3986 §3.2.2), ports as written.
+    /// Whether scheme and authority are the same. Hosts are compared without regard to case (RFC 3986 §3.2.2), and the scheme's own
+    /// port is the one that need not be written (§6.2.3).
     pub fn is_beside(&self, other: &Self) -> bool {
-        self.scheme == other.scheme && self.authority.eq_ignore_ascii_case(&other.authority)
+        self.scheme == other.scheme && self.bare_authority().eq_ignore_ascii_case(other.bare_authority())
+    }
+
+    /// The authority without a port that says nothing: the scheme's own, or an empty one.
+    fn bare_authority(&self) -> &str {
+        let own = if &*self.scheme == "https" { ":443" } else { ":80" };
+        self.authority
+            .strip_suffix(own)
+            .or_else(|| self.authority.strip_suffix(':'))
+            .unwrap_or(&self.authority)
     }
 }
 
