@@ -413,8 +413,8 @@ impl Gateway {
     /// An issuer's keys are new.
     fn renewed(&mut self, issuer: usize) {
         if let Some(store) = self.keys.get(issuer) {
-            // Tokens signed by a key that is gone are no longer believed.
-            self.cache.retain(|token| token.issuer != issuer || store.contains(&token.key));
+            // Tokens signed by a key that is gone, or is now another's by name or algorithm, are no longer believed.
+            self.cache.retain(|token| token.issuer != issuer || store.contains(&token.signer));
             // And what one key refused, another may not.
             self.failures.retain(|failure| failure.issuer != issuer);
         }

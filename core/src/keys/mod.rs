@@ -18,6 +18,7 @@ pub use source::{KeyDocument, KeyFormat, Location, RemoteKeySettings};
 use crate::crypto::Algorithm;
 use crate::jose::{self, Candidates, JwkSet};
 use crate::time::{Span, Timestamp};
+use alloc::boxed::Box;
 use freshness::Jitter;
 
 /// The keys of one issuer.
@@ -51,6 +52,17 @@ enum Fetching {
     Ours(Timestamp),
     /// Another worker, which has until then.
     Others(Timestamp),
+}
+
+/// The key that verified a token, as the token named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Its thumbprint (RFC 7638).
+    pub thumbprint: [u8; 32],
+    /// `kid` of the token's header.
+    pub kid: Option<Box<str>>,
+    /// `alg` of the token's header.
+    pub algorithm: Algorithm,
 }
 
 /// What a look-up found.
@@ -146,11 +158,15 @@ impl KeyStore {
         }
     }
 
-    /// Whether the key with this thumbprint (RFC 7638) is among those held.
-    pub fn contains(&self, thumbprint: &[u8; 32]) -> bool {
-        self.held
-            .as_ref()
-            .is_some_and(|held| held.keys.keys().iter().any(|key| key.thumbprint() == thumbprint))
+    /// Whether the key that verified a token would be found for it again, by `kid` and algorithm.
+    pub fn contains(&self, signer: &Signer) -> bool {
+        let found = self.held.as_ref().map(|held| held.keys.find(signer.kid.as_deref(), signer.algorithm));
+        match found {
+            Some(jose::KeyLookup::Candidates(mut keys)) => {
+                keys.any(|key| *key.thumbprint() == signer.thumbprint)
+            }
+            _ => false,
+        }
     }
 
     /// How the keys are.

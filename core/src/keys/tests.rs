@@ -116,12 +116,31 @@ fn a_key_published_with_the_fetch_is_found_by_those_who_waited() {
 #[test]
 fn keys_that_are_gone_are_gone_at_once() {
     let mut store = fetched();
-    let thumbprint = *set(&["a"]).keys()[0].thumbprint();
-    assert!(store.contains(&thumbprint));
     store.fetch_started(at(80));
     assert!(renew(&mut store, set(&["b"]).clone(), 80));
     // The set above reuses the first point; only the name is new, so the old name is no longer found.
     assert_eq!(find_after_waiting(&mut store, "a", 80), "unknown");
+}
+
+#[test]
+fn a_key_is_known_again_by_its_name_and_algorithm() {
+    let signer = |kid: Option<&str>| Signer {
+        thumbprint: *set(&["a"]).keys()[0].thumbprint(),
+        kid: kid.map(Into::into),
+        algorithm: Algorithm::EdDsa,
+    };
+    let mut store = fetched();
+    assert!(store.contains(&signer(Some("a"))));
+    assert!(store.contains(&signer(None)));
+    assert!(!store.contains(&signer(Some("b"))));
+    assert!(!store.contains(&Signer { thumbprint: [0; 32], ..signer(Some("a")) }), "another key");
+    assert!(!store.contains(&Signer { algorithm: Algorithm::Es256, ..signer(Some("a")) }));
+    // The same key under another name.
+    assert!(renew(&mut store, set(&["b"]), 80));
+    assert!(!store.contains(&signer(Some("a"))));
+    assert!(store.contains(&signer(Some("b"))));
+    assert!(store.contains(&signer(None)));
+    assert!(!empty().contains(&signer(None)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a verified token is.
 
 use super::Confirmation;
+use crate::keys::Signer;
 use crate::policy::{Entity, Value};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
@@ -23,8 +24,8 @@ pub enum ClaimSlot {
 pub struct VerifiedToken {
     /// The issuer's place in the settings.
     pub issuer: usize,
-    /// RFC 7638 thumbprint of the key that signed it.
-    pub key: [u8; 32],
+    /// The key that signed it.
+    pub signer: Signer,
     /// `sub`.
     pub subject: Option<Box<str>>,
     /// `jti`.

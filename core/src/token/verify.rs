@@ -8,7 +8,7 @@ use crate::config::IssuerProfile;
 use crate::crypto::{SignatureProvider, digest};
 use crate::jose::{Header, Jws, JwsError, is_type};
 use crate::json::{self, Object, Value};
-use crate::keys::{KeyLookup, KeyStore};
+use crate::keys::{KeyLookup, KeyStore, Signer};
 use crate::metrics::Counter;
 use crate::policy::Entity;
 use crate::reason::Reason;
@@ -152,7 +152,7 @@ fn verify_anew(
     if !issuer.algorithms.contains(&jws.header.algorithm) {
         return Err(Reason::TokenAlgorithm.into());
     }
-    let key = verify_signature(&jws, index, waited, state, now)?;
+    let signer = verify_signature(&jws, index, waited, state, now)?;
 
     check_type(&jws.header, issuer)?;
     let (not_before, expires) = check_times(&claims, issuer, now)?;
@@ -168,7 +168,7 @@ fn verify_anew(
     let parties = parties(members, &claims, issuer)?;
     Ok(VerifiedToken {
         issuer: index,
-        key,
+        signer,
         client: claims.client.map(Into::into),
         acr: claims.acr.map(Into::into),
         auth_time: claims.auth_time,
@@ -263,14 +263,14 @@ fn malformed(error: JwsError) -> Reason {
     }
 }
 
-/// Finds the key by (issuer, kid, algorithm) and verifies the signature; the thumbprint of the key that fits.
+/// Finds the key by (issuer, kid, algorithm) and verifies the signature; the key that fits.
 fn verify_signature(
     jws: &Jws<'_>,
     issuer: usize,
     waited: bool,
     state: &mut Verification<'_>,
     now: Timestamp,
-) -> Result<[u8; 32], Refusal> {
+) -> Result<Signer, Refusal> {
     let keys = state.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
     let algorithm = jws.header.algorithm;
     let mut candidates = match keys.find(jws.header.kid.as_deref(), algorithm, waited, now) {
@@ -283,7 +283,11 @@ fn verify_signature(
     };
     candidates
         .find(|key| state.provider.verify(key.key(), algorithm, jws.signing_input, &jws.signature).is_ok())
-        .map(|key| *key.thumbprint())
+        .map(|key| Signer {
+            thumbprint: *key.thumbprint(),
+            kid: jws.header.kid.as_deref().map(Into::into),
+            algorithm,
+        })
         .ok_or(Refusal::Because(Reason::TokenSignature))
 }
 

@@ -5,11 +5,11 @@ use countersign_core::metrics::Counter;
 use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::proof::{self, Proof};
 use countersign_tests::world::{Ask, START, WORKLOAD, World};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::catalogue::Catalogue;
-use crate::forge::{Bench, parts, sound};
-use crate::keys::fetched;
+use crate::forge::{Bench, Rsa, header, parts, signed_by, sound};
+use crate::keys::{fetched, served};
 
 pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     requests(catalogue)?;
@@ -147,6 +147,25 @@ fn keys(catalogue: &mut Catalogue) -> Result<()> {
     world.publish(&fetch, &[&SigningKey::new("k2")?]);
     let found = sound(&world.event(&mut exchange, countersign_core::exchange::Event::KeysSettled));
     catalogue.attack("cache/key-taken-back", "token.key.unknown", found);
+    // The same key for another algorithm, and under another name.
+    for (id, change, expected) in [
+        ("key-narrowed", json!({ "alg": "RS384" }), "token.algorithm"),
+        ("key-renamed", json!({ "kid": "k2" }), "token.key.unknown"),
+    ] {
+        let key = Rsa::new(2048)?;
+        let mut world = World::with_remote_keys()?;
+        let set = |jwk: &Value| json!({ "keys": [jwk] }).to_string();
+        let wide = mint::with(&key.jwk("k1"), json!({ "alg": null }));
+        let token =
+            signed_by(&header(json!({ "alg": "RS256" })), &world.claims(), |message| key.pkcs1(message))?;
+        catalogue
+            .control(format!("cache/before-{id}"), served(&mut world, 200, set(&wide).as_bytes(), &token)?);
+        catalogue.control(format!("cache/cached-before-{id}"), read(&mut world, &token));
+        world.advance(90);
+        let changed = set(&mint::with(&wide, change));
+        let found = served(&mut world, 200, changed.as_bytes(), &token)?;
+        catalogue.attack(format!("cache/{id}"), expected, found);
+    }
     // Keys past their budget prove nothing, cached or not.
     let mut world = fetched()?;
     world.advance(900);

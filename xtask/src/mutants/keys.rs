@@ -88,6 +88,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: BUNDLES,
     },
     Mutant {
+        name: "how many keys a token without kid is tried against",
+        file: "core/src/jose/jwks.rs",
+        check: "1..=Self::MAX_CANDIDATES => KeyLookup::Candidates(candidates),",
+        without: "1.. => KeyLookup::Candidates(candidates),",
+        tests: CORE,
+    },
+    Mutant {
+        name: "how many keys of a kid are tried",
+        file: "core/src/jose/jwks.rs",
+        check: "if key.kid().is_some() && Algorithm::ALL.into_iter().any(crowded) {",
+        without: "if false && Algorithm::ALL.into_iter().any(crowded) {",
+        tests: CORE,
+    },
+    Mutant {
+        name: "name and algorithm of a cached token's key",
+        file: "core/src/keys/mod.rs",
+        check: "held.keys.find(signer.kid.as_deref(), signer.algorithm)",
+        without: "held.keys.find(None, signer.algorithm)",
+        tests: CORE,
+    },
+    Mutant {
         name: "removed keys at the other workers",
         file: "core/src/gateway.rs",
         check: "News::Keys => self.renewed(issuer),",

@@ -69,7 +69,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "tokens of a removed key leave the cache",
         file: "core/src/gateway.rs",
-        check: "token.issuer != issuer || store.contains(&token.key)",
+        check: "token.issuer != issuer || store.contains(&token.signer)",
         without: "{ let _ = (token, store); true }",
         tests: ADVISORIES,
     },
