@@ -85,8 +85,9 @@ pub struct Issuer {
     /// Where its public keys come from.
     pub keys: KeySource,
     /// Signature algorithms it may use, of `ES256`, `ES384`, `ES512`, `EdDSA`, `PS256`, `PS384`, `PS512`, `RS256`, `RS384` and
-    /// `RS512`. A key is only ever used with its own algorithm: the one its JWK names, or else one of its type. By default
-    /// `ES256`, `EdDSA` and `RS256`; with the profile `jwt_svid` all that its standard names, and never `EdDSA`.
+    /// `RS512`. `Ed25519` (RFC 9864) is another name of `EdDSA`, here, in tokens and in keys. A key is only ever used with its own
+    /// algorithm: the one its JWK names, or else one of its type. By default `ES256`, `EdDSA` and `RS256`; with the profile `jwt_svid`
+    /// all that its standard names, and never `EdDSA`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<String>>,
     /// Values of the `typ` header that are accepted, without regard to case or an `application/` prefix (RFC 8725 §3.11). By

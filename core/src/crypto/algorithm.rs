@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::fmt;
 
-/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+/// A JWS signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// ECDSA with P-256 and SHA-256.
@@ -74,9 +74,13 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm with this `alg` value, which is case-sensitive (RFC 7515 §4.1.1).
+    /// The algorithm with this `alg` value, which is case-sensitive (RFC 7515 §4.1.1). `Ed25519` (RFC 9864 §2.2) is another name of
+    /// [`Algorithm::EdDsa`], which stands for no other curve here.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        match name {
+            "Ed25519" => Some(Self::EdDsa),
+            name => Self::ALL.into_iter().find(|algorithm| algorithm.name() == name),
+        }
     }
 
     /// Every name, for a message that says what was expected.

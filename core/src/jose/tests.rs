@@ -450,6 +450,23 @@ fn keys_of_several_algorithms_do_not_crowd_each_other_out() {
     assert_eq!(found(more.find(Some("a"), Algorithm::Rs512)).len(), 2);
 }
 
+#[test]
+fn ed25519_has_two_names() {
+    // RFC 9864 §2.2: `Ed25519` says which curve; `EdDSA` leaves that to the key.
+    for name in ["EdDSA", "Ed25519"] {
+        let key = jwk(&ed(&format!(r#","alg":"{name}""#))).unwrap();
+        assert!(key.serves(Algorithm::EdDsa), "{name}");
+        assert_eq!(Algorithm::from_name(name), Some(Algorithm::EdDsa));
+        let header = base64url::encode(format!(r#"{{"alg":"{name}"}}"#).as_bytes());
+        let token = format!("{header}.e30.AA");
+        assert_eq!(Jws::parse(token.as_bytes(), 100).unwrap().header.algorithm, Algorithm::EdDsa, "{name}");
+        assert_eq!(jwk(&ec(&format!(r#","alg":"{name}""#))).unwrap_err(), JwkError::AlgorithmMismatch);
+    }
+    for name in ["ed25519", "Ed448", "eddsa"] {
+        assert_eq!(Algorithm::from_name(name), None, "{name}");
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics(token in "[A-Za-z0-9_.-]{0,80}", bytes in any::<Vec<u8>>()) {

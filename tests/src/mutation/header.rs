@@ -23,11 +23,13 @@ pub(super) fn change(header: &mut Members, algorithms: &[&str], random: &mut Ran
                 r#"["ES256"]"#,
             ]);
             header.set("alg", raw);
-            "alg"
+            if raw == r#""Ed25519""# { "alg-ed25519" } else { "alg" }
         }
         1 => {
-            header.set("alg", quoted(random.pick(algorithms)));
-            "alg-of-another-key"
+            let names: Vec<&str> = algorithms.iter().copied().chain(["Ed25519"]).collect();
+            let name = random.pick(&names);
+            header.set("alg", quoted(name));
+            if name == "Ed25519" { "alg-ed25519" } else { "alg-of-another-key" }
         }
         2 => kid(header, algorithms, random),
         3 => typ(header, random),

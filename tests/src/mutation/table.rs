@@ -206,6 +206,13 @@ pub const RULES: &[Rule] = &[
         because: "a NumericDate is a number, of either sign (RFC 7519 §2)",
     },
     Rule {
+        name: "accepted: `Ed25519` for `EdDSA`",
+        ours: &[],
+        theirs: ALL,
+        changes: &[(Header, "alg-ed25519")],
+        because: "it is the name of the same algorithm that says which curve (RFC 9864 §2.2), as the key does already",
+    },
+    Rule {
         name: "accepted: a number beyond binary64 in another claim",
         ours: &[],
         theirs: JSON_WEB_TOKEN,

@@ -48,6 +48,7 @@ fn algorithms(catalogue: &mut Catalogue, bench: &mut Bench) -> Result<()> {
         ("oid", "1.2.840.10045.4.3.2"),
         ("uri", "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"),
         ("of-another-key", "EdDSA"),
+        ("of-another-key-by-its-full-name", "Ed25519"),
         ("of-rsa", "RS256"),
         ("not-of-the-issuer", "ES384"),
         ("pss", "PS256"),

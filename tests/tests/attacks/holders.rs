@@ -150,7 +150,10 @@ fn algorithms(catalogue: &mut Catalogue) -> Result<()> {
     let key = Ed25519::new()?;
     let jwk = bare(key.jwk(""));
     let jkt = proof::digest(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":{}}}"#, jwk["x"]));
-    catalogue.control("dpop/ed25519", with_key(&jwk, &jkt, "EdDSA", |message| key.sign(message))?);
+    for name in ["EdDSA", "Ed25519"] {
+        let found = with_key(&jwk, &jkt, name, |message| key.sign(message))?;
+        catalogue.control(format!("dpop/ed25519-as-{name}"), found);
+    }
     let private = mint::with(&jwk, json!({ "d": b64([7; 32]) }));
     let found = with_key(&private, &jkt, "EdDSA", |message| key.sign(message))?;
     catalogue.attack("dpop/ed25519-jwk-with-d", "binding.dpop.key", found);

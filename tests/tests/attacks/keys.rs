@@ -204,6 +204,9 @@ fn edwards(catalogue: &mut Catalogue) -> Result<()> {
         beside(&["EdDSA", "ES256"], &entry, |world| signed_by(&head, &world.claims(), |m| key.sign(m)))
     };
     catalogue.control("key/ed25519", verdict(json!({}))?);
+    for name in ["EdDSA", "Ed25519"] {
+        catalogue.control(format!("key/ed25519-alg-{name}"), verdict(json!({ "alg": name }))?);
+    }
     let point = |first: u8, middle: u8, last: u8| {
         let mut bytes = [middle; 32];
         (bytes[0], bytes[31]) = (first, last);
@@ -222,6 +225,8 @@ fn edwards(catalogue: &mut Catalogue) -> Result<()> {
         ("of-ed448", json!({ "crv": "Ed448" })),
         ("private", json!({ "d": b64([7; 32]) })),
         ("alg-of-ecdsa", json!({ "alg": "ES256" })),
+        ("alg-ed448", json!({ "alg": "Ed448" })),
+        ("alg-in-small-letters", json!({ "alg": "ed25519" })),
     ] {
         catalogue.attack(format!("key/ed25519-{id}"), "token.key.unknown", verdict(changes)?);
     }

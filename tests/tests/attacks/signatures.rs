@@ -199,6 +199,13 @@ fn ed25519(catalogue: &mut Catalogue) -> Result<()> {
     let head = header(json!({ "alg": "EdDSA" }));
     let good = signed_by(&head, &bench.world.claims(), |message| key.sign(message))?;
     catalogue.control("signature/ed25519", bench.bearer(&good));
+    // RFC 9864 §2.2: the same algorithm by its full name.
+    let named = header(json!({ "alg": "Ed25519" }));
+    let named = signed_by(&named, &bench.world.claims(), |message| key.sign(message))?;
+    catalogue.control("signature/ed25519-by-its-full-name", bench.bearer(&named));
+    let ed448 = header(json!({ "alg": "Ed448" }));
+    let ed448 = signed_by(&ed448, &bench.world.claims(), |message| key.sign(message))?;
+    catalogue.attack("signature/ed25519-as-ed448", "token.algorithm", bench.bearer(&ed448));
     let signature = unb64(&parts(&good)?[2])?;
     let (r, s) = signature.split_at(32);
     let order = hex(L)?;
