@@ -41,6 +41,8 @@ pub struct Failure {
     pub issuer: usize,
     /// Why the token was refused.
     pub reason: Reason,
+    /// When. At an earlier time it may be good: what has expired by a clock that ran ahead is good by one that was set back.
+    pub at: Timestamp,
 }
 
 /// Why there is no proof.
@@ -80,7 +82,9 @@ pub fn verify(
         (state.count)(Counter::CacheHit);
         return Ok(Verified::assertion(found, true));
     }
-    if let Some(failure) = state.failures.find(token, now) {
+    if let Some(failure) = state.failures.find(token, now)
+        && failure.at <= now
+    {
         (state.count)(Counter::FailureCacheHit);
         return Err(failure.reason.into());
     }
@@ -93,7 +97,7 @@ pub fn verify(
                 && is_final(reason)
             {
                 let until = now.plus(state.settings.failure_life);
-                state.failures.insert(token, Failure { issuer, reason }, 0, until, now);
+                state.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
             }
             return Err(refusal);
         }
@@ -108,7 +112,7 @@ pub fn verify(
     Ok(Verified::assertion(verified, false))
 }
 
-/// Whether a refusal stands whatever the time, while the issuer has the same keys. Of these only such are kept as come
+/// Whether a refusal stands at any later time, while the issuer has the same keys. Of these only such are kept as come
 /// after the signature: all others cost little to find again.
 fn is_final(reason: Reason) -> bool {
     matches!(

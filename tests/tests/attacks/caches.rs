@@ -118,6 +118,12 @@ fn times(catalogue: &mut Catalogue) -> Result<()> {
     bench.world.advance(START + 11);
     catalogue.control("cache/clock-comes-back", bench.bearer(&token));
     let mut bench = Bench::new()?;
+    let token = bench.world.token()?;
+    bench.world.advance(320);
+    catalogue.attack("cache/expired-by-a-fast-clock", "token.expired", bench.bearer(&token));
+    bench.world.advance(-320);
+    catalogue.control("cache/clock-that-was-fast-is-set-back", bench.bearer(&token));
+    let mut bench = Bench::new()?;
     let later = mint::with(&bench.world.claims(), json!({ "nbf": START + 60 }));
     let later = bench.world.key.sign(&later)?;
     catalogue.attack("cache/not-yet-valid", "token.not_yet_valid", bench.bearer(&later));

@@ -402,3 +402,17 @@ fn other_keys_end_what_was_refused_under_the_old_ones() -> Result<()> {
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow");
     Ok(())
 }
+#[test]
+fn what_was_refused_by_a_fast_clock_is_looked_at_again() -> Result<()> {
+    let mut world = World::new()?;
+    let ask = Ask::read().bearer(&world.token()?);
+    world.advance(320);
+    assert_eq!(world.verdict(&ask), "token.expired");
+    world.advance(1);
+    assert_eq!(world.verdict(&ask), "token.expired");
+    assert!(world.counted.contains(&Counter::FailureCacheHit));
+    world.advance(-321);
+    assert_eq!(world.verdict(&ask), "allow");
+    Ok(())
+}
+
