@@ -2,7 +2,7 @@
 
 use super::Confirmation;
 use crate::keys::Signer;
-use crate::policy::{Entity, Value};
+use crate::policy::{Entity, Record, Value};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -66,12 +66,37 @@ impl VerifiedToken {
 
     /// About how many bytes it takes, beside the texts that it copied from a token of `token_bytes`.
     pub fn weight(&self, token_bytes: usize) -> usize {
-        let entity = |entity: &Entity| entity.attributes.len() * 96 + entity.parents.len() * 64;
+        let entity = |entity: &Entity| record(&entity.attributes) + entity.parents.len() * 64;
+        let claim = |slot: &ClaimSlot| match slot {
+            ClaimSlot::Value(value) => 64 + parts(value),
+            ClaimSlot::Absent | ClaimSlot::Invalid => 64,
+        };
         768 + 2 * token_bytes
-            + self.claims.len() * 64
-            + self.actors.len() * 16
+            + self.claims.iter().map(claim).sum::<usize>()
+            + self.actors.len() * 32
             + entity(&self.principal)
             + self.on_behalf_of.as_deref().map_or(0, entity)
+    }
+}
+
+/// What a record takes beside its texts.
+fn record(record: &Record) -> usize {
+    record.iter().map(|(_, value)| 96 + parts(value)).sum()
+}
+
+/// What the parts of a value take beside their texts: many short words are a short text, and many values.
+fn parts(value: &Value) -> usize {
+    match value {
+        Value::Set(set) => set.members().iter().map(|member| 64 + parts(member)).sum(),
+        Value::Record(members) => record(members),
+        Value::Entity(uid) => 16 + uid.ty().len(),
+        Value::Bool(_)
+        | Value::Long(_)
+        | Value::String(_)
+        | Value::Decimal(_)
+        | Value::Datetime(_)
+        | Value::Duration(_)
+        | Value::Ip(_) => 0,
     }
 }
 

@@ -219,3 +219,33 @@ fn tokens_that_differ_in_one_byte_are_different_tokens() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn the_members_of_sets_count_against_the_cache() -> Result<()> {
+    let hits = |words: usize| -> Result<bool> {
+        let schema = "entity Role; entity User in [Role] { scopes?: Set<String> }; entity Account;
+            action Read appliesTo { principal: User, resource: Account, context: { scopes?: Set<String> } };";
+        let image = countersign_tests::policies::image(schema, "permit(principal, action, resource);")?;
+        let mut world = World::configured(|config| {
+            config["policy"]["image"] = countersign_tests::policies::base64(&image).into();
+            config["forward"] = json!({});
+            config["context"] = json!({});
+            config["token_cache"] = json!({ "bytes": 16_384 });
+            config["issuers"][0]["principal"]["attributes"] = json!({ "scopes": { "claim": "scope" } });
+            config["routes"] = json!([{
+                "name": "read", "methods": ["GET"], "path": "/a", "action": "Read",
+                "resource": { "type": "Account", "id": "a" },
+            }]);
+        })?;
+        let scope = (0..words).map(|word| format!("{word:x}")).collect::<Vec<_>>().join(" ");
+        let token = world.key.sign(&mint::with(&world.claims(), json!({ "scope": scope })))?;
+        let ask = Ask::new("GET", "/a").bearer(&token);
+        assert_eq!(world.verdict(&ask), "allow");
+        assert_eq!(world.verdict(&ask), "allow");
+        Ok(world.counted.contains(&Counter::CacheHit))
+    };
+    assert!(hits(8)?);
+    // A text of some hundred bytes, and 256 values: more than this cache may take.
+    assert!(!hits(256)?);
+    Ok(())
+}
