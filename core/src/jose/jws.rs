@@ -120,11 +120,15 @@ pub(crate) fn segments(token: &[u8]) -> Result<[&[u8]; 4], JwsError> {
 
 /// Whether a media type is `name` (RFC 7515 §4.1.9): compared without regard to case, and without its optional `application/`.
 pub(crate) fn is_type(typ: &str, name: &str) -> bool {
-    let bare = match typ.get(..12) {
+    name.eq_ignore_ascii_case(bare_type(typ))
+}
+
+/// A media type without its optional `application/`.
+pub(crate) fn bare_type(typ: &str) -> &str {
+    match typ.get(..12) {
         Some(prefix) if prefix.eq_ignore_ascii_case("application/") => typ.get(12..).unwrap_or_default(),
         _ => typ,
-    };
-    name.eq_ignore_ascii_case(bare)
+    }
 }
 
 impl Header {

@@ -15,4 +15,4 @@ pub use bundle::{Bundle, BundleError};
 pub use jwk::{Jwk, JwkError, KeyUse};
 pub use jwks::{Candidates, JwkSet, JwksError, JwksLimits, KeyLookup};
 pub use jws::{Header, Jws, JwsError};
-pub(crate) use jws::{is_type, segments};
+pub(crate) use jws::{bare_type, is_type, segments};

@@ -8,6 +8,7 @@ use super::{
 use crate::attribute;
 use crate::config::{self, AttributeSource, IssuerProfile};
 use crate::crypto::Algorithm;
+use crate::jose::bare_type;
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
@@ -128,8 +129,20 @@ fn token_types(issuer: &config::Issuer) -> Result<(Vec<String>, bool), ConfigErr
         (IssuerProfile::Jwt, Some(types)) if types.is_empty() && !issuer.allow_missing_type => {
             Err(ConfigError::at("token_types", "expected at least one type, or `allow_missing_type: true`"))
         }
-        (IssuerProfile::Jwt, Some(types)) => Ok((types.clone(), issuer.allow_missing_type)),
+        (IssuerProfile::Jwt, Some(types)) => Ok((bare_types(types)?, issuer.allow_missing_type)),
     }
+}
+
+/// Types as tokens' are compared with them: without `application/`.
+fn bare_types(types: &[String]) -> Result<Vec<String>, ConfigError> {
+    let one = |(index, typ): (usize, &String)| match bare_type(typ) {
+        "" => Err(ConfigError::at(
+            format!("token_types[{index}]"),
+            format!("expected a type such as `at+jwt`, found `{typ}`"),
+        )),
+        bare => Ok(String::from(bare)),
+    };
+    types.iter().enumerate().map(one).collect()
 }
 
 fn delegation(

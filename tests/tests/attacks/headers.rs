@@ -312,6 +312,11 @@ fn types(catalogue: &mut Catalogue, bench: &mut Bench) -> Result<()> {
     let mut strict = Bench::configured(|config| config["issuers"][0]["token_types"] = json!(["at+jwt"]))?;
     let text = header(json!({ "typ": "JWT" })).to_string();
     catalogue.attack("header/id-token-where-types-are-told", "token.type", strict.header(text)?);
+    let mut prefixed =
+        Bench::configured(|config| config["issuers"][0]["token_types"] = json!(["application/at+jwt"]))?;
+    catalogue.control("header/typ-told-with-its-prefix", prefixed.header(header(json!({})).to_string())?);
+    let text = header(json!({ "typ": "JWT" })).to_string();
+    catalogue.attack("header/id-token-where-a-prefix-is-told", "token.type", prefixed.header(text)?);
     let mut profile = Bench::configured(|config| config["issuers"][0]["profile"] = json!("access_token"))?;
     let claims = mint::with(&profile.world.claims(), json!({ "client_id": "app" })).to_string();
     let good = header(json!({})).to_string();

@@ -142,6 +142,13 @@ fn issuers_are_checked() -> Result<()> {
         ("/issuers/0/algorithms", json!(["HS256"]), "issuers[0].algorithms[0]", "found `HS256`"),
         ("/issuers/0/algorithms", json!([]), "issuers[0].algorithms", "at least one"),
         ("/issuers/0/token_types", json!([]), "issuers[0].token_types", "at least one type"),
+        (
+            "/issuers/0/token_types",
+            json!(["JWT", "application/"]),
+            "issuers[0].token_types[1]",
+            "expected a type such as `at+jwt`, found `application/`",
+        ),
+        ("/issuers/0/token_types", json!([""]), "issuers[0].token_types[0]", "found ``"),
         ("/issuers/0/clock_skew_seconds", json!(301), "issuers[0].clock_skew_seconds", "from 0 to 300"),
         ("/issuers/0/max_lifetime_seconds", json!(0), "issuers[0].max_lifetime_seconds", "from 1"),
         ("/issuers/0/keys", json!({ "inline": { "keys": [] } }), "issuers[0].keys.inline", "JWK Set"),

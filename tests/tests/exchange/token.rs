@@ -221,6 +221,21 @@ fn tokens_that_differ_in_one_byte_are_different_tokens() -> Result<()> {
 }
 
 #[test]
+fn a_type_is_the_same_with_and_without_its_prefix() -> Result<()> {
+    for said in ["at+jwt", "application/at+jwt", "Application/AT+JWT"] {
+        let mut world = World::configured(|config| config["issuers"][0]["token_types"] = json!([said]))?;
+        for (typ, expected) in
+            [("at+jwt", "allow"), ("application/at+jwt", "allow"), ("JWT", "token.type"), ("", "token.type")]
+        {
+            let header = json!({ "alg": "ES256", "kid": "k1", "typ": typ });
+            let token = countersign_tests::proof::sign(&header, &world.claims(), &world.key)?;
+            assert_eq!(world.verdict(&Ask::read().bearer(&token)), expected, "{typ} where {said} is meant");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn the_members_of_sets_count_against_the_cache() -> Result<()> {
     let hits = |words: usize| -> Result<bool> {
         let schema = "entity Role; entity User in [Role] { scopes?: Set<String> }; entity Account;
