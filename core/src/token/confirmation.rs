@@ -14,7 +14,8 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
-    /// Reads `cnf`. A member that is not understood could be one that binds the token, so it is an error.
+    /// Reads `cnf`. Members that are not understood are ignored beside one that is; alone they bind the token in a way that
+    /// cannot be checked, and that is an error.
     pub(super) fn read(claims: &Object<'_>) -> Result<Self, Reason> {
         let Some(value) = claims.get("cnf") else { return Ok(Self::default()) };
         let members = value.as_object().ok_or(Reason::TokenClaims)?;
@@ -23,7 +24,7 @@ impl Confirmation {
             let place = match &*member.name {
                 "jkt" => &mut confirmation.key,
                 "x5t#S256" => &mut confirmation.certificate,
-                _ => return Err(Reason::BindingUnsupported),
+                _ => continue,
             };
             *place = Some(digest(&member.value)?);
         }
@@ -73,8 +74,10 @@ mod tests {
         }
         let padded = alloc::format!(r#"{{"jkt":"{digest}="}}"#);
         assert_eq!(read(&padded), Err(Reason::TokenClaims));
-        let more = alloc::format!(r#"{{"jkt":"{digest}","kid":"a"}}"#);
-        for unknown in ["{}", r#"{"jwk":{}}"#, r#"{"kid":"a"}"#, r#"{"x5t":"a"}"#, &more] {
+        let more = alloc::format!(r#"{{"kid":"a","jkt":"{digest}","jwk":7}}"#);
+        assert_eq!(read(&more).unwrap().as_str(), "dpop");
+        assert_eq!(read(&alloc::format!(r#"{{"jkt":7,"x5t#S256":"{digest}"}}"#)), Err(Reason::TokenClaims));
+        for unknown in ["{}", r#"{"jwk":{}}"#, r#"{"kid":"a"}"#, r#"{"x5t":"a"}"#, r#"{"JKT":"a"}"#] {
             assert_eq!(read(unknown), Err(Reason::BindingUnsupported), "{unknown}");
         }
     }

@@ -263,7 +263,7 @@ fn confirmations(catalogue: &mut Catalogue) -> Result<()> {
         ("jwk", json!({ "jwk": key.jwk() }), "binding.unsupported"),
         ("kid", json!({ "kid": "holder" }), "binding.unsupported"),
         ("jkt-in-capitals", json!({ "JKT": jkt }), "binding.unsupported"),
-        ("jkt-and-kid", json!({ "jkt": jkt, "kid": "holder" }), "binding.unsupported"),
+        ("jkt-and-kid", json!({ "jkt": jkt, "kid": "holder" }), "binding.dpop.scheme"),
         ("empty", json!({}), "binding.unsupported"),
         ("jkt-null", json!({ "jkt": null }), "token.claims"),
         ("jkt-array", json!({ "jkt": [jkt] }), "token.claims"),

@@ -184,10 +184,14 @@ fn certificates(catalogue: &mut Catalogue, bench: &mut Bench) -> Result<()> {
         let found = bench.ask(&Ask::read().bearer(&token).header(name, value));
         catalogue.attack(format!("certificate/by-the-header-{id}"), "binding.certificate.missing", found);
     }
+    const MISMATCH: &str = "binding.certificate.mismatch";
+    let beside = bound(bench, json!({ "x5t#S256": digest, "kid": "k" }))?;
+    let found = bench.ask(&Ask::read().bearer(&beside).with_certificate(&own));
+    catalogue.control("certificate/cnf-with-an-unknown-one", found);
     for (id, cnf, expected) in [
         ("sha-1", json!({ "x5t": b64([7; 20]) }), "binding.unsupported"),
         ("in-small-letters", json!({ "x5t#s256": digest }), "binding.unsupported"),
-        ("with-an-unknown-one", json!({ "x5t#S256": digest, "kid": "k" }), "binding.unsupported"),
+        ("of-another-beside-an-unknown-one", json!({ "x5t#S256": b64([7; 32]), "kid": "k" }), MISMATCH),
         ("certificate-itself", json!({ "x5c": ["AAAA"] }), "binding.unsupported"),
         ("in-hexadecimal", json!({ "x5t#S256": own }), "token.claims"),
         ("padded", json!({ "x5t#S256": format!("{digest}=") }), "token.claims"),

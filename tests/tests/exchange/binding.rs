@@ -403,6 +403,17 @@ fn a_binding_that_is_not_understood_is_not_overlooked() -> Result<()> {
         ("a key by its name", json!({ "kid": "k" }), "binding.unsupported"),
         ("a key itself", json!({ "jwk": {} }), "binding.unsupported"),
         ("nothing", json!({}), "binding.unsupported"),
+        // What is understood is held to, whatever stands beside it (RFC 7800 §3.1).
+        (
+            "a key beside its name",
+            json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "kid": "k", "jwk": {} }),
+            "binding.dpop.scheme",
+        ),
+        (
+            "a certificate beside a name",
+            json!({ "x5t#S256": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "kid": 7 }),
+            "binding.certificate.missing",
+        ),
         ("no object", json!("x"), "token.claims"),
         ("a digest that is too short", json!({ "jkt": "AAAA" }), "token.claims"),
         ("a digest that is a number", json!({ "x5t#S256": 1 }), "token.claims"),
