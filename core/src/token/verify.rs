@@ -195,8 +195,9 @@ fn verify_anew(
     })
 }
 
-/// Whose keys are tried, among issuers that the configuration names: by `iss`, or by the trust domain of a JWT-SVID's `sub`,
-/// since `iss` says nothing there (JWT-SVID §3). Both are unverified so far, and decide nothing else.
+/// Whose keys are tried, among issuers that the configuration names: by `iss`, or, where that names none of them, by the trust
+/// domain of a JWT-SVID's `sub`: what `iss` says there is left open (JWT-SVID §3). Both are unverified so far, and decide nothing
+/// else.
 fn issuer<'s>(claims: &Claims<'_>, settings: &'s Settings) -> Result<(usize, &'s IssuerSettings), Reason> {
     if let Some(found) = claims.issuer.and_then(|name| settings.issuer(name)) {
         return Ok(found);
@@ -205,9 +206,9 @@ fn issuer<'s>(claims: &Claims<'_>, settings: &'s Settings) -> Result<(usize, &'s
     let domain = subject.as_ref().map(SpiffeId::trust_domain);
     let mut issuers = settings.issuers.iter().enumerate();
     let svid = domain.and_then(|domain| issuers.find(|(_, issuer)| issuer.trust_domain() == Some(domain)));
-    svid.ok_or(match claims.issuer {
-        Some(_) => Reason::TokenIssuerUnknown,
-        None => Reason::TokenIssuerMissing,
+    svid.ok_or(match (claims.issuer, domain) {
+        (Some(_), _) | (None, Some(_)) => Reason::TokenIssuerUnknown,
+        (None, None) => Reason::TokenIssuerMissing,
     })
 }
 

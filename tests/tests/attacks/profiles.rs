@@ -99,11 +99,12 @@ fn svids(catalogue: &mut Catalogue) -> Result<()> {
     }
     let sub = |sub: &str| json!({ "sub": sub });
     const NOT_OURS: &str = "token.issuer.missing";
+    const FOREIGN: &str = "token.issuer.unknown";
     for (id, changes, expected) in [
         ("sub-missing", json!({ "sub": null }), NOT_OURS),
-        ("sub-of-another-domain", sub("spiffe://evil.example/job"), NOT_OURS),
-        ("sub-of-a-longer-domain", sub("spiffe://bank.example.evil.example/job"), NOT_OURS),
-        ("sub-of-a-subdomain", sub("spiffe://a.bank.example/job"), NOT_OURS),
+        ("sub-of-another-domain", sub("spiffe://evil.example/job"), FOREIGN),
+        ("sub-of-a-longer-domain", sub("spiffe://bank.example.evil.example/job"), FOREIGN),
+        ("sub-of-a-subdomain", sub("spiffe://a.bank.example/job"), FOREIGN),
         ("sub-scheme-in-capitals", sub("SPIFFE://bank.example/job"), NOT_OURS),
         ("sub-domain-in-capitals", sub("spiffe://BANK.example/job"), NOT_OURS),
         ("sub-with-a-port", sub("spiffe://bank.example:443/job"), NOT_OURS),

@@ -108,7 +108,7 @@ fn each_trust_domain_signs_for_itself_alone() -> Result<()> {
             // A good token that another workload has got hold of.
             (&them, OURS, "k", &ours, refused(403, "binding.workload")),
             (&us, THEIRS, "k", &theirs, refused(403, "binding.workload")),
-            (&us, "spiffe://evil.example/edge", "k", &theirs, refused(401, "token.issuer.missing")),
+            (&us, "spiffe://evil.example/edge", "k", &theirs, refused(401, "token.issuer.unknown")),
             (&us, "spiffe://bank.example", "k", &ours, refused(401, "token.spiffe_id")),
         ] {
             let got = send(client, &svid(workload, kid, key)?)?;

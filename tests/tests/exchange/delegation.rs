@@ -344,7 +344,8 @@ fn jwt_svids_are_strict() -> Result<()> {
     }
     for (name, changes, expected) in [
         ("an issuer that nobody knows", json!({ "iss": "https://spire.example" }), "policy.not_permitted"),
-        ("another trust domain", json!({ "sub": "spiffe://other.example/job" }), "token.issuer.missing"),
+        ("another trust domain", json!({ "sub": "spiffe://other.example/job" }), "token.issuer.unknown"),
+        ("another issuer of ours", json!({ "iss": ISSUER }), "token.key.unknown"),
         ("the trust domain itself", json!({ "sub": "spiffe://bank.example" }), "token.spiffe_id"),
         ("no SPIFFE ID", json!({ "sub": "job" }), "token.issuer.missing"),
         ("a SPIFFE ID with a query", json!({ "sub": "spiffe://bank.example/job?x" }), "token.issuer.missing"),
