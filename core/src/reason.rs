@@ -247,6 +247,8 @@ reasons! {
         "Make the `forbid` total: test optional attributes with `has` first.";
     PolicyAttribute "policy.attribute" Policy 403 InsufficientScope "an attribute that the schema demands is absent or of the wrong type"
         "Check the mappings of `principal.attributes`, `resource.attributes` and `context` against the schema.";
+    PolicyEntityConflict "policy.entity_conflict" Policy 403 InsufficientScope "the resource is the caller itself, and is described otherwise than by its credential"
+        "Take the attributes of such a resource from nowhere but the token, or map none: what a client says of the principal, the subject or the workload is not believed.";
     PolicyLimit "policy.limit" Policy 403 InsufficientScope "the policy evaluation exceeded its bounds"
         "Simplify the policy or the data; the bounds are fixed.";
     LimitPending "limit.pending" Limit 503 None "too many requests wait for issuer keys"

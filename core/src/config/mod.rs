@@ -354,7 +354,8 @@ pub struct Resource {
     /// The entity's id: text in which `{name}` stands for a parameter of the path.
     pub id: String,
     /// The resource's attributes, by name. They win over those of the pack's entity. Where none is mapped, the pack's entities
-    /// of this type are all there are, and a resource that is not among them has no attributes.
+    /// of this type are all there are, and a resource that is not among them has no attributes. A resource that is the
+    /// principal, the token's subject or the calling workload may be described only as the credential does.
     #[serde(default)]
     pub attributes: Attributes,
 }

@@ -70,7 +70,29 @@ pub(super) fn identify(
     let known = Known { admitted, token, settings, now };
     resource.attributes = record(&question.resource, &known)?;
     let context = record(&question.context, &known)?;
+    if told_otherwise(&resource, &principal, &known) {
+        return Err(Reason::PolicyEntityConflict);
+    }
     Ok(Identified { principal, resource, context })
+}
+
+/// Whether the resource is one of the parties, and brings an attribute that is not known of that party. To the policies both are
+/// one entity, so what the client says of the resource would become what is known of the party. Cedar refuses entities that
+/// come twice and differ.
+fn told_otherwise(resource: &Entity, principal: &Principal, known: &Known<'_>) -> bool {
+    if resource.attributes.is_empty() {
+        return false;
+    }
+    let differs = |party: &Entity| {
+        party.uid == resource.uid
+            && resource.attributes.iter().any(|(name, value)| party.attributes.get(name) != Some(value))
+    };
+    let subject = known.token.and_then(|verified| verified.token().on_behalf_of.as_deref());
+    // Of the workload its name alone is known.
+    let workload = known.admitted.workload.as_ref().is_some_and(|workload| {
+        *resource.uid.ty() == *known.settings.workload_type && resource.uid.id() == workload.as_str()
+    });
+    differs(principal.entity()) || subject.is_some_and(differs) || workload
 }
 
 fn resource_id(admitted: &Admitted<'_>, question: &Question) -> Result<String, Reason> {

@@ -26,7 +26,8 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     roles(catalogue, &mut bench)?;
     attributes(catalogue, &mut bench)?;
     amounts(catalogue, &mut bench)?;
-    scopes(catalogue)
+    scopes(catalogue)?;
+    parties(catalogue)
 }
 
 fn roles(catalogue: &mut Catalogue, bench: &mut Bench) -> Result<()> {
@@ -201,5 +202,66 @@ fn scopes(catalogue: &mut Catalogue) -> Result<()> {
     }
     let elsewhere = mint::with(&json!({}), json!({ "scp": "accounts:read" }));
     catalogue.attack("mapped/scope-under-another-name", "policy.not_permitted", bench.claims(elsewhere)?);
+    Ok(())
+}
+
+/// Resources that are the caller, with attributes that the caller chooses.
+fn parties(catalogue: &mut Catalogue) -> Result<()> {
+    let schema = r#"
+entity Role;
+entity User in [Role] { tenant: String, admin?: Bool };
+entity Agent { admin?: Bool };
+action Read appliesTo { principal: [User, Agent], resource: [User, Agent], context: { subject?: User } };
+"#;
+    let policies = r#"
+permit(principal, action, resource) when { principal has admin && principal.admin };
+permit(principal, action, resource) when { context has subject && context.subject has admin && context.subject.admin };
+permit(principal is User, action, resource) when { principal == resource && resource.tenant == "acme" };
+"#;
+    let image = policies::base64(&policies::image(schema, policies)?);
+    let mut bench = Bench::configured(|config| {
+        config["policy"]["image"] = image.into();
+        config["forward"] = json!({});
+        config["context"] = json!({ "subject": { "token": "subject" } });
+        config["issuers"][0]["principal"]["attributes"] =
+            json!({ "tenant": { "claim": "tenant" }, "admin": { "claim": "admin" } });
+        config["issuers"][0]["delegation"] = json!({ "actor": {} });
+        let admin = json!({ "header": "x-admin" });
+        let user = json!({ "tenant": { "path": "tenant" }, "admin": admin });
+        config["routes"] = json!([
+            {
+                "name": "user", "methods": ["GET"], "path": "/tenants/{tenant}/users/{id}", "action": "Read",
+                "resource": { "type": "User", "id": "{id}", "attributes": user },
+            },
+            {
+                "name": "agent", "methods": ["GET"], "path": "/agents/{id}", "action": "Read",
+                "resource": { "type": "Agent", "id": "{id}", "attributes": { "admin": admin } },
+            },
+        ]);
+    })?;
+    let mut verdict = |path: &str, admin: &str, claims: Value| -> Result<String> {
+        let text = bench.world.key.sign(&mint::with(&bench.world.claims(), claims))?;
+        let ask = Ask::new("GET", path).bearer(&text);
+        Ok(bench.ask(&if admin.is_empty() { ask } else { ask.header("x-admin", admin) }))
+    };
+    let acting = json!({ "act": { "sub": "assistant" } });
+    let (alice, bob) = ("/tenants/acme/users/alice", "/tenants/acme/users/bob");
+    catalogue.control("mapped/party-itself", verdict(alice, "", json!({}))?);
+    catalogue.control("mapped/party-as-its-token-says", verdict(alice, "true", json!({ "admin": true }))?);
+    catalogue.control("mapped/party-and-another", verdict(bob, "false", json!({ "admin": true }))?);
+    for (id, path, admin, claims, expected) in [
+        ("principal-lent-by-the-resource", alice, "true", json!({}), "policy.entity_conflict"),
+        ("principal-denied-by-the-resource", alice, "false", json!({}), "policy.entity_conflict"),
+        ("principal-of-another-tenant", "/tenants/x/users/alice", "", json!({}), "policy.entity_conflict"),
+        ("principal-escaped", "/tenants/acme/users/%61lice", "true", json!({}), "request.path.invalid"),
+        ("subject-lent-by-the-resource", alice, "true", acting.clone(), "policy.entity_conflict"),
+        ("actor-lent-by-the-resource", "/agents/assistant", "true", acting.clone(), "policy.entity_conflict"),
+        ("resource-that-is-another", bob, "true", json!({}), "policy.not_permitted"),
+        ("resource-in-capitals", "/tenants/acme/users/Alice", "true", json!({}), "policy.not_permitted"),
+        ("resource-of-another-type", "/agents/alice", "true", json!({}), "policy.not_permitted"),
+        ("resource-that-is-another-agent", "/agents/other", "true", acting, "policy.not_permitted"),
+    ] {
+        catalogue.attack(format!("mapped/{id}"), expected, verdict(path, admin, claims)?);
+    }
     Ok(())
 }
