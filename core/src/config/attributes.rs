@@ -53,7 +53,8 @@ pub enum TokenField {
     Client,
     /// How the user logged in: `acr`.
     Acr,
-    /// How long ago the user logged in, by `auth_time`, in seconds.
+    /// How long ago the user logged in, by `auth_time`, in seconds: never less than 0, and absent where the login lies in the
+    /// future by more than the issuer's `clock_skew_seconds`.
     AuthAge,
 }
 

@@ -10,7 +10,7 @@ use crate::policy::{Datetime, Entity, EntityUid, Record, Value};
 use crate::reason::Reason;
 use crate::settings::{IdPart, Mapping, Question, Settings, Source};
 use crate::time::Timestamp;
-use crate::token::{ClaimSlot, Verified};
+use crate::token::{ClaimSlot, Verified, VerifiedToken};
 use alloc::borrow::Cow;
 use alloc::string::String;
 
@@ -193,8 +193,15 @@ fn token_field(
         }
         TokenField::Client => token.client.as_deref().map(Value::from),
         TokenField::Acr => token.acr.as_deref().map(Value::from),
-        TokenField::AuthAge => token.auth_time.map(|time| Value::Long(known.now.since(time).as_secs())),
+        TokenField::AuthAge => login_age(token, known).map(Value::Long),
     }
+}
+
+/// How many seconds ago the user logged in. A login of the future is none, but for the issuer's clock skew.
+fn login_age(token: &VerifiedToken, known: &Known<'_>) -> Option<i64> {
+    let clock_skew = known.settings.issuers.get(token.issuer)?.clock_skew;
+    let time = token.auth_time.filter(|time| time.minus(clock_skew) <= known.now)?;
+    Some(known.now.since(time).as_secs().max(0))
 }
 
 fn request_field(field: RequestField, mapping: &Mapping, admitted: &Admitted<'_>, now: Timestamp) -> Value {

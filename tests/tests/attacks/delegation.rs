@@ -58,7 +58,8 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
     actors(catalogue)?;
     those_who_may(catalogue)?;
     issuers_that_do_not_delegate(catalogue)?;
-    logins(catalogue)
+    logins(catalogue)?;
+    ages(catalogue)
 }
 
 fn nested(depth: usize) -> Value {
@@ -291,5 +292,33 @@ fn logins(catalogue: &mut Catalogue) -> Result<()> {
         "policy.step_up",
         read(&mut policy, "large", &text),
     );
+    Ok(())
+}
+
+/// Logins whose age the policies ask for themselves.
+fn ages(catalogue: &mut Catalogue) -> Result<()> {
+    let policies = "permit(principal, action, resource) when { context has age && context.age <= 60 };";
+    let schema = SCHEMA.replace("acr?: String", "age?: Long");
+    let image = policies::base64(&policies::image(&schema, policies)?);
+    let mut bench = configured(|config| {
+        config["policy"]["image"] = image.into();
+        config["context"] = json!({ "age": { "token": "auth_age" } });
+    })?;
+    let mut verdict = |time: i64| -> Result<String> {
+        let claims = mint::with(&bench.world.claims(), json!({ "auth_time": time }));
+        let text = bench.world.key.sign(&claims)?;
+        Ok(read(&mut bench, "a1", &text))
+    };
+    catalogue.control("login/of-now", verdict(START)?);
+    catalogue.control("login/of-a-minute-ago", verdict(START - 60)?);
+    catalogue.control("login/at-the-skew", verdict(START + 10)?);
+    for (id, time) in [
+        ("too-old", START - 61),
+        ("beyond-the-skew", START + 11),
+        ("of-tomorrow", START + 86_400),
+        ("of-the-last-second", 253_402_300_799),
+    ] {
+        catalogue.attack(format!("login/{id}"), "policy.not_permitted", verdict(time)?);
+    }
     Ok(())
 }

@@ -251,6 +251,29 @@ fn a_route_can_demand_another_login() -> Result<()> {
     let mut world = configured(demand)?;
     let good = json!({ "acr": "mfa", "auth_time": START - 100 });
     assert_eq!(read(&mut world, "a1", good)?.verdict(), "allow");
+#[test]
+fn a_login_of_the_future_has_no_age() -> Result<()> {
+    let policies = r#"permit(principal, action, resource == Account::"now") when { context has age && context.age == 0 };
+permit(principal, action, resource == Account::"recent") when { context has age && context.age <= 60 };
+permit(principal, action, resource == Account::"unknown") unless { context has age };"#;
+    let mut world = with_policies(policies, |_| {})?;
+    for (time, have) in [
+        (START, ["allow", "allow", "policy.not_permitted"]),
+        (START - 60, ["policy.not_permitted", "allow", "policy.not_permitted"]),
+        (START - 61, ["policy.not_permitted", "policy.not_permitted", "policy.not_permitted"]),
+        // Within the issuer's clock skew it is a login of just now.
+        (START + 10, ["allow", "allow", "policy.not_permitted"]),
+        (START + 11, ["policy.not_permitted", "policy.not_permitted", "allow"]),
+        (START + 100_000, ["policy.not_permitted", "policy.not_permitted", "allow"]),
+    ] {
+        for (account, expected) in ["now", "recent", "unknown"].into_iter().zip(have) {
+            let answer = read(&mut world, account, json!({ "auth_time": time }))?;
+            assert_eq!(answer.verdict(), expected, "{account} at {}", time - START);
+        }
+    }
+    Ok(())
+}
+
     for claims in [
         json!({}),
         json!({ "acr": "mfa", "auth_time": START - 101 }),
