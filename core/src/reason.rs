@@ -235,6 +235,8 @@ reasons! {
         "Shorten the chain of exchanges, or raise `delegation.max_depth`.";
     DelegationLoop "delegation.loop" Delegation 401 InvalidToken "somebody stands twice in the token's chain of actors"
         "Exchange the token only with parties that are not in its chain.";
+    DelegationIssuer "delegation.issuer" Delegation 401 InvalidToken "the token names an actor of another issuer"
+        "Exchange the token at the actor's own issuer, or have the issuer name the actor as one of its own: an `iss` in `act` is the token's.";
     DelegationNotAllowed "delegation.not_allowed" Delegation 401 InvalidToken "the token's `may_act` allows another actor"
         "Have the party act that `may_act` names.";
     PolicyStepUp "policy.step_up" Policy 401 InsufficientAuthentication "the request needs a stronger or more recent login"

@@ -5,7 +5,8 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 /// How tokens with an `act` claim are read. The outermost actor is who acts now, and is the principal; the actors within it
-/// are history, shown to policies and in the audit line (RFC 8693 §4.1). The subject stays visible beside them.
+/// are history, shown to policies and in the audit line (RFC 8693 §4.1). The subject stays visible beside them. All are of the
+/// token's own issuer: an actor with another `iss` is refused.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -17,12 +17,12 @@ pub(super) struct Chain<'v, 'a> {
 
 /// Reads `act`, and holds it against `may_act`; nothing where the token names no actor.
 ///
-/// `issuer` and `subject` are the token's own: an actor that names no issuer is of the same one, and nobody stands in a chain
-/// twice.
+/// `issuer` is the token's own: an actor that names no issuer is of the same one. One of another issuer is somebody else, whom
+/// its id alone would make one of ours. `subject` holds the subject's ids: nobody stands in a chain twice.
 pub(super) fn read<'v, 'a>(
     claims: &'v Object<'a>,
     issuer: &str,
-    subject: &str,
+    subject: [&str; 2],
     settings: Option<&DelegationSettings>,
 ) -> Result<Option<Chain<'v, 'a>>, Reason> {
     let allowed = match claims.get("may_act") {
@@ -36,18 +36,21 @@ pub(super) fn read<'v, 'a>(
     let settings = settings.ok_or(Reason::DelegationUnsupported)?;
     let outermost = act.as_object().ok_or(Reason::DelegationMalformed)?;
     let mut ids: Vec<Box<str>> = Vec::new();
-    let mut seen = alloc::vec![(issuer, subject)];
+    let mut seen = subject.to_vec();
     let mut next = Some(outermost);
     while let Some(actor) = next {
         if ids.len() == settings.max_depth {
             return Err(Reason::DelegationDepth);
         }
-        let party = party(actor, issuer, &settings.actor.id)?;
-        if seen.contains(&party) {
+        let (of, id) = party(actor, issuer, &settings.actor.id)?;
+        if of != issuer {
+            return Err(Reason::DelegationIssuer);
+        }
+        if seen.contains(&id) {
             return Err(Reason::DelegationLoop);
         }
-        seen.push(party);
-        ids.push(party.1.into());
+        seen.push(id);
+        ids.push(id.into());
         next = match actor.get("act") {
             None => None,
             Some(value) => Some(value.as_object().ok_or(Reason::DelegationMalformed)?),

@@ -132,6 +132,7 @@ fn is_final(reason: Reason) -> bool {
             | Reason::DelegationUnsupported
             | Reason::DelegationMalformed
             | Reason::DelegationDepth
+            | Reason::DelegationIssuer
             | Reason::DelegationLoop
             | Reason::DelegationNotAllowed
     )
@@ -228,9 +229,10 @@ struct Parties {
 
 fn parties(members: &Object<'_>, claims: &Claims<'_>, issuer: &IssuerSettings) -> Result<Parties, Reason> {
     let (subject, incomplete) = principal::read(members, &issuer.principal)?;
-    let name = claims.subject.as_deref().unwrap_or_default();
+    // What `sub` says, and what the configuration calls the subject.
+    let names = [claims.subject.as_deref().unwrap_or_default(), subject.uid.id()];
     let delegation = issuer.delegation.as_ref();
-    let chain = delegation::read(members, claims.issuer.unwrap_or(&issuer.name), name, delegation)?;
+    let chain = delegation::read(members, claims.issuer.unwrap_or(&issuer.name), names, delegation)?;
     let (Some(chain), Some(delegation)) = (chain, delegation) else {
         return Ok(Parties { principal: subject, on_behalf_of: None, actors: Box::default(), incomplete });
     };

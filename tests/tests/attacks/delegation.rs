@@ -81,14 +81,12 @@ fn actors(catalogue: &mut Catalogue) -> Result<()> {
         ("as-deep-as-may-be", nested(3)),
         ("with-its-issuer", json!({ "sub": "assistant", "iss": ISSUER })),
         ("with-claims-nobody-knows", json!({ "sub": "assistant", "exp": 1, "nbf": 9e9, "aud": "x" })),
-        (
-            "before-a-namesake-elsewhere",
-            json!({ "sub": "assistant", "act": { "sub": "alice", "iss": "https://o" } }),
-        ),
+        ("with-its-issuer-within", json!({ "sub": "assistant", "act": { "sub": "planner", "iss": ISSUER } })),
     ] {
         catalogue.control(format!("delegation/{id}"), verdict(&act.to_string())?);
     }
     const MALFORMED: &str = "delegation.malformed";
+    let of = |issuer: &str| json!({ "sub": "assistant", "iss": issuer }).to_string();
     let deep = format!("{}{}", r#"{"sub":"a","act":"#.repeat(40), "}".repeat(40));
     for (id, raw, expected) in [
         ("array", r#"[{"sub":"assistant"}]"#, MALFORMED),
@@ -126,6 +124,14 @@ fn actors(catalogue: &mut Catalogue) -> Result<()> {
             r#"{"sub":"assistant","act":{"sub":"x","act":{"sub":"assistant"}}}"#,
             "delegation.loop",
         ),
+        ("of-another-issuer", r#"{"sub":"assistant","iss":"https://o"}"#, "delegation.issuer"),
+        ("of-our-issuer-and-a-slash", &of(&format!("{ISSUER}/")), "delegation.issuer"),
+        ("of-our-issuer-in-capitals", &of(&ISSUER.to_uppercase()), "delegation.issuer"),
+        (
+            "inner-of-another-issuer",
+            r#"{"sub":"assistant","act":{"sub":"alice","iss":"https://o"}}"#,
+            "delegation.issuer",
+        ),
         ("another", r#"{"sub":"intruder"}"#, "policy.not_permitted"),
         ("in-capitals", r#"{"sub":"Assistant"}"#, "policy.not_permitted"),
         ("confusable", "{\"sub\":\"\u{430}ssistant\"}", "policy.not_permitted"),
@@ -138,9 +144,9 @@ fn actors(catalogue: &mut Catalogue) -> Result<()> {
     ] {
         catalogue.attack(format!("delegation/act-{id}"), expected, verdict(raw)?);
     }
-    // The same name as a user is another one.
+    // Its name alone would make an actor of elsewhere one of ours.
     let found = verdict(&json!({ "sub": "alice", "iss": "https://other.example" }).to_string())?;
-    catalogue.attack("delegation/act-namesake-of-the-subject", "policy.not_permitted", found);
+    catalogue.attack("delegation/act-namesake-of-the-subject", "delegation.issuer", found);
     for (id, changes) in [
         ("subject-without-roles", json!({ "roles": [] })),
         (

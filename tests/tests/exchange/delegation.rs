@@ -154,7 +154,22 @@ fn chains_are_checked_link_by_link() -> Result<()> {
             json!({ "act": { "sub": "alice", "iss": ISSUER } }),
             "delegation.loop",
         ),
-        ("a namesake elsewhere", json!({ "act": { "sub": "alice", "iss": "https://other" } }), "allow"),
+        ("an actor of our issuer", json!({ "act": { "sub": "a", "iss": ISSUER } }), "allow"),
+        (
+            "an actor of another",
+            json!({ "act": { "sub": "a", "iss": "https://other" } }),
+            "delegation.issuer",
+        ),
+        (
+            "an actor within of another",
+            json!({ "act": { "sub": "a", "act": { "sub": "b", "iss": "https://other" } } }),
+            "delegation.issuer",
+        ),
+        (
+            "one of another who may",
+            json!({ "act": { "sub": "a", "iss": "x" }, "may_act": { "sub": "a", "iss": "x" } }),
+            "delegation.issuer",
+        ),
         ("one who may", json!({ "act": { "sub": "a" }, "may_act": { "sub": "a" } }), "allow"),
         (
             "one who may not",
@@ -185,6 +200,25 @@ fn chains_are_checked_link_by_link() -> Result<()> {
     let mut required = configured(|config| config["issuers"][0]["delegation"]["required"] = json!(true))?;
     assert_eq!(read(&mut required, "a1", json!({}))?.verdict(), "delegation.missing");
     assert_eq!(read(&mut required, "a1", json!({ "act": { "sub": "a" } }))?.verdict(), "allow");
+    Ok(())
+}
+
+#[test]
+fn a_subject_acts_for_itself_under_no_name() -> Result<()> {
+    let mut world = configured(|config| {
+        config["issuers"][0]["principal"]["id"] = json!("email");
+        config["issuers"][0]["delegation"]["actor"]["id"] = json!("email");
+    })?;
+    let mut verdict = |act: Value| -> Result<String> {
+        let claims = json!({ "sub": "u-7", "email": "alice@bank.example", "act": act });
+        Ok(read(&mut world, "a1", claims)?.verdict().to_owned())
+    };
+    assert_eq!(verdict(json!({ "email": "assistant" }))?, "allow");
+    for id in ["alice@bank.example", "u-7"] {
+        assert_eq!(verdict(json!({ "email": id }))?, "delegation.loop", "{id}");
+        let within = json!({ "email": "assistant", "act": { "email": id } });
+        assert_eq!(verdict(within)?, "delegation.loop", "{id}");
+    }
     Ok(())
 }
 
