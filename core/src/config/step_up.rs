@@ -12,7 +12,7 @@ pub struct StepUp {
     /// Values of the `acr` claim, one of which the token must have; any where none is named.
     #[serde(default)]
     pub acr: Vec<String>,
-    /// How long ago the login may be, by the token's `auth_time`, in seconds.
+    /// How long ago the login may be, by the token's `auth_time`, in seconds; from 1 to a year (31,622,400).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u32>,
 }

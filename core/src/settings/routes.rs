@@ -193,9 +193,7 @@ fn step_up(route: &config::Route) -> Result<Option<Demand>, ConfigError> {
         Some(_) if route.principal() == PrincipalSource::Workload => {
             Err(ConfigError::at("step_up", "expected none on a route that is decided by workload"))
         }
-        Some(step_up) => {
-            Demand::new(step_up).map(Some).map_err(|expected| ConfigError::at("step_up", expected))
-        }
+        Some(step_up) => Demand::new(step_up).map(Some).map_err(|error| error.within("step_up")),
     }
 }
 

@@ -286,6 +286,12 @@ fn logins(catalogue: &mut Catalogue) -> Result<()> {
         let text = bench.world.key.sign(&mint::with(&bench.world.claims(), changes))?;
         catalogue.attack(format!("step-up/{id}"), "policy.step_up", read(&mut bench, "a1", &text));
     }
+    for max_age in [0, 31_622_401] {
+        let loaded =
+            configured(|config| config["routes"][0]["step_up"] = json!({ "max_age_seconds": max_age }));
+        let found = if loaded.is_err() { NOT_LOADED } else { "loaded" };
+        catalogue.attack(format!("step-up/max-age-of-{max_age}"), NOT_LOADED, found);
+    }
     let mut policy = configured(|_| {})?;
     let text = policy
         .world

@@ -252,40 +252,6 @@ fn a_policy_can_demand_another_login() -> Result<()> {
 }
 
 #[test]
-fn a_permit_counts_when_its_login_does() -> Result<()> {
-    let policies = r#"
-@id("with-mfa") @step_up("acr=mfa acr=phr") permit(principal, action, resource);
-@id("own") permit(principal, action, resource == Account::"own");
-@id("closed") forbid(principal, action, resource == Account::"closed");
-@id("odd") @step_up("acr=phr") forbid(principal, action, resource == Account::"odd");
-"#;
-    let mut world = with_policies(policies, |_| {})?;
-    let mut verdict = |account: &str, acr: &str| -> Result<String> {
-        Ok(read(&mut world, account, json!({ "acr": acr }))?.verdict().to_owned())
-    };
-    assert_eq!(verdict("a1", "pwd")?, "policy.step_up");
-    assert_eq!(verdict("a1", "mfa")?, "allow");
-    assert_eq!(verdict("a1", "phr")?, "allow");
-    // Another policy permits without it.
-    assert_eq!(verdict("own", "pwd")?, "allow");
-    // What is forbidden for good stays so.
-    assert_eq!(verdict("closed", "pwd")?, "policy.forbidden");
-    // One that forbids in spite of the login it asks for would only send the client round in circles.
-    assert_eq!(verdict("odd", "mfa")?, "policy.step_up");
-    assert_eq!(verdict("odd", "phr")?, "policy.forbidden");
-    assert!(with_policies(r#"@step_up("mfa") permit(principal, action, resource);"#, |_| {}).is_err());
-    Ok(())
-}
-
-#[test]
-fn a_route_can_demand_another_login() -> Result<()> {
-    let demand = |config: &mut Value| {
-        config["routes"][0]["step_up"] = json!({ "acr": ["mfa"], "max_age_seconds": 100 });
-    };
-    let mut world = configured(demand)?;
-    let good = json!({ "acr": "mfa", "auth_time": START - 100 });
-    assert_eq!(read(&mut world, "a1", good)?.verdict(), "allow");
-#[test]
 fn a_login_of_the_future_has_no_age() -> Result<()> {
     let policies = r#"permit(principal, action, resource == Account::"now") when { context has age && context.age == 0 };
 permit(principal, action, resource == Account::"recent") when { context has age && context.age <= 60 };
@@ -308,6 +274,49 @@ permit(principal, action, resource == Account::"unknown") unless { context has a
     Ok(())
 }
 
+#[test]
+fn a_permit_counts_when_its_login_does() -> Result<()> {
+    let policies = r#"
+@id("with-mfa") @step_up("acr=mfa acr=phr") permit(principal, action, resource);
+@id("own") permit(principal, action, resource == Account::"own");
+@id("closed") forbid(principal, action, resource == Account::"closed");
+@id("odd") @step_up("acr=phr") forbid(principal, action, resource == Account::"odd");
+@id("broken") forbid(principal, action, resource == Account::"odd")
+when { context.depth > 0 && context.depth - 9223372036854775807 - 9 > 0 };
+"#;
+    let mut world = with_policies(policies, |_| {})?;
+    let mut verdict = |account: &str, acr: &str| -> Result<String> {
+        Ok(read(&mut world, account, json!({ "acr": acr }))?.verdict().to_owned())
+    };
+    assert_eq!(verdict("a1", "pwd")?, "policy.step_up");
+    assert_eq!(verdict("a1", "mfa")?, "allow");
+    assert_eq!(verdict("a1", "phr")?, "allow");
+    // Another policy permits without it.
+    assert_eq!(verdict("own", "pwd")?, "allow");
+    // What is forbidden for good stays so.
+    assert_eq!(verdict("closed", "pwd")?, "policy.forbidden");
+    // One that forbids in spite of the login it asks for would only send the client round in circles.
+    assert_eq!(verdict("odd", "mfa")?, "policy.step_up");
+    assert_eq!(verdict("odd", "phr")?, "policy.forbidden");
+    // Nor may one that could not be evaluated be climbed over.
+    let act = json!({ "act": { "sub": "assistant" }, "acr": "mfa" });
+    assert_eq!(read(&mut world, "a1", act.clone())?.verdict(), "allow");
+    assert_eq!(read(&mut world, "odd", act)?.verdict(), "policy.forbidden");
+    for bad in ["mfa", "max_age=0"] {
+        let policy = format!("@step_up(\"{bad}\") permit(principal, action, resource);");
+        assert!(with_policies(&policy, |_| {}).is_err(), "{bad}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_route_can_demand_another_login() -> Result<()> {
+    let demand = |config: &mut Value| {
+        config["routes"][0]["step_up"] = json!({ "acr": ["mfa"], "max_age_seconds": 100 });
+    };
+    let mut world = configured(demand)?;
+    let good = json!({ "acr": "mfa", "auth_time": START - 100 });
+    assert_eq!(read(&mut world, "a1", good)?.verdict(), "allow");
     for claims in [
         json!({}),
         json!({ "acr": "mfa", "auth_time": START - 101 }),
@@ -326,6 +335,7 @@ permit(principal, action, resource == Account::"unknown") unless { context has a
         json!({ "acr": ["a b"] }),
         json!({ "acr": [""] }),
         json!({ "max_age_seconds": 99_999_999 }),
+        json!({ "max_age_seconds": 0 }),
     ] {
         assert!(configured(|config| config["routes"][0]["step_up"] = bad.clone()).is_err(), "{bad}");
     }
@@ -446,6 +456,20 @@ fn a_refusal_is_remembered_for_a_while() -> Result<()> {
 }
 
 #[test]
+fn what_was_refused_by_a_fast_clock_is_looked_at_again() -> Result<()> {
+    let mut world = World::new()?;
+    let ask = Ask::read().bearer(&world.token()?);
+    world.advance(320);
+    assert_eq!(world.verdict(&ask), "token.expired");
+    world.advance(1);
+    assert_eq!(world.verdict(&ask), "token.expired");
+    assert!(world.counted.contains(&Counter::FailureCacheHit));
+    world.advance(-321);
+    assert_eq!(world.verdict(&ask), "allow");
+    Ok(())
+}
+
+#[test]
 fn other_keys_end_what_was_refused_under_the_old_ones() -> Result<()> {
     let mut world = World::with_remote_keys()?;
     let other = SigningKey::new("k1")?;
@@ -460,17 +484,3 @@ fn other_keys_end_what_was_refused_under_the_old_ones() -> Result<()> {
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow");
     Ok(())
 }
-#[test]
-fn what_was_refused_by_a_fast_clock_is_looked_at_again() -> Result<()> {
-    let mut world = World::new()?;
-    let ask = Ask::read().bearer(&world.token()?);
-    world.advance(320);
-    assert_eq!(world.verdict(&ask), "token.expired");
-    world.advance(1);
-    assert_eq!(world.verdict(&ask), "token.expired");
-    assert!(world.counted.contains(&Counter::FailureCacheHit));
-    world.advance(-321);
-    assert_eq!(world.verdict(&ask), "allow");
-    Ok(())
-}
-
