@@ -1,6 +1,6 @@
 //! Who presents a credential: bindings, actors, logins, proxies, API keys.
 
-use super::{API_KEYS, BINDING, CORE, DELEGATION, FORWARDED, Mutant};
+use super::{API_KEYS, BINDING, CORE, DELEGATION, FORWARDED, Mutant, PARTIES, TOKENS};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -200,6 +200,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: DELEGATION,
     },
     Mutant {
+        name: "subject under its other name",
+        file: "core/src/token/verify.rs",
+        check: "unwrap_or_default(), subject.uid.id()];",
+        without: "unwrap_or_default(), \"\"];",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "issuer of an actor",
+        file: "core/src/token/delegation.rs",
+        check: "if of != issuer {",
+        without: "if false {",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "actors of issuers that do not delegate",
+        file: "core/src/token/delegation.rs",
+        check: "let settings = settings.ok_or(Reason::DelegationUnsupported)?;",
+        without: "let Some(settings) = settings else { return Ok(None) };",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "actor that is demanded",
+        file: "core/src/token/delegation.rs",
+        check: "return if required {",
+        without: "return if required && false {",
+        tests: DELEGATION,
+    },
+    Mutant {
         name: "may_act",
         file: "core/src/token/delegation.rs",
         check: "return Err(Reason::DelegationNotAllowed);",
@@ -242,6 +270,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: DELEGATION,
     },
     Mutant {
+        name: "age of a login of the future",
+        file: "core/src/exchange/identify.rs",
+        check: ".filter(|time| time.minus(clock_skew) <= known.now)",
+        without: ".filter(|_| clock_skew >= crate::time::Span::ZERO)",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "principal that is the resource",
+        file: "core/src/exchange/identify.rs",
+        check: "differs(principal.entity()) ||",
+        without: "",
+        tests: PARTIES,
+    },
+    Mutant {
+        name: "subject that is the resource",
+        file: "core/src/exchange/identify.rs",
+        check: "subject.is_some_and(differs) ||",
+        without: "",
+        tests: PARTIES,
+    },
+    Mutant {
+        name: "workload that is the resource",
+        file: "core/src/exchange/identify.rs",
+        check: "subject.is_some_and(differs) || workload",
+        without: "subject.is_some_and(differs)",
+        tests: PARTIES,
+    },
+    Mutant {
         name: "strength of a login",
         file: "core/src/step_up.rs",
         check: "strong && fresh",
@@ -261,6 +317,34 @@ pub(super) const MUTANTS: &[Mutant] = &[
         check: "!members.contains(\"client_id\")",
         without: "claims.client.is_none()",
         tests: DELEGATION,
+    },
+    Mutant {
+        name: "issuer by trust domain",
+        file: "core/src/token/verify.rs",
+        check: "issuer.trust_domain() == Some(domain)",
+        without: "issuer.trust_domain().is_some()",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "refusals that stand",
+        file: "core/src/token/verify.rs",
+        check: "&& is_final(reason)",
+        without: "&& (is_final(reason) || reason == Reason::TokenNotYetValid)",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "refusals of later",
+        file: "core/src/token/verify.rs",
+        check: "&& failure.at <= now",
+        without: "&& failure.at <= Timestamp::MAX",
+        tests: DELEGATION,
+    },
+    Mutant {
+        name: "weight of sets",
+        file: "core/src/token/types.rs",
+        check: "set.members().iter().map(|member| 64 + parts(member)).sum(),",
+        without: "set.members().len().min(1),",
+        tests: TOKENS,
     },
     Mutant {
         name: "header of a JWT-SVID",

@@ -38,6 +38,7 @@ const BUNDLES: &[&str] = &["--test", "spiffe_bundles"];
 const KEYS: &[&str] = &["--test", "exchange", "keys::"];
 const WORKERS: &[&str] = &["--test", "exchange", "workers::"];
 const BINDING: &[&str] = &["--test", "exchange", "binding::"];
+const PARTIES: &[&str] = &["--test", "exchange", "parties::"];
 const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
