@@ -19,6 +19,16 @@ pub const HOLDER: &str = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9
 /// The thumbprint.
 pub const THUMBPRINT: &str = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
 
+/// The digest of the certificate that every request comes with, as tokens name it (RFC 8705 §3.1).
+pub const CERTIFICATE: &str = "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo";
+
+/// Says that an input was accepted, where `cargo xtask fuzz` asks: a target whose seeds are all refused would hold nothing.
+pub fn accepted() {
+    if std::env::var_os("COUNTERSIGN_FUZZ_SEEDS").is_some() {
+        eprintln!("accepted");
+    }
+}
+
 /// Takes every signature for good.
 struct Credulous;
 
@@ -49,6 +59,11 @@ pub struct Verdict {
     pub added: Vec<(String, String)>,
 }
 
+/// Makes the next request the first one that a gateway sees: no proof was used, and nothing is remembered.
+pub fn forget() {
+    GATEWAY.with_borrow_mut(|(_, gateway)| *gateway = None);
+}
+
 /// Sends a request; checks what holds of each.
 pub fn ask(method: &[u8], path: &[u8], headers: &[(&[u8], &[u8])]) -> Verdict {
     GATEWAY.with_borrow_mut(|(asked, gateway)| {
@@ -70,7 +85,11 @@ pub fn ask(method: &[u8], path: &[u8], headers: &[(&[u8], &[u8])]) -> Verdict {
             (b":scheme", b"https"),
         ];
         all.extend(headers);
-        let peer = Peer::certificate(b"spiffe://bank.example/edge", Some(&[b'a'; 64]));
+        // Who forwards a certificate is a proxy that is listed.
+        let forwards = headers.iter().any(|(name, _)| *name == b"x-forwarded-client-cert");
+        let name: &[u8] =
+            if forwards { b"spiffe://bank.example/edge-proxy" } else { b"spiffe://bank.example/edge" };
+        let peer = Peer::certificate(name, Some(&[b'a'; 64]));
         let mut exchange = Exchange::new(*asked);
         let event = Event::RequestHeaders(RequestHead { headers: &all, peer });
         exchange.handle(Some(gateway), event, &mut Unobserved, Timestamp::from_secs(NOW));
@@ -102,6 +121,6 @@ pub fn ask(method: &[u8], path: &[u8], headers: &[(&[u8], &[u8])]) -> Verdict {
 }
 
 /// A token of this payload.
-pub fn token(header: &str, payload: &[u8]) -> String {
-    format!("{}.{}.c2ln", base64url::encode(header.as_bytes()), base64url::encode(payload))
+pub fn token(header: impl AsRef<[u8]>, payload: &[u8]) -> String {
+    format!("{}.{}.c2ln", base64url::encode(header.as_ref()), base64url::encode(payload))
 }

@@ -1,5 +1,7 @@
 //! The fuzz targets, built with coverage and the address sanitizer, each run for a while.
 
+mod seeds;
+
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -57,10 +59,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             let artifacts = crate::target("fuzz").join("artifacts").join(target);
             std::fs::create_dir_all(&corpus)?;
             std::fs::create_dir_all(&artifacts)?;
-            let mut fuzzer = Command::new(crate::target("fuzz").join(&host).join("release").join(target));
+            let program = || {
+                let mut program =
+                    Command::new(crate::target("fuzz").join(&host).join("release").join(target));
+                program.env("COUNTERSIGN_FUZZ_CONFIGURATION", &configuration);
+                program
+            };
+            seeds::check(target, program())?;
+            let mut fuzzer = program();
             fuzzer
-                .env("COUNTERSIGN_FUZZ_CONFIGURATION", &configuration)
                 .arg(&corpus)
+                .args(seeds::folder(target))
                 .arg(format!("-max_total_time={seconds}"))
                 .arg(format!("-artifact_prefix={}/", artifacts.display()))
                 .args(["-rss_limit_mb=2048", "-timeout=10", "-print_final_stats=1"]);
