@@ -1,27 +1,42 @@
-//! The words of docs/credentials.md are true: its YAML stands in scenarios that pass, its commands print what it shows.
+//! The words of docs/credentials.md are true: its YAML stands in scenarios that pass, its commands print what it shows. So does the YAML
+//! of packs that rest on what tokens say.
 
 use crate::support::{folder, root};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The page's blocks of code in this language.
-fn blocks(language: &str) -> Vec<String> {
-    let page = fs::read_to_string(root().join("docs/credentials.md")).unwrap();
+const PAGE: &str = "docs/credentials.md";
+
+/// A page's blocks of code in this language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let page = fs::read_to_string(root().join(page)).unwrap();
     let fence = format!("```{language}\n");
     page.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn its_examples_are_parts_of_scenarios() {
-    let folders = ["tests/scenarios", "tests/scenarios/credentials"];
-    let files = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
-    let paths = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
-    let scenarios: Vec<String> = paths.map(|path| fs::read_to_string(path).unwrap()).collect();
-    let examples = blocks("yaml");
-    assert!(examples.len() > 4, "the page shows {} examples", examples.len());
-    for example in examples {
-        assert!(scenarios.iter().any(|scenario| scenario.contains(&example)), "in no scenario:\n{example}");
+    let mut scenarios = Vec::new();
+    let mut folders = vec![root().join("tests/scenarios")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => scenarios.push(fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    for (page, least) in
+        [(PAGE, 5), ("policies/agent-tools/README.md", 1), ("policies/step-up-admin/README.md", 1)]
+    {
+        let examples = blocks(page, "yaml");
+        assert!(examples.len() >= least, "{page} shows {} examples", examples.len());
+        for example in examples {
+            let stands = scenarios.iter().any(|scenario| scenario.contains(&example));
+            assert!(stands, "in no scenario, of {page}:\n{example}");
+        }
     }
 }
 
@@ -30,7 +45,7 @@ fn its_commands_print_what_it_shows() {
     let bin = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let mut commands = 0;
-    for block in blocks("console") {
+    for block in blocks(PAGE, "console") {
         for part in format!("\n{block}").split("\n$ ").skip(1) {
             let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
             let mut sh = Command::new("sh");
