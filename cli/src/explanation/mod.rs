@@ -1,5 +1,6 @@
 //! How a decision came about: the question that the policies were asked, and what each had to say.
 
+mod credentials;
 mod mask;
 mod near;
 mod ruling;
@@ -11,7 +12,6 @@ pub(crate) use ruling::{RULINGS, ruling, ruling_words};
 pub(crate) use show::{show, show_asked};
 
 use crate::case::Case;
-use crate::credentials::token;
 use crate::decider::Decider;
 use crate::engine::{EngineError, settle};
 use crate::sources::Sources;
@@ -20,8 +20,9 @@ use countersign_core::metrics::{Observer, Stage};
 use countersign_core::policy::explain::Found;
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
+use credentials::{Credentials, StepUp};
+use mask::Masks;
 pub(crate) use mask::masked_context;
-use mask::{Masks, masked_claims, sensitive_claims};
 use serde_json::{Map, Value, json};
 pub(crate) use value::record_json;
 use value::{entity_json, value_json};
@@ -30,10 +31,10 @@ use value::{entity_json, value_json};
 pub(crate) struct Explanation {
     /// The decision record.
     pub(crate) record: Map<String, Value>,
-    /// Header and claims of the token, if the request has one that can be read.
-    pub(crate) token: Option<(Value, Value)>,
-    /// Whether the token was verified.
-    pub(crate) verified: bool,
+    /// What the caller brought to prove itself.
+    pub(crate) credentials: Credentials,
+    /// The login that it is sent to make, if that is all that it lacks.
+    pub(crate) step_up: Option<StepUp>,
     /// What the policies were asked, if it came to that.
     pub(crate) question: Option<Asked>,
     /// Why the request was refused.
@@ -57,6 +58,8 @@ pub(crate) struct Finding {
     pub(crate) note: Option<String>,
     /// What `@severity` says.
     pub(crate) severity: Option<String>,
+    /// What `@step_up` says.
+    pub(crate) step_up: Option<String>,
     /// With conditions as they are written, where that is known.
     pub(crate) result: Found,
     /// Where the condition stands that the result is about.
@@ -87,20 +90,18 @@ impl Explanation {
         let mut listener = Listener { image: &settings.image, sources: decider.sources(), asked: None };
         let ticket = engine.request_observed(&case.request, &mut listener);
         let decision = settle(&mut engine, ticket)?;
-        let bearer = case.request.headers.get("authorization").and_then(|value| {
-            let text = std::str::from_utf8(value).ok()?;
-            let (scheme, token) = text.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then_some(token)
-        });
         let reason = decision.member("reason");
+        let reason = Reason::ALL.iter().copied().find(|one| Some(one.code()) == reason);
+        let question = listener.asked;
+        let step_up = (reason == Some(Reason::PolicyStepUp))
+            .then(|| StepUp::of(&settings, &decision, question.as_ref()))
+            .flatten();
         Ok(Self {
             record: decision.record(decider.prefix()),
-            token: bearer
-                .and_then(|text| token::decode(text).ok())
-                .map(|(header, claims)| (header, masked_claims(claims, &sensitive_claims(&settings)))),
-            verified: decision.member("issuer").is_some(),
-            question: listener.asked,
-            reason: Reason::ALL.iter().copied().find(|one| Some(one.code()) == reason),
+            credentials: Credentials::of(case, &settings, &decision),
+            step_up,
+            question,
+            reason,
         })
     }
 
@@ -108,10 +109,11 @@ impl Explanation {
     pub(crate) fn data(&self) -> Value {
         json!({
             "record": self.record,
-            "token": self.token.as_ref().map(|(header, claims)| json!({
-                "verified": self.verified, "header": header, "claims": claims,
-            })),
+            "token": self.credentials.token_data(),
+            "proof": self.credentials.proof_data(),
+            "api_key": self.credentials.key_data(),
             "question": self.question.as_ref().map(Asked::data),
+            "step_up": self.step_up.as_ref().map(StepUp::data),
             "help": self.reason.map(Reason::help),
         })
     }
@@ -173,6 +175,7 @@ impl Finding {
             source: policy.source().to_owned(),
             note: policy.annotation("reason").map(str::to_owned),
             severity: policy.annotation("severity").map(str::to_owned),
+            step_up: policy.annotation("step_up").map(str::to_owned),
             result,
             place,
             relevant,
@@ -193,6 +196,7 @@ impl Finding {
             "source": self.source,
             "reason": self.note,
             "severity": self.severity,
+            "step_up": self.step_up,
             "result": result,
             "condition": condition.map(|condition| condition.text.as_str()),
             "values": condition.map(|condition| condition.values.iter().map(seen_json).collect::<Vec<_>>()),

@@ -1,5 +1,6 @@
 //! An explanation for people.
 
+use super::credentials::{Credentials, Parts};
 use super::near::told;
 use super::value::text;
 use super::{Asked, Explanation, Finding, effect};
@@ -25,7 +26,7 @@ pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) ->
         (None, Some(peer)) => line(out, "peer", peer)?,
         (workload, _) => line(out, "workload", workload.unwrap_or("none: no client certificate"))?,
     }
-    token(out, explanation)?;
+    credentials(out, &explanation.credentials)?;
     if let Some(asked) = &explanation.question {
         show_asked(out, asked, all)?;
     }
@@ -40,6 +41,10 @@ pub(crate) fn show(out: &mut dyn Write, explanation: &Explanation, all: bool) ->
             );
             line(out, "decision", &refused)?;
             line(out, "layer", reason.layer().as_str())?;
+            if let Some(step_up) = &explanation.step_up {
+                line(out, "login", &format!("{} by {}", step_up.demand, step_up.by.join(", ")))?;
+                line(out, "challenge", &step_up.challenge)?;
+            }
             writeln!(out, "{HINT}{:<10}{HINT:#} {}", "help", reason.help())?;
         }
     }
@@ -52,14 +57,32 @@ pub(crate) fn show_asked(out: &mut dyn Write, asked: &Asked, all: bool) -> io::R
     policies(out, asked, all)
 }
 
-fn token(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
-    let state = match (&explanation.token, explanation.verified) {
-        (None, _) => "none that can be read",
-        (Some(_), true) => "verified",
-        (Some(_), false) => "not verified: what it claims is not to be trusted",
-    };
-    writeln!(out, "{HEADING}{:<10}{HEADING:#} {state}", "token")?;
-    let Some((header, claims)) = &explanation.token else { return Ok(()) };
+fn credentials(out: &mut dyn Write, brought: &Credentials) -> io::Result<()> {
+    match &brought.token {
+        None if brought.brought_key => writeln!(out, "{HEADING}{:<10}{HEADING:#} none", "token")?,
+        None => writeln!(out, "{HEADING}{:<10}{HEADING:#} none that can be read", "token")?,
+        Some(_) if brought.verified => writeln!(out, "{HEADING}{:<10}{HEADING:#} verified", "token")?,
+        Some(_) => {
+            let state = "not verified: what it claims is not to be trusted";
+            writeln!(out, "{HEADING}{:<10}{HEADING:#} {state}", "token")?;
+        }
+    }
+    parts(out, brought.token.as_ref())?;
+    if brought.proof.is_some() {
+        let state = if brought.proved { "accepted" } else { "not accepted" };
+        writeln!(out, "{HEADING}{:<10}{HEADING:#} {state}", "proof")?;
+        parts(out, brought.proof.as_ref())?;
+    }
+    if brought.brought_key {
+        let name = brought.key.as_deref().unwrap_or("none that is known");
+        writeln!(out, "{HEADING}{:<10}{HEADING:#} {name}", "api key")?;
+    }
+    Ok(())
+}
+
+/// The header and the claims of something signed, a member a line.
+fn parts(out: &mut dyn Write, signed: Option<&Parts>) -> io::Result<()> {
+    let Some((header, claims)) = signed else { return Ok(()) };
     for (kind, members) in [("header", header), ("claim", claims)] {
         for (name, value) in members.as_object().into_iter().flatten() {
             writeln!(out, "             {DIM}{kind}{DIM:#} {name}: {value}")?;

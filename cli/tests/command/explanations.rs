@@ -246,3 +246,92 @@ fn gaps_have_the_place_of_their_clause() {
         ],
     );
 }
+
+/// What a caller brings beside a bearer token, and the login that it is sent to make.
+#[test]
+fn an_explanation_shows_proofs_keys_and_logins() {
+    let folder = folder("explain-credentials");
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (issuer, holder, set) = (file("issuer.json"), file("holder.json"), file("set.json"));
+    for key in [&issuer, &holder] {
+        countersign(&["keys", "new", "-o", key]).exits(0);
+    }
+    countersign(&["keys", "jwks", &issuer, "-o", &set]).exits(0);
+    let now = ["--now", "1767268800"];
+    let token = |more: &[&str]| {
+        let fixed = ["token", "--key", &issuer, "--iss", "https://id.bank.example", "--sub", "alice"];
+        let claims = ["--claim", "client_id=app", "--claim", "jti=t", "--claim", "tenant=acme"];
+        let audience = ["--aud", "https://api.bank.example"];
+        let all = [&fixed[..], &claims, &audience, &now, more].concat();
+        countersign(&all).exits(0).out().trim().to_owned()
+    };
+    let jwks = format!("https://id.bank.example={set}");
+    let url = "https://api.bank.example/tenants/acme/accounts/a-1";
+    let explain = |more: &[&str]| {
+        let config = ["explain", "--config", "tests/scenarios/credentials/countersign.yaml", "--jwks", &jwks];
+        let fixed = ["--peer", "spiffe://bank.example/edge", "--time", "1767268800"];
+        let told =
+            |format| countersign(&[&config[..], &fixed, more, &["--format", format]].concat()).exits(0);
+        (told("text").out(), serde_json::from_str::<Value>(&told("json").out()).unwrap())
+    };
+
+    let bound = token(&["--bind", &holder]);
+    let proof = |key: &str| {
+        let made = ["proof", "--key", key, "--url", url, "--token", &bound];
+        countersign(&[&made[..], &now].concat()).exits(0).out().trim().to_owned()
+    };
+    let authorization = format!("authorization: DPoP {bound}");
+    let (text, data) = explain(&[
+        "--url",
+        url,
+        "--header",
+        &authorization,
+        "--header",
+        &format!("dpop: {}", proof(&holder)),
+    ]);
+    holds(&text, &["token      verified", "proof      accepted", "claim htm: \"GET\"", "decision   allow"]);
+    assert_eq!((&data["proof"]["accepted"], &data["proof"]["claims"]["htu"]), (&true.into(), &url.into()));
+    let (text, data) = explain(&[
+        "--url",
+        url,
+        "--header",
+        &authorization,
+        "--header",
+        &format!("dpop: {}", proof(&issuer)),
+    ]);
+    holds(&text, &["proof      not accepted", "binding.dpop.holder"]);
+    assert_eq!((&data["proof"]["accepted"], &data["api_key"]), (&false.into(), &Value::Null));
+
+    let alice = token(&[]);
+    let (text, data) = explain(&["--method", "DELETE", "--url", url, "--token", &alice]);
+    holds(
+        &text,
+        &[
+            "login      acr_values=\"mfa\", max_age=\"300\" by `close-after-login` (forbid)",
+            "challenge  Bearer realm=",
+        ],
+    );
+    assert_eq!(data["step_up"]["by"], json!(["`close-after-login` (forbid)"]));
+    let (text, data) = explain(&["--url", &format!("{url}/statement"), "--token", &alice]);
+    holds(&text, &["login      acr_values=\"mfa phr\", max_age=\"3600\" by the route `read-statement`"]);
+    assert!(data["step_up"]["challenge"].as_str().unwrap().contains("insufficient_user_authentication"));
+
+    let scenario = fs::read_to_string(crate::support::root().join("tests/scenarios/api-keys.yaml")).unwrap();
+    let scenario: Value = serde_saphyr::from_str(&scenario).unwrap();
+    let mut configuration = scenario["configuration"].clone();
+    let pack = crate::support::root().join("policies/fraud-scoring");
+    configuration["policy"]["pack"] = pack.to_str().unwrap().into();
+    fs::write(folder.join("keys.json"), configuration.to_string()).unwrap();
+    for (key, name) in [
+        ("csk_PRkMfxK_JuE_ZXNoOfKCsiTCH8gLKJXHnoWV_dch5kU", "month-end-reports"),
+        ("csk_0000000000000000000000000000000000000000000", "none that is known"),
+    ] {
+        let header = format!("x-api-key: {key}");
+        let url = "https://api.bank.example/v1/tenants/acme/transfers/t-1/decision";
+        let fixed = ["explain", "--config", &file("keys.json"), "--url", url, "--time", "1767268800"];
+        let peer = ["--peer", "spiffe://bank.example/edge", "--header", &header];
+        let text = countersign(&[&fixed[..], &peer].concat()).exits(0).out();
+        holds(&text, &["token      none\n", &format!("api key    {name}\n")]);
+        assert!(!text.contains(key), "{text}");
+    }
+}
