@@ -95,13 +95,8 @@ impl RequestArgs {
             ));
         }
         if let Some(token) = &self.token {
-            let token = match token.strip_prefix('@') {
-                Some(path) => std::fs::read_to_string(path).map_err(|error| {
-                    Failure::usage(format!("`--token @{path}`: expected a readable file: {error}"))
-                })?,
-                None => token.clone(),
-            };
-            headers.push((b"authorization".to_vec(), format!("Bearer {}", token.trim()).into_bytes()));
+            let token = token_or_file(token)?;
+            headers.push((b"authorization".to_vec(), format!("Bearer {token}").into_bytes()));
         }
         let mut request = Request { body: self.body.clone().map(String::into_bytes), ..Request::default() };
         for property in &self.property {
@@ -123,6 +118,17 @@ impl RequestArgs {
             .map_err(|bad| Failure::usage(format!("`--{}`: {}", bad.field, bad.message)))?;
         Ok(Case { id: None, time: self.now()?, request, jwks: None, expect: None })
     }
+}
+
+/// A token, in whose place `@` may name a file with one.
+pub(crate) fn token_or_file(argument: &str) -> Result<String, Failure> {
+    let text = match argument.strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("`--token @{path}`: expected a readable file: {error}"))
+        })?,
+        None => argument.to_owned(),
+    };
+    Ok(text.trim().to_owned())
 }
 
 /// Requests from a file, one at a time.

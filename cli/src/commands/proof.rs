@@ -10,6 +10,7 @@ use super::token::{Kind, now, pair};
 use crate::console::stdout;
 use crate::credentials::{ProofBuilder, read_key};
 use crate::failure::{Exit, Failure};
+use crate::request_args::token_or_file;
 
 /// Make a DPoP proof (RFC 9449) for a request: the value of its `dpop` header.
 #[derive(clap::Args)]
@@ -20,10 +21,10 @@ pub(crate) struct Proof {
     /// The request's method.
     #[arg(long, default_value = "GET")]
     method: String,
-    /// The request's address; query and fragment are left out.
+    /// The request's address, `https://` or `http://` with a host; query and fragment are left out.
     #[arg(long)]
     url: String,
-    /// The token that goes with the proof.
+    /// The token that goes with the proof, or the name of a file with one after `@`.
     #[arg(long)]
     token: String,
     /// The gateway's nonce, from the `dpop-nonce` header of its answer.
@@ -54,7 +55,12 @@ impl Proof {
             .key;
         let now = self.now.unwrap_or_else(now);
         let id = self.jti.unwrap_or_else(fresh);
-        let mut proof = ProofBuilder::new(&key, &self.method, &self.url, &self.token, &id, now);
+        let token = token_or_file(&self.token)?;
+        if token.is_empty() {
+            return Err(Failure::usage(format!("`--token {}`: expected a token, found nothing", self.token)));
+        }
+        expect_address(&self.url)?;
+        let mut proof = ProofBuilder::new(&key, &self.method, &self.url, &token, &id, now);
         if let Some(nonce) = &self.nonce {
             proof = proof.nonce(nonce);
         }
@@ -66,6 +72,22 @@ impl Proof {
         out.flush()?;
         Ok(Exit::Good)
     }
+}
+
+/// `htu` is an address in full (RFC 9449 §4.2).
+fn expect_address(url: &str) -> Result<(), Failure> {
+    let rest = ["https://", "http://"].iter().find_map(|scheme| {
+        let (start, rest) = url.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    });
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    let whole = !host.is_empty() && !host.starts_with(':') && !url.contains(char::is_whitespace);
+    if whole {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "`--url`: expected an address such as `https://api.bank.example/payments`, found `{url}`"
+    )))
 }
 
 fn members(pairs: Vec<(String, String)>) -> Map<String, Value> {

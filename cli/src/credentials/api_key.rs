@@ -60,6 +60,9 @@ impl ApiKey {
             ));
         }
         let mut principal = json!({ "type": entry.principal_type, "id": entry.id });
+        if entry.roles.iter().any(String::is_empty) {
+            return wrong("`--role`: expected the name of a role, found nothing".into());
+        }
         if !entry.roles.is_empty() {
             principal["roles"] = json!(entry.roles);
         }
@@ -77,8 +80,11 @@ impl ApiKey {
             "id": entry.id, "sha256": self.sha256(), "workload": entry.workload, "principal": principal,
         });
         if let Some(time) = entry.not_after {
-            if api_key::time(time).is_none() {
+            let Some(end) = api_key::time(time) else {
                 return wrong(format!("`--not-after`: expected {}, found `{time}`", api_key::EXPECTED_TIME));
+            };
+            if end <= crate::time::now() {
+                return wrong(format!("`--not-after`: expected a time to come, found `{time}`"));
             }
             made["not_after"] = json!(time);
         }

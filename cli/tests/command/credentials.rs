@@ -231,10 +231,25 @@ fn a_key_and_its_certificate_are_written_together_or_not_at_all() {
 }
 
 #[test]
+fn a_proof_takes_its_token_from_a_file() {
+    let folder = folder("proof-file");
+    good(&folder, &["keys", "new", "-o", "key.pem"]);
+    fs::write(folder.join("token"), "a.b.c\n").unwrap();
+    let claims = |token: &str| {
+        let made = ["proof", "--key", "key.pem", "--token", token, "--url", "HTTPS://a.example:8443/x?y#z"];
+        parsed(&good(&folder, &["token", "--decode", good(&folder, &made).trim()]))["claims"].clone()
+    };
+    let (written, read) = (claims("a.b.c"), claims("@token"));
+    assert_eq!(written["ath"], read["ath"]);
+    assert_eq!(read["htu"], "HTTPS://a.example:8443/x");
+}
+
+#[test]
 fn mistakes_are_explained() {
     let folder = folder("mistakes");
     good(&folder, &["keys", "new", "-o", "key.pem"]);
     fs::write(folder.join("other.pem"), "-----BEGIN RSA PRIVATE KEY-----\n").unwrap();
+    fs::write(folder.join("empty"), "\n").unwrap();
     for (arguments, expected) in [
         (vec!["token", "--key", "missing.pem"], "missing.pem"),
         (vec!["token", "--key", "other.pem"], "PKCS #8"),
@@ -242,6 +257,30 @@ fn mistakes_are_explained() {
         (vec!["token", "--key", "key.pem", "--claim-json", "a={"], "claim `a`"),
         (vec!["token", "--decode", "nonsense"], "three parts"),
         (vec!["keys", "new", "--alg", "HS256", "-o", "x.pem"], "HS256"),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "", "--url", "https://a"],
+            "`--token `: expected a token",
+        ),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "@empty", "--url", "https://a"],
+            "`--token @empty`: expected a token",
+        ),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "@none", "--url", "https://a"],
+            "`--token @none`: expected a readable file",
+        ),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "t", "--url", "/payments"],
+            "`--url`: expected an address",
+        ),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "t", "--url", "ftp://a/"],
+            "`--url`: expected an address",
+        ),
+        (
+            vec!["proof", "--key", "key.pem", "--token", "t", "--url", "https:///a"],
+            "`--url`: expected an address",
+        ),
     ] {
         let said = bad(&folder, &arguments);
         assert!(said.contains(expected), "{arguments:?}: {said}");
@@ -266,7 +305,7 @@ fn an_api_key_is_shown_once_with_an_entry_that_takes_it() {
         "--attribute",
         "region=eu",
         "--not-after",
-        "2027-01-01T00:00:00Z",
+        "2199-01-01T00:00:00Z",
     ];
     let made = parsed(&good(&folder, &[&arguments[..], &["--format", "json"]].concat()));
     let key = made["key"].as_str().unwrap();
@@ -275,7 +314,7 @@ fn an_api_key_is_shown_once_with_an_entry_that_takes_it() {
         made["entry"],
         json!({
             "id": "reports", "sha256": digest, "workload": "spiffe://bank.example/edge",
-            "not_after": "2027-01-01T00:00:00Z",
+            "not_after": "2199-01-01T00:00:00Z",
             "principal": {
                 "type": "User", "id": "reports", "roles": ["analyst"],
                 "attributes": { "region": "eu", "tenant": "acme" },
@@ -297,6 +336,8 @@ fn an_api_key_is_shown_once_with_an_entry_that_takes_it() {
         ("--id", "a b", "`--id`: expected"),
         ("--workload", "spiffe://bank.example", "`--workload`: expected"),
         ("--not-after", "tomorrow", "`--not-after`: expected"),
+        ("--not-after", "2020-01-01T00:00:00Z", "`--not-after`: expected a time to come"),
+        ("--role", "", "`--role`: expected"),
         ("--attribute", "tenant", "`--attribute`: expected"),
     ] {
         let mut changed = arguments.to_vec();
