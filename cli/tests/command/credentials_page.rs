@@ -44,24 +44,34 @@ fn its_examples_are_parts_of_scenarios() {
 fn its_commands_print_what_it_shows() {
     let bin = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-    let mut commands = 0;
+    let scratch = folder("credentials-page");
+    let there = |text: &str| text.replace("target/", &format!("{}/", scratch.display()));
+    let (mut commands, mut shown_lines) = (0, 0);
     for block in blocks(PAGE, "console") {
-        for part in format!("\n{block}").split("\n$ ").skip(1) {
-            let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
-            let mut sh = Command::new("sh");
-            let run = sh.args(["-c", command]).current_dir(folder("credentials-page")).env("PATH", &path);
-            let printed = String::from_utf8(run.output().unwrap().stdout).unwrap();
-            let mut lines = printed.lines();
-            for line in shown.lines().filter(|line| line.trim() != "…") {
-                let (start, end) = line.split_once('…').unwrap_or((line, ""));
-                let found = lines.any(|have| match line.contains('…') {
-                    true => have.starts_with(start) && have.ends_with(end),
-                    false => have == line,
-                });
-                assert!(found, "`{line}` is not in, or not in its order:\n{printed}");
+        let (mut script, mut shown) = (Vec::new(), Vec::new());
+        for line in block.lines() {
+            match line.strip_prefix("$ ") {
+                Some(command) => script.push(there(command)),
+                None => shown.push(line),
             }
-            commands += 1;
+        }
+        commands += script.len();
+        // One shell for a block, which ends at the first command that fails.
+        let mut sh = Command::new("sh");
+        let run = sh.args(["-e", "-c", &script.join("\n")]).current_dir(root()).env("PATH", &path);
+        let run = run.output().unwrap();
+        let printed = String::from_utf8(run.stdout).unwrap();
+        assert!(run.status.success(), "{script:#?}\n{printed}\n{}", String::from_utf8_lossy(&run.stderr));
+        let mut lines = printed.lines();
+        for line in shown.into_iter().filter(|line| line.trim() != "…") {
+            let (start, end) = line.split_once('…').unwrap_or((line, ""));
+            let found = lines.any(|have| match line.contains('…') {
+                true => have.starts_with(start) && have.ends_with(end),
+                false => have == line,
+            });
+            assert!(found, "`{line}` is not in, or not in its order:\n{printed}");
+            shown_lines += 1;
         }
     }
-    assert!(commands > 0, "the page shows no command");
+    assert!(commands > 5 && shown_lines > 5, "the page shows {commands} commands, and {shown_lines} lines");
 }
