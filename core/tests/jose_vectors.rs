@@ -187,7 +187,11 @@ fn rfc_vectors() {
                 let thumbprint = base64url::encode(keys.keys()[0].thumbprint());
                 tally.case(name, true, &(thumbprint == case["sha256"]).then_some(()).ok_or(thumbprint));
             }
-            _ => {}
+            // A proof needs a request (`core/src/dpop/tests.rs`), a certificate a connection (`tests/tests/others/vectors_credentials.rs`).
+            "dpop" | "x5t#S256" => {}
+            // Tokens in CBOR are not ours (RFC 8392).
+            "cwt" => {}
+            other => panic!("{name}: nobody reads cases of the kind `{other}`"),
         }
     }
     tally.finish(7, 2);

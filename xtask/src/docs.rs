@@ -17,6 +17,22 @@ const PAGES: [(&str, &str); 4] = [
     ("metrics", "docs/metrics.md"),
 ];
 
+/// The repository's folders of sources.
+const FOLDERS: [&str; 12] = [
+    "bench-wasm",
+    "cli",
+    "compiler",
+    "core",
+    "docs",
+    "examples",
+    "filter",
+    "fuzz",
+    "host-sim",
+    "policies",
+    "tests",
+    "xtask",
+];
+
 /// Writes the reference pages anew.
 pub(crate) fn write() -> Result<()> {
     let mut steps = Steps::new(2);
@@ -46,7 +62,7 @@ pub(crate) fn write() -> Result<()> {
     })
 }
 
-/// Follows every link from a page to a file or a heading of the repository.
+/// Follows every link from a page to a file or a heading of the repository, and every path of one between backticks.
 pub(crate) fn links_step() -> Result<String> {
     let listed = process::output(command("git").args([
         "ls-files",
@@ -68,6 +84,15 @@ pub(crate) fn links_step() -> Result<String> {
             if !leads_somewhere(page, &target)? {
                 let page = page.strip_prefix(crate::root()).unwrap_or(page);
                 broken.push(format!("{}:{line}: `{target}`", page.display()));
+            }
+        }
+        for (line, path) in paths(&text) {
+            followed += 1;
+            // From the root on, or beside the page.
+            let beside = page.parent().unwrap_or(page).join(&path);
+            if !crate::root().join(&path).exists() && !beside.exists() {
+                let page = page.strip_prefix(crate::root()).unwrap_or(page);
+                broken.push(format!("{}:{line}: `{path}`", page.display()));
             }
         }
     }
@@ -111,6 +136,25 @@ fn links(text: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// What begins like a path of the repository and stands between backticks, with its line; what follows the file's name, as in
+/// `core/src/lib.rs:7`, is left out.
+fn paths(text: &str) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (number, line) in prose(text) {
+        for span in line.split('`').skip(1).step_by(2) {
+            let path = span.split([':', '#']).next().unwrap_or_default();
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+            let ours = path
+                .split_once('/')
+                .is_some_and(|(first, rest)| FOLDERS.contains(&first) && !rest.is_empty());
+            if ours && path.bytes().all(plain) {
+                found.push((number, path.to_owned()));
+            }
+        }
+    }
+    found
+}
+
 /// The anchors of a page's headings, as forges make them.
 fn headings(text: &str) -> impl Iterator<Item = String> {
     prose(text).filter(|(_, line)| line.starts_with('#')).map(|(_, line)| {
@@ -147,6 +191,14 @@ mod tests {
         let targets: Vec<(usize, &str)> =
             found.iter().map(|(line, target)| (*line, target.as_str())).collect();
         assert_eq!(targets, [(1, "c.md#d"), (1, "f.svg"), (5, "#i")]);
+    }
+
+    #[test]
+    fn paths_are_found_between_backticks() {
+        let page = "a `core/src/lib.rs:7` core/x `cli/a b` `docs/` `x/core/y`\n```\n`core/no`\n```\n`tests/t.rs::name` `core/*.rs`\n";
+        let found = paths(page);
+        let found: Vec<(usize, &str)> = found.iter().map(|(line, path)| (*line, path.as_str())).collect();
+        assert_eq!(found, [(1, "core/src/lib.rs"), (5, "tests/t.rs")]);
     }
 
     #[test]

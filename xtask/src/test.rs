@@ -1,5 +1,6 @@
 //! The README's two commands: the tests and the demo.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -43,6 +44,9 @@ pub(crate) fn all(args: &[String]) -> Result<()> {
         good &= process::read_through(runner.args(args), |line| count.add(line))?.success();
         Ok(String::new())
     })?;
+    for line in skipped(&vectors()) {
+        println!("{line}");
+    }
     println!("all tests in {}", seconds(since.elapsed()));
     println!("{} passed, {} failed", count.passed, count.failed);
     if !good || count.failed > 0 {
@@ -52,6 +56,39 @@ pub(crate) fn all(args: &[String]) -> Result<()> {
         bail!("no test was found");
     }
     Ok(())
+}
+
+/// The sets of published vectors, with the tests that read them. Without its set such a test says so and passes, and runners do not
+/// show what a test says that passes.
+const VECTORS: [(&str, &str); 11] = [
+    ("cedar-corpora", "tests/tests/others/conformance.rs"),
+    ("cedar-generated", "tests/tests/others/conformance.rs"),
+    ("cedar-handwritten", "tests/tests/others/conformance.rs"),
+    ("cedar-integration-tests", "tests/tests/others/conformance.rs"),
+    ("jose-cookbook", "core/tests/jose_vectors.rs"),
+    ("jsontestsuite", "core/tests/json_suite.rs"),
+    ("jwt_verify_lib", "core/tests/jose_vectors.rs, tests/tests/others/vectors_credentials.rs"),
+    (
+        "rfc-vectors",
+        "core/tests/jose_vectors.rs, core/src/dpop/tests.rs, tests/tests/others/vectors_credentials.rs",
+    ),
+    ("spiffe", "core/tests/spiffe_bundles.rs, core/tests/spiffe_ids.rs"),
+    ("wycheproof", "core/tests/jose_vectors.rs"),
+    ("xfcc", "core/tests/xfcc.rs"),
+];
+
+/// Where the vectors are, as the tests look for them.
+fn vectors() -> PathBuf {
+    std::env::var_os("COUNTERSIGN_VECTORS")
+        .map_or_else(|| crate::root().join("../shared/vectors"), PathBuf::from)
+}
+
+/// A line for each set that is not there.
+fn skipped(folder: &Path) -> Vec<String> {
+    let missing = VECTORS.iter().filter(|(set, _)| !folder.join(set).is_dir());
+    missing
+        .map(|(set, tests)| format!("skipped: the vectors `{set}` of {tests}: not in {}", folder.display()))
+        .collect()
 }
 
 /// The fraud-scoring flow with a table of what was expected and what came.
@@ -138,6 +175,23 @@ fn without_colours(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every set that a test of the list names is told where it is missing, and the list names tests that are there.
+    #[test]
+    fn missing_vectors_are_told() {
+        let lines = skipped(Path::new("no/such"));
+        assert_eq!(lines.len(), VECTORS.len());
+        for (set, tests) in VECTORS {
+            assert!(lines.iter().any(|line| line.contains(&format!("`{set}`"))));
+            for file in tests.split(", ") {
+                let text = std::fs::read_to_string(crate::root().join(file)).unwrap();
+                assert!(
+                    text.contains(&format!("{set}/")) || text.contains(&format!("\"{set}\"")),
+                    "{file}: `{set}`"
+                );
+            }
+        }
+    }
 
     #[test]
     fn counts_what_the_runners_say() {

@@ -5,6 +5,9 @@ mod proof;
 mod replay;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use nonce::Nonces;
 pub(crate) use target::{Origin, Request};
 
