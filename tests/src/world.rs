@@ -33,7 +33,7 @@ entity Workload;
 entity Account { tenant: String };
 action Read, Pay appliesTo {
   principal: User, resource: Account,
-  context: { workload?: Workload, purpose?: String, amount?: Long, method: String, time: Long }
+  context: { workload?: Workload, purpose?: String, amount?: Long, host: String, method: String, time: Long }
 };
 action Sync appliesTo { principal: Workload, resource: Account, context: {} };
 "#;
@@ -49,6 +49,9 @@ when { context has amount && context.amount <= 1000 };
 
 @id("no-marketing")
 forbid(principal, action, resource) when { context has purpose && context.purpose == "marketing" };
+
+@id("closed-host")
+forbid(principal is User, action in [Action::"Read", Action::"Pay"], resource) when { context.host == "closed.bank.example" };
 
 @id("level-nine-is-shut-out")
 forbid(principal, action == Action::"Pay", resource)
@@ -360,7 +363,8 @@ pub fn configuration(key: &SigningKey) -> Result<Value> {
         }],
         "workload": { "trust_domains": ["bank.example"] },
         "context": {
-            "workload": { "workload": "entity" }, "method": { "request": "method" }, "time": { "request": "time" },
+            "workload": { "workload": "entity" }, "host": { "request": "host" }, "method": { "request": "method" },
+            "time": { "request": "time" },
         },
         "routes": [
             read,

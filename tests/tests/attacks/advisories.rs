@@ -34,15 +34,25 @@ fn paths(catalogue: &mut Catalogue, bench: &mut Bench) -> Result<()> {
         let found = bench.ask(&Ask::new("GET", path).bearer(&token));
         catalogue.attack(format!("advisory/{id}"), "request.path.invalid", found);
     }
-    // CVE-2021-39155: a host's case is no difference; the policies see it in small letters.
-    for host in ["bank.example", "BANK.example", "bAnK.eXaMpLe"] {
+    // CVE-2021-39155: a host's case is no difference, and takes nobody round a policy that shuts one.
+    for (host, closed) in [
+        ("bank.example", false),
+        ("bAnK.eXaMpLe", false),
+        ("closed.bank.example", true),
+        ("CLOSED.bank.example", true),
+        ("cLoSeD.BaNk.ExAmPlE", true),
+    ] {
         let mut ask = Ask::read().bearer(&token);
         for (name, value) in &mut ask.headers {
             if name == b":authority" {
                 *value = host.into();
             }
         }
-        catalogue.control(format!("advisory/CVE-2021-39155-{host}"), bench.ask(&ask));
+        let (id, found) = (format!("advisory/CVE-2021-39155-{host}"), bench.ask(&ask));
+        match closed {
+            true => catalogue.attack(id, "policy.forbidden", found),
+            false => catalogue.control(id, found),
+        }
     }
     Ok(())
 }
