@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::base64url;
+use crate::crypto::Algorithm;
+use crate::keys::Signer;
 use crate::path::{CanonicalPath, PathOptions};
 use crate::policy::{Entity, EntityUid};
 use crate::shared::Alone;
@@ -18,7 +20,7 @@ fn token(case: &Value) -> VerifiedToken {
     let text = case["access_token"].as_str().unwrap();
     VerifiedToken {
         issuer: 0,
-        key: [0; 32],
+        signer: Signer { thumbprint: [0; 32], kid: None, algorithm: Algorithm::Es256 },
         subject: None,
         id: None,
         client: None,
