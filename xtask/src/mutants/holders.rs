@@ -195,7 +195,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "loop of actors",
         file: "core/src/token/delegation.rs",
-        check: "if seen.contains(&party) {",
+        check: "if seen.contains(&id) {",
         without: "if false {",
         tests: DELEGATION,
     },
