@@ -278,7 +278,7 @@ fn routes_are_checked() -> Result<()> {
             "routes[0].context.purpose",
             "`forward.prefix`",
         ),
-        ("/context", json!({}), "routes[0].context", "`method`"),
+        ("/context", json!({}), "routes[0].context", "`host`"),
     ])
 }
 
