@@ -2,7 +2,8 @@
 //! named that is not there.
 
 use super::expect::Expect;
-use super::format::{Case, Publication, Step, Upstreams};
+use super::format::{Case, ProofChoice, Publication, Step, Upstreams};
+use super::short::Short;
 use countersign_core::config::Config;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,15 +13,27 @@ pub(super) struct Checked<'a> {
     clusters: BTreeSet<&'a str>,
     /// Those whose keys are fetched: what they publish can change.
     issuers: BTreeSet<&'a str>,
+    /// Signing keys of the file.
+    keys: BTreeSet<&'a str>,
 }
 
 impl<'a> Checked<'a> {
-    /// The names in a configuration.
-    pub(super) fn by(config: &'a Config) -> Self {
+    /// The names in a configuration, and of the file's own keys.
+    pub(super) fn by(config: &'a Config, keys: impl Iterator<Item = &'a String>) -> Self {
         let clusters = config.issuers.iter().flat_map(|issuer| issuer.keys.clusters()).collect();
         let fetched = config.issuers.iter().filter(|issuer| issuer.keys.cluster().is_some());
         let issuers = fetched.map(|issuer| issuer.issuer.as_str()).collect();
-        Self { clusters, issuers }
+        Self { clusters, issuers, keys: keys.map(String::as_str).collect() }
+    }
+
+    /// Demands that the key of a proof exists.
+    pub(super) fn proof(&self, proof: Option<&ProofChoice>) -> Result<(), String> {
+        let name = match proof {
+            None => None,
+            Some(Short::Text(name)) => Some(name).filter(|name| *name != "none"),
+            Some(Short::Whole(spec)) => spec.key.as_ref(),
+        };
+        among("a key of the file", &self.keys, name.into_iter())
     }
 
     /// Demands that scripted clusters exist.
@@ -46,12 +59,14 @@ impl<'a> Checked<'a> {
         }
         expectation(case.expect.as_ref(), case.request.is_some(), "")?;
         self.sources(&case.issuers, &case.upstreams, "")?;
+        self.proof(case.proof.as_ref()).map_err(|message| format!("`proof`: {message}"))?;
         let mut held = BTreeSet::new();
         for (index, step) in case.steps.iter().enumerate() {
             let place = format!("steps[{index}]");
             stepwise(step, &mut held).map_err(|message| format!("`{place}`: {message}"))?;
             expectation(step.expect.as_ref(), decides(step), &format!("{place}."))?;
             self.sources(&step.issuers, &step.upstreams, &format!("{place}."))?;
+            self.proof(step.proof.as_ref()).map_err(|message| format!("`{place}.proof`: {message}"))?;
         }
         if let Some(name) = held.first() {
             return Err(format!(
@@ -74,9 +89,12 @@ fn decides(step: &Step) -> bool {
 fn stepwise<'s>(step: &'s Step, held: &mut BTreeSet<&'s str>) -> Result<(), String> {
     let sources = !step.issuers.is_empty() || !step.upstreams.is_empty();
     if step.request.is_none() {
-        for (name, given) in
-            [("hold", step.hold.is_some()), ("token", step.token.is_some()), ("peer", step.peer.is_some())]
-        {
+        for (name, given) in [
+            ("hold", step.hold.is_some()),
+            ("token", step.token.is_some()),
+            ("proof", step.proof.is_some()),
+            ("peer", step.peer.is_some()),
+        ] {
             if given {
                 return Err(format!("expected `request` beside `{name}`, found none"));
             }

@@ -97,7 +97,9 @@ impl Plan {
                 );
             }
         };
-        let checked = Checked::by(&config);
+        let checked = Checked::by(&config, file.keys.keys());
+        let of_all = file.defaults.proof.as_ref();
+        checked.proof(of_all).map_err(|message| document.fault("defaults.proof", message))?;
         checked.upstreams(&file.upstreams).map_err(|message| document.fault("upstreams", message))?;
         let mut cases = Vec::new();
         for (index, case) in file.cases.iter().enumerate() {

@@ -118,6 +118,17 @@ fn a_case_that_asserts_nothing_is_a_mistake() {
         ("held-twice", format!("{held} }}, {{ request: {{}}, hold: x }}]"), "`x` is held already"),
         ("settled", format!("{held} }}, {{ settle: y, expect: allow }}]"), "found `y`"),
         ("hold", "name: a\nsteps: [{ hold: x }]".to_owned(), "expected `request` beside `hold`"),
+        (
+            "proof",
+            "name: a\nrequest: {}\nproof: holdr\nexpect: allow".to_owned(),
+            "`proof`: expected a key of the file (`a`), found `holdr`",
+        ),
+        (
+            "proof-key",
+            "name: a\nsteps: [{ request: {}, proof: { key: b }, expect: deny }]".to_owned(),
+            "`steps[0].proof`: expected a key",
+        ),
+        ("proof-alone", "name: a\nsteps: [{ proof: a }]".to_owned(), "expected `request` beside `proof`"),
         ("nothing", "name: a\nsteps: [{}]".to_owned(), "expected `request`, `settle`"),
         (
             "cluster",
