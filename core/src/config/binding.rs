@@ -30,7 +30,7 @@ pub struct Dpop {
     /// as many, and never less than 1,024, have room. Where more are in use at once, or more than a quarter of them by one key,
     /// further ones are refused: `limit.dpop`.
     pub replay_entries: u32,
-    /// How long a nonce of the gateway may be used, in seconds; 0 asks for none (RFC 9449 §9).
+    /// How long a nonce of the gateway may be used, in seconds; up to 3,600, and 0 asks for none (RFC 9449 §9).
     pub nonce_seconds: u32,
     /// Origins under which clients know the gateway, such as `https://api.bank.example`: `htu` must begin with the one whose host is the
     /// request's. A host that is none of theirs, such as an internal name behind a load balancer, is taken for the one that is listed,

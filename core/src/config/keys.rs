@@ -30,7 +30,8 @@ pub struct RemoteKeys {
     #[serde(default = "default_fetch_timeout")]
     pub timeout_milliseconds: u32,
     /// How old keys may get before they are fetched again, in seconds. Fetching begins ahead of it, off the request path, at a moment
-    /// chosen at random. The document's `cache-control` or `expires`, or the refresh hint of a SPIFFE bundle, may ask for it earlier.
+    /// chosen at random. The document's `cache-control` or `expires`, or the refresh hint of a SPIFFE bundle, may ask for it earlier. From 1
+    /// to 604,800, a week.
     #[serde(default = "default_refresh")]
     pub refresh_seconds: u32,
     /// How old keys get at least before they are fetched again, whatever their document asks for, in seconds; at most
@@ -38,10 +39,10 @@ pub struct RemoteKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_refresh_seconds: Option<u32>,
     /// The least time between two fetches that an unknown `kid` or a failure sets off, in seconds. While a source keeps failing and there
-    /// are keys to go on with, the time doubles with each failure, up to `refresh_seconds`.
+    /// are keys to go on with, the time doubles with each failure, up to `refresh_seconds`. From 1 to 604,800.
     #[serde(default = "default_cooldown")]
     pub cooldown_seconds: u32,
-    /// How long keys stay in use past `refresh_seconds` while the source is down, in seconds.
+    /// How long keys stay in use past `refresh_seconds` while the source is down, in seconds; up to 604,800.
     #[serde(default = "default_stale")]
     pub stale_seconds: u32,
 }
@@ -65,7 +66,7 @@ pub struct DiscoveredKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_authority: Option<String>,
     /// How old the discovery document may get before it is fetched again with the keys, in seconds. It is fetched again after every
-    /// failure too.
+    /// failure too. From 1 to 604,800.
     #[serde(default = "default_discovery_refresh")]
     pub discovery_refresh_seconds: u32,
     /// How long the fetch of both documents may take, in milliseconds; at most 30,000. A request waits for keys no longer than this.

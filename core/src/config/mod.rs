@@ -100,7 +100,8 @@ pub struct Issuer {
     /// How far the issuer's clock may be from the gateway's, in seconds; at most 300.
     #[serde(default = "default_clock_skew")]
     pub clock_skew_seconds: u32,
-    /// The longest life of a token, in seconds: from `iat` (or now, where it is absent) to `exp`.
+    /// The longest life of a token, in seconds: from `iat` (or now, where it is absent) to `exp`; from 1 to
+    /// 31,622,400, a year.
     #[serde(default = "default_max_lifetime")]
     pub max_lifetime_seconds: u32,
     /// The claim that must hold the SPIFFE ID of the workload that presents the token: a member's name, or a JSON Pointer that
@@ -467,14 +468,14 @@ pub struct Paths {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenCache {
-    /// How many tokens a worker keeps at most; 0 turns the cache off.
+    /// How many tokens a worker keeps at most, up to 1,048,576; 0 turns the cache off.
     pub entries: u32,
-    /// How many bytes they may take at most.
+    /// How many bytes they may take at most, up to 268,435,456.
     pub bytes: u32,
     /// How many refused tokens a worker keeps at most, apart from the others, so that the same bad token costs little a second
-    /// time; 0 keeps none. Only refusals that no time and no other key would change are kept.
+    /// time; up to 1,048,576, and 0 keeps none. Only refusals that no time and no other key would change are kept.
     pub failure_entries: u32,
-    /// How long a refusal is kept, in seconds; at most 300.
+    /// How long a refusal is kept, in seconds; from 1 to 300.
     pub failure_seconds: u32,
 }
 
@@ -489,13 +490,14 @@ impl Default for TokenCache {
 #[serde(deny_unknown_fields, default)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Limits {
-    /// The largest token, in bytes; at most 65,536.
+    /// The largest token, in bytes; from 64 to 65,536.
     pub token_bytes: u32,
-    /// The longest path with its query, in bytes; at most 65,536.
+    /// The longest path with its query, in bytes; from 16 to 65,536.
     pub path_bytes: u32,
-    /// How many requests a worker lets wait for keys at once; each issuer whose keys are fetched has an equal share.
+    /// How many requests a worker lets wait for keys at once; from 1 to 65,536. Each issuer
+    /// whose keys are fetched has an equal share.
     pub pending_requests: u32,
-    /// How many bytes the headers of those requests may take, shared in the same way.
+    /// How many bytes the headers of those requests may take, shared in the same way; from 1,024 to 67,108,864.
     pub pending_bytes: u32,
 }
 
