@@ -158,14 +158,18 @@ fn a_worker_restarted_while_it_fetches_is_succeeded() -> Result<()> {
         host.restart(restarted)?;
         host.advance(DEADLINE);
         for (worker, verdict) in verdicts(&host, &streams).into_iter().enumerate() {
-            let expected = match worker == restarted {
+            let expected: &[&str] = match worker == restarted {
                 // A request that a dead VM held goes nowhere.
-                true => "held",
-                // Only the death of the worker that fetches is felt by others.
-                false if restarted == fetching => "system.timeout",
-                false => "allow",
+                true => &["held"],
+                // Only the death of the worker that fetches is felt by others: one takes its place, and who waited longest for
+                // that is too late.
+                false if restarted == fetching => &["allow", "system.timeout"],
+                false => &["allow"],
             };
-            assert_eq!(verdict, expected, "worker {worker}, {restarted} restarted, {fetching} fetched");
+            assert!(
+                expected.contains(&&*verdict),
+                "worker {worker}, {restarted} restarted, {fetching} fetched: {verdict}"
+            );
         }
         host.advance(Duration::from_secs(4));
         let streams = everywhere(&mut host, &bank.token()?);
