@@ -33,7 +33,7 @@ impl<'a> Checked<'a> {
             Some(Short::Text(name)) => Some(name).filter(|name| *name != "none"),
             Some(Short::Whole(spec)) => spec.key.as_ref(),
         };
-        among("a key of the file", &self.keys, name.into_iter())
+        among("a key of the file", &self.keys, name)
     }
 
     /// Demands that scripted clusters exist.
