@@ -7,7 +7,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "strict Ed25519",
         file: "core/src/crypto/provider.rs",
         check: "key.verify_strict(message, &signature)",
-        without: "ed25519_dalek::Verifier::verify(key, message, &signature)",
+        without: "ed25519_dalek::Verifier::verify(&**key, message, &signature)",
         tests: CORE,
     },
     Mutant {
