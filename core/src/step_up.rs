@@ -104,9 +104,9 @@ impl Demand {
         let Some(token) = token else { return false };
         let strong = self.acr.is_empty()
             || token.acr.as_ref().is_some_and(|have| self.acr.iter().any(|acr| acr == have));
-        let fresh = self.max_age.is_none_or(|max_age| {
-            token.auth_time.is_some_and(|time| now.since(time) <= max_age && time.minus(clock_skew) <= now)
-        });
+        let fresh = self
+            .max_age
+            .is_none_or(|max_age| token.login_age(clock_skew, now).is_some_and(|age| age <= max_age));
         strong && fresh
     }
 

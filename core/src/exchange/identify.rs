@@ -197,11 +197,10 @@ fn token_field(
     }
 }
 
-/// How many seconds ago the user logged in. A login of the future is none, but for the issuer's clock skew.
+/// How many seconds ago the user logged in.
 fn login_age(token: &VerifiedToken, known: &Known<'_>) -> Option<i64> {
     let clock_skew = known.settings.issuers.get(token.issuer)?.clock_skew;
-    let time = token.auth_time.filter(|time| time.minus(clock_skew) <= known.now)?;
-    Some(known.now.since(time).as_secs().max(0))
+    Some(token.login_age(clock_skew, known.now)?.as_secs())
 }
 
 fn request_field(field: RequestField, mapping: &Mapping, admitted: &Admitted<'_>, now: Timestamp) -> Value {

@@ -3,7 +3,7 @@
 use super::Confirmation;
 use crate::keys::Signer;
 use crate::policy::{Entity, Record, Value};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -62,6 +62,12 @@ impl VerifiedToken {
     /// Whether it is valid at `now`.
     pub fn valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now < self.expires
+    }
+
+    /// How long ago the user logged in, by `auth_time`. A login of the future is none, but for the issuer's clock skew.
+    pub fn login_age(&self, clock_skew: Span, now: Timestamp) -> Option<Span> {
+        let time = self.auth_time.filter(|time| time.minus(clock_skew) <= now)?;
+        Some(now.since(time).max(Span::ZERO))
     }
 
     /// About how many bytes it takes, beside the texts that it copied from a token of `token_bytes`.

@@ -258,22 +258,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "age of a login",
         file: "core/src/step_up.rs",
-        check: "now.since(time) <= max_age",
+        check: "age <= max_age",
         without: "true",
         tests: DELEGATION,
     },
     Mutant {
         name: "login of the future",
-        file: "core/src/step_up.rs",
-        check: "time.minus(clock_skew) <= now",
-        without: "true",
-        tests: DELEGATION,
-    },
-    Mutant {
-        name: "age of a login of the future",
-        file: "core/src/exchange/identify.rs",
-        check: ".filter(|time| time.minus(clock_skew) <= known.now)",
-        without: ".filter(|_| clock_skew >= crate::time::Span::ZERO)",
+        file: "core/src/token/types.rs",
+        check: ".filter(|time| time.minus(clock_skew) <= now)",
+        without: ".filter(|_| clock_skew >= Span::ZERO)",
         tests: DELEGATION,
     },
     Mutant {
