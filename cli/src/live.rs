@@ -2,9 +2,10 @@
 //! expectations and to what the core decides by itself.
 
 use crate::engine::{
-    Decision, Engine, EngineError, Native, Outcome, Request, Script, Ticket, World, differences,
+    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Native, Outcome, Request, Script, Ticket, World,
+    differences,
 };
-use crate::scenario::{CERTIFICATE_DIGEST, Plan};
+use crate::scenario::Plan;
 use crate::time;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;

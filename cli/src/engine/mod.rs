@@ -47,6 +47,9 @@ pub(crate) struct World<'a> {
     pub(crate) clusters: BTreeMap<String, Script>,
 }
 
+/// The property with the SHA-256 of the peer's certificate, in hexadecimal digits.
+pub(crate) const CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
+
 /// A request on its way through an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(pub(crate) usize);

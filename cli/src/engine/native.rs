@@ -1,6 +1,8 @@
 //! The core, driven natively: what the filter's root context and the gateway around it do, on virtual time.
 
-use super::{Decision, Engine, EngineError, Outcome, Reply, Request, Script, Ticket, World};
+use super::{
+    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Outcome, Reply, Request, Script, Ticket, World,
+};
 use countersign_core::exchange::{Effect, Event, Exchange, Flow};
 use countersign_core::gateway::{Entropy, FetchAnswer, FetchId, Gateway, Notice};
 use countersign_core::metrics::{Observer, Unobserved};
@@ -78,7 +80,7 @@ impl Native {
         let (uri_san, digest);
         let peer = if property(request, "connection.mtls").is_some_and(|value| value == [1]) {
             uri_san = property(request, "connection.uri_san_peer_certificate").unwrap_or_default();
-            digest = property(request, "connection.sha256_peer_certificate_digest");
+            digest = property(request, CERTIFICATE_DIGEST);
             Peer::certificate(&uri_san, digest.as_deref())
         } else {
             Peer::Anonymous

@@ -13,4 +13,4 @@ mod token;
 mod world;
 
 pub(crate) use expand::{expand, replace, used_names};
-pub(crate) use run::{CERTIFICATE_DIGEST, Plan};
+pub(crate) use run::Plan;

@@ -11,7 +11,9 @@ use crate::case;
 use crate::configuration::Configuration;
 use crate::decider::Engines;
 use crate::document::Document;
-use crate::engine::{self, Decision, Engine, Module, Native, Script, Ticket, Wasm, World, differences};
+use crate::engine::{
+    self, CERTIFICATE_DIGEST, Decision, Engine, Module, Native, Script, Ticket, Wasm, World, differences,
+};
 use crate::failure::Failure;
 use crate::report::CaseResult;
 use crate::time;
@@ -30,9 +32,6 @@ const USUAL_TIME: Timestamp = Timestamp::from_secs(1_767_225_600);
 
 /// How long before the first request the worker starts, unless a case is cold.
 const AHEAD: Duration = Duration::from_millis(2);
-
-/// The property with the SHA-256 of the peer's certificate, in hexadecimal digits.
-pub(crate) const CERTIFICATE_DIGEST: &str = "connection.sha256_peer_certificate_digest";
 
 /// A scenario file, ready to run.
 pub(crate) struct Plan {

@@ -1,11 +1,8 @@
 //! The README's words are true: its commands run, its configuration is good, its policy is one of the pack's.
 
-use std::path::{Path, PathBuf};
+use crate::support::root;
+use std::path::Path;
 use std::process::Command;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// The README's blocks of code in this language.
 fn blocks(language: &str) -> Vec<String> {

@@ -1,11 +1,9 @@
 //! Who acts for whom, how the user logged in, and what kinds of tokens must hold.
 
 use anyhow::{Result, anyhow};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use countersign_compiler::{CompileOptions, Pack, Source, compile};
 use countersign_core::metrics::Counter;
 use countersign_tests::mint::{self, SigningKey};
+use countersign_tests::policies;
 use countersign_tests::world::{Answer, Ask, ISSUER, START, World};
 use serde_json::{Value, json};
 
@@ -39,15 +37,10 @@ fn configured(change: impl FnOnce(&mut Value)) -> Result<World> {
     with_policies(POLICIES, change)
 }
 
-fn with_policies(policies: &str, change: impl FnOnce(&mut Value)) -> Result<World> {
-    let pack = Pack {
-        policies: vec![Source::new("p.cedar", policies)],
-        schema: Some(Source::new("p.cedarschema", SCHEMA)),
-        ..Pack::default()
-    };
-    let compiled = compile(&pack, &CompileOptions::default()).map_err(|errors| anyhow!("{errors}"))?;
+fn with_policies(text: &str, change: impl FnOnce(&mut Value)) -> Result<World> {
+    let image = policies::base64(&policies::image(SCHEMA, text)?);
     World::configured(|config| {
-        config["policy"]["image"] = BASE64_STANDARD.encode(&compiled.image).into();
+        config["policy"]["image"] = image.into();
         config["forward"] = json!({});
         config["issuers"][0]["principal"]["attributes"] = json!({ "tenant": { "claim": "tenant" } });
         config["issuers"][0]["delegation"] =

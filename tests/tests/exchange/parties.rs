@@ -1,11 +1,8 @@
 //! A resource that is one of the request's own parties: what a client says of it never becomes what is known of the party.
 
-use anyhow::{Result, anyhow};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use countersign_compiler::{CompileOptions, Pack, Source, compile};
-use countersign_tests::mint;
+use anyhow::Result;
 use countersign_tests::world::{Ask, World};
+use countersign_tests::{mint, policies};
 use serde_json::{Value, json};
 
 const SCHEMA: &str = r#"
@@ -32,14 +29,9 @@ when { context has workload && context.workload has trusted && context.workload.
 "#;
 
 fn configured() -> Result<World> {
-    let pack = Pack {
-        policies: vec![Source::new("p.cedar", POLICIES)],
-        schema: Some(Source::new("p.cedarschema", SCHEMA)),
-        ..Pack::default()
-    };
-    let compiled = compile(&pack, &CompileOptions::default()).map_err(|errors| anyhow!("{errors}"))?;
+    let image = policies::base64(&policies::image(SCHEMA, POLICIES)?);
     World::configured(|config| {
-        config["policy"]["image"] = BASE64_STANDARD.encode(&compiled.image).into();
+        config["policy"]["image"] = image.into();
         config["forward"] = json!({});
         config["context"] = json!({});
         config["issuers"][0]["principal"]["attributes"] =
