@@ -16,7 +16,6 @@ mod callbacks;
 mod drive;
 #[cfg(not(test))]
 mod host;
-mod lent;
 mod pairs;
 #[cfg(not(test))]
 mod root;

@@ -1,7 +1,6 @@
 //! Who verifies signatures: the gateway where it lends its own verification and passes the known answers, else the module.
 
 use crate::host::{self, Level};
-use crate::lent;
 use crate::telemetry::Telemetry;
 use countersign_core::crypto::Algorithm;
 use countersign_core::crypto::lent::{Answer, Lender, Lent, NoAnswer, Question};
@@ -17,8 +16,8 @@ pub(crate) struct Host;
 
 impl Lender for Host {
     fn ask(&self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
-        let result = host::call_foreign_function(NAME, &lent::argument(question));
-        lent::answer(&result.map_err(|_| NoAnswer)?)
+        let result = host::call_foreign_function(NAME, &question.to_protobuf());
+        Answer::from_protobuf(&result.map_err(|_| NoAnswer)?)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A host's own verification, used where it has proved itself.
 
+mod protobuf;
+
 use super::{
     Algorithm, Fast, PublicKey, SignatureError, SignatureProvider, der,
     key::Material,

@@ -51,28 +51,11 @@ fn question(algorithm: Algorithm) -> Option<Vec<u8>> {
     struct Listener(Rc<RefCell<Option<Vec<u8>>>>);
     impl Lender for Listener {
         fn ask(&self, question: &Question<'_>) -> Result<Answer, NoAnswer> {
-            self.0.borrow_mut().get_or_insert_with(|| argument(question));
+            self.0.borrow_mut().get_or_insert_with(|| question.to_protobuf());
             Err(NoAnswer)
         }
     }
     let heard = Rc::new(RefCell::new(None));
     Lent::examine(Listener(Rc::clone(&heard)), &[algorithm]);
     heard.take()
-}
-
-/// The argument of `verify_signature`, in protobuf.
-fn argument(question: &Question<'_>) -> Vec<u8> {
-    let fields = [question.hash.as_bytes(), question.key, question.signature, question.message];
-    let mut out = Vec::new();
-    for (tag, field) in [0x0a, 0x12, 0x1a, 0x22].into_iter().zip(fields) {
-        out.push(tag);
-        let mut length = field.len();
-        while length >= 0x80 {
-            out.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        out.push(length as u8);
-        out.extend_from_slice(field);
-    }
-    out
 }
