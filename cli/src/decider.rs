@@ -264,7 +264,9 @@ impl Decider {
                     KeySource::Remote(remote) => {
                         RemoteKeys { cluster: cluster(index), uri, ..remote.clone() }
                     }
-                    KeySource::Inline(_) | KeySource::Discovery(_) => RemoteKeys::new(cluster(index), uri),
+                    KeySource::Inline(_) | KeySource::Discovery(_) | KeySource::None => {
+                        RemoteKeys::new(cluster(index), uri)
+                    }
                 });
             }
         }

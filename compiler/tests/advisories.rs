@@ -195,16 +195,16 @@ fn cve_2025_64527_two_tokens_and_one_failing_fetch() {
     assert_eq!(answer.reason(), "held");
 
     let fetch = world.fetch();
-    assert!(world.gateway.poll_fetch(world.now).is_none(), "one fetch for both");
+    assert!(world.gateway.poll_call(world.now).is_none(), "one fetch for both");
     world.fetched(&fetch, None);
     assert_eq!(world.woken(), [first.id, second.id]);
-    assert_eq!(world.tell(&mut first, Event::KeysSettled).reason(), "system.keys_unavailable");
-    assert_eq!(world.tell(&mut second, Event::KeysSettled).reason(), "system.keys_unavailable");
+    assert_eq!(world.tell(&mut first, Event::Settled).reason(), "system.keys_unavailable");
+    assert_eq!(world.tell(&mut second, Event::Settled).reason(), "system.keys_unavailable");
 
     // The answer comes after all, and everybody is told twice: nothing happens any more.
     world.fetched(&fetch, Some(&[&ed25519("partner")]));
     assert!(world.woken().is_empty());
-    for event in [Event::KeysSettled, Event::Timeout, Event::Dropped, Event::EffectFailed] {
+    for event in [Event::Settled, Event::Timeout, Event::Dropped, Event::EffectFailed] {
         assert_eq!(world.tell(&mut first, event).reason(), "nothing");
     }
     assert_eq!(world.reason(&call().bearer(&partner_token("alice"))), "system.keys_unavailable");
@@ -225,8 +225,8 @@ fn cve_2024_45809_client_gone_while_keys_are_fetched() {
     assert!(answer.reply.is_none(), "there is nobody to answer");
     world.fetched(&fetch, Some(&[&ed25519("partner")]));
     assert_eq!(world.woken(), [patient.id]);
-    assert_eq!(world.tell(&mut gone, Event::KeysSettled).reason(), "nothing");
-    assert_eq!(world.tell(&mut patient, Event::KeysSettled).reason(), "allowed");
+    assert_eq!(world.tell(&mut gone, Event::Settled).reason(), "nothing");
+    assert_eq!(world.tell(&mut patient, Event::Settled).reason(), "allowed");
 }
 
 /// A held request never waits for ever.
@@ -434,12 +434,12 @@ fn cve_2026_32301_keys_come_from_the_configuration_alone() {
         .sign_with(header, &with(&claims(), json!({ "iss": REMOTE_ISSUER, "kid": "https://evil.example" })));
     assert_eq!(world.reason(&call().bearer(&token)), "held");
     let fetch = world.fetch();
-    assert_eq!(&*fetch.cluster, "partner-keys");
+    assert_eq!(&*fetch.to.cluster, "partner-keys");
     assert_eq!(
-        (&*fetch.scheme, &*fetch.authority, &*fetch.path),
+        (&*fetch.to.scheme, &*fetch.to.authority, &*fetch.to.path),
         ("https", "keys.partner.example", "/jwks.json")
     );
-    assert!(world.gateway.poll_fetch(world.now).is_none());
+    assert!(world.gateway.poll_call(world.now).is_none());
 }
 
 /// Java accepted the ECDSA signature in which both numbers are zero.
@@ -505,7 +505,7 @@ fn a_key_taken_back_ends_its_tokens() {
     let fetch = world.fetch();
     world.fetched(&fetch, Some(&[&ed25519("partner")]));
     world.woken();
-    assert_eq!(world.tell(&mut stream, Event::KeysSettled).reason(), "allowed");
+    assert_eq!(world.tell(&mut stream, Event::Settled).reason(), "allowed");
     assert_eq!(world.reason(&call().bearer(&partner_token("alice"))), "allowed");
 
     world.now = world.now.plus(Span::from_secs(285));

@@ -72,7 +72,7 @@ pub enum Counter {
     KeyFetch,
     /// Fetches of issuer keys that failed.
     KeyFetchFailed,
-    /// Requests that had to wait for issuer keys.
+    /// Requests that had to wait for keys or an answer.
     Held,
     /// Refusals found in the cache of refused tokens.
     FailureCacheHit,
@@ -84,13 +84,21 @@ pub enum Counter {
     ApiKeyAccepted,
     /// Signatures that the module verified by a table of the key.
     VerifiedByTable,
+    /// Questions to issuers about opaque tokens.
+    Introspection,
+    /// Questions that brought no answer that could be used.
+    IntrospectionFailed,
+    /// Requests that joined a question that was open already.
+    IntrospectionJoined,
+    /// Times that an endpoint was given up for a while.
+    BreakerOpened,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 13] = [
+    const PLAIN: [Self; 17] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -104,6 +112,10 @@ impl Counter {
         Self::DpopAccepted,
         Self::ApiKeyAccepted,
         Self::VerifiedByTable,
+        Self::Introspection,
+        Self::IntrospectionFailed,
+        Self::IntrospectionJoined,
+        Self::BreakerOpened,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -127,6 +139,10 @@ impl Counter {
             Self::DpopAccepted => 10,
             Self::ApiKeyAccepted => 11,
             Self::VerifiedByTable => 12,
+            Self::Introspection => 13,
+            Self::IntrospectionFailed => 14,
+            Self::IntrospectionJoined => 15,
+            Self::BreakerOpened => 16,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -148,6 +164,10 @@ impl Counter {
             Self::DpopAccepted => String::from("countersign.dpop.accepted"),
             Self::ApiKeyAccepted => String::from("countersign.api_key.accepted"),
             Self::VerifiedByTable => String::from("countersign.signatures.by_table"),
+            Self::Introspection => String::from("countersign.introspection.call"),
+            Self::IntrospectionFailed => String::from("countersign.introspection.failed"),
+            Self::IntrospectionJoined => String::from("countersign.introspection.joined"),
+            Self::BreakerOpened => String::from("countersign.breaker.opened"),
         }
     }
 
@@ -162,7 +182,9 @@ impl Counter {
             Self::CacheEvicted => "living entries dropped from the token cache to make room",
             Self::KeyFetch => "fetches of issuer keys begun, those of discovery documents among them",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
-            Self::Held => "requests that had to wait for issuer keys",
+            Self::Held => {
+                "requests that had to wait for issuer keys, or for an issuer's word on their tokens"
+            }
             Self::FailureCacheHit => "tokens found refused in the cache of refusals",
             Self::DpopAccepted => "DPoP proofs that were accepted",
             Self::HostVerificationFailed => {
@@ -173,6 +195,12 @@ impl Counter {
             }
             Self::VerifiedByTable => {
                 "signatures that the module verified by a table of the key, which is faster"
+            }
+            Self::Introspection => "questions to issuers about opaque tokens",
+            Self::IntrospectionFailed => "such questions that brought no answer that could be used",
+            Self::IntrospectionJoined => "requests that waited for a question that another had asked",
+            Self::BreakerOpened => {
+                "times that an endpoint was left alone for a while, after failures in a row"
             }
         }
     }

@@ -169,6 +169,8 @@ reasons! {
         "Check the types of `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, and of the claims that the configuration maps.";
     TokenExpiryMissing "token.expiry.missing" Token 401 InvalidToken "the token never expires"
         "Have the issuer set `exp`.";
+    TokenInactive "token.inactive" Token 401 InvalidToken "the issuer says that the token is not active"
+        "Get a new token: this one has expired, was revoked, or is not of this issuer.";
     TokenExpired "token.expired" Token 401 InvalidToken "the token has expired"
         "Get a new token; check the clocks if it should be valid.";
     TokenNotYetValid "token.not_yet_valid" Token 401 InvalidToken "the token is not valid yet"
@@ -253,14 +255,16 @@ reasons! {
         "Take the attributes of such a resource from nowhere but the token, or map none: what a client says of the principal, the subject or the workload is not believed.";
     PolicyLimit "policy.limit" Policy 403 InsufficientScope "the policy evaluation exceeded its bounds"
         "Simplify the policy or the data; the bounds are fixed.";
-    LimitPending "limit.pending" Limit 503 None "too many requests wait for issuer keys"
-        "The key source is slow or down; see the key metrics.";
+    LimitPending "limit.pending" Limit 503 None "too many requests wait for issuer keys, or for an issuer's word on their tokens"
+        "The issuer is slow or down; see its metrics. `limits.pending_requests` and `introspection.calls` are the bounds.";
     LimitDpop "limit.dpop" Limit 503 None "too many DPoP proofs are in use, of all keys or of this one"
         "Raise `dpop.replay_entries`, or shorten `dpop.max_age_seconds`.";
     SystemSharedData "system.shared_data" System 503 None "the gateway's workers cannot share what they must know"
         "Use a gateway that offers shared data to its plugins; nothing else may write under `countersign/`.";
     SystemKeysUnavailable "system.keys_unavailable" System 503 None "the issuer's keys are not available"
         "Check the JWKS cluster, its address and its TLS settings; the token itself was not judged.";
+    SystemIntrospectionUnavailable "system.introspection_unavailable" System 503 None "the issuer gave no answer about the token"
+        "Check the introspection cluster, its address, and the gateway's credential at the issuer; the token itself was not judged.";
     SystemTimeout "system.timeout" System 503 None "a dependency did not answer in time"
         "Check the dependency named in the audit line.";
     SystemNotConfigured "system.not_configured" System 503 None "the gateway has no valid configuration"

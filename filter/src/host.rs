@@ -242,19 +242,24 @@ pub(crate) fn close_request() {
     }
 }
 
-/// Sends a request without a body to a cluster; gives the token that the answer comes with.
-pub(crate) fn http_call(cluster: &str, headers: &[(&str, &str)], timeout: Duration) -> Result<u32, Refused> {
+/// Sends a request to a cluster; gives the token that the answer comes with.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: Duration,
+) -> Result<u32, Refused> {
     let (headers, trailers) = (crate::pairs::write(headers), crate::pairs::write::<&str>(&[]));
     let mut token = 0;
-    // SAFETY: pointers and sizes are those of the arguments, no bytes need no pointer, and `token` lives through the call.
+    // SAFETY: pointers and sizes are those of the arguments, and `token` lives through the call.
     check(unsafe {
         proxy_http_call(
             cluster.as_ptr(),
             cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            std::ptr::null(),
-            0,
+            body.as_ptr(),
+            body.len(),
             trailers.as_ptr(),
             trailers.len(),
             u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),

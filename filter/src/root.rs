@@ -7,7 +7,7 @@ use crate::signatures::Signatures;
 use crate::telemetry::Telemetry;
 use crate::vm::Streams;
 use countersign_core::exchange::{Event, Flow};
-use countersign_core::gateway::{Entropy, Fetch, FetchAnswer, FetchId, Gateway, Notice};
+use countersign_core::gateway::{Call, CallAnswer, CallId, Entropy, Gateway, Notice};
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
 use std::collections::BTreeMap;
@@ -23,8 +23,8 @@ pub(crate) struct Root {
     pub telemetry: Telemetry,
     /// Who verifies signatures; nothing until a configuration was accepted.
     signatures: Option<Signatures>,
-    /// Fetches under way, by the host's token for the call.
-    calls: BTreeMap<u32, FetchId>,
+    /// Calls under way, by the host's token for the call.
+    calls: BTreeMap<u32, CallId>,
     /// How many events were handled.
     pub driven: u32,
     /// The tick period that the host was told last.
@@ -73,16 +73,16 @@ impl Root {
     pub(crate) fn call_answered(&mut self, token: u32, body_size: usize, streams: &mut Streams) {
         let (Some(id), Some(gateway)) = (self.calls.remove(&token), &mut self.gateway) else { return };
         let headers = host::call_response_headers().unwrap_or_default();
-        let body = match body_size > gateway.max_fetch_bytes() {
+        let body = match body_size > gateway.max_answer_bytes() {
             true => Vec::new(),
             false => host::call_response_body(body_size).unwrap_or_default(),
         };
-        let answer = FetchAnswer::read(pairs::read(&headers).unwrap_or_default(), body);
-        gateway.fetch_done(id, answer, timestamp(host::now()));
+        let answer = CallAnswer::read(pairs::read(&headers).unwrap_or_default(), body);
+        gateway.call_done(id, answer, timestamp(host::now()));
         self.work(streams);
     }
 
-    /// Begins due fetches, and wakes the requests whose wait is over.
+    /// Begins due calls, and wakes the requests whose wait is over.
     pub(crate) fn work(&mut self, streams: &mut Streams) {
         let now = host::now();
         let time = timestamp(now);
@@ -90,18 +90,18 @@ impl Root {
         // The log level can be changed while the gateway runs; at the next tick, at the latest, we follow.
         gateway.set_audit(host::logs(Level::Info));
         gateway.tick(time);
-        while let Some(fetch) = gateway.poll_fetch(time) {
-            match call(&fetch) {
+        while let Some(call) = gateway.poll_call(time) {
+            match begin(&call) {
                 Ok(token) => {
-                    self.calls.insert(token, fetch.id);
+                    self.calls.insert(token, call.id);
                 }
                 Err(refused) => {
-                    let (cluster, status) = (&fetch.cluster, refused.0);
+                    let (cluster, purpose, status) = (&call.to.cluster, call.purpose, refused.0);
                     host::log(
                         Level::Warn,
-                        &format!("cluster `{cluster}` took no call for issuer keys (status {status})"),
+                        &format!("cluster `{cluster}` took no call for {purpose} (status {status})"),
                     );
-                    gateway.fetch_done(fetch.id, None, time);
+                    gateway.call_done(call.id, None, time);
                 }
             }
         }
@@ -109,7 +109,7 @@ impl Root {
             match notice {
                 Notice::Count(counter) => self.telemetry.count(counter),
                 Notice::Warn(message) => host::log(Level::Warn, &message),
-                Notice::Wake(context) => self.wake(streams, context, Event::KeysSettled, now),
+                Notice::Wake(context) => self.wake(streams, context, Event::Settled, now),
                 Notice::TimedOut(context) => self.wake(streams, context, Event::Timeout, now),
             }
         }
@@ -177,18 +177,11 @@ pub(crate) fn timestamp(nanos: u64) -> Timestamp {
     Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// Begins a fetch; gives the host's token for it.
-fn call(fetch: &Fetch) -> Result<u32, host::Refused> {
-    let headers = [
-        (":method", "GET"),
-        (":scheme", &*fetch.scheme),
-        (":authority", &*fetch.authority),
-        (":path", &*fetch.path),
-        ("accept", "application/jwk-set+json, application/json"),
-    ];
+/// Begins a call; gives the host's token for it.
+fn begin(call: &Call) -> Result<u32, host::Refused> {
     // No time at all would be no limit at all.
-    let timeout = Duration::from_nanos(u64::try_from(fetch.timeout.as_nanos()).unwrap_or(0));
-    host::http_call(&fetch.cluster, &headers, timeout.max(Duration::from_millis(1)))
+    let timeout = Duration::from_nanos(u64::try_from(call.timeout.as_nanos()).unwrap_or(0));
+    host::http_call(&call.to.cluster, &call.headers(), call.body(), timeout.max(Duration::from_millis(1)))
 }
 
 /// The plugin's configuration, checked, and the randomness that goes with it.

@@ -1,6 +1,6 @@
 #![no_main]
 
-use countersign_core::fetch::FetchAnswer;
+use countersign_core::call::CallAnswer;
 use countersign_core::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
         Some((names[usize::from(*first) % names.len()], value))
     });
     let status = [(&b":status"[..], &b"200"[..])];
-    let Some(answer) = FetchAnswer::read(status.into_iter().chain(pairs), Vec::new()) else { return };
+    let Some(answer) = CallAnswer::read(status.into_iter().chain(pairs), Vec::new()) else { return };
     if let Some(lifetime) = answer.lifetime(Timestamp::from_secs(1_700_000_000)) {
         assert!((0..=1 << 31).contains(&lifetime.as_secs()));
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use anyhow::{Context as _, Result};
-use countersign_core::gateway::{Entropy, Fetch, Gateway};
+use countersign_core::gateway::{Call, Entropy, Gateway};
 use countersign_core::settings::Settings;
 use countersign_core::shared::Alone;
 use serde_json::Value;
@@ -59,7 +59,7 @@ impl Workers {
     }
 
     /// Every worker ticks and says what it wants to fetch, with its place.
-    pub fn fetches(&mut self) -> Vec<(usize, Fetch)> {
+    pub fn fetches(&mut self) -> Vec<(usize, Call)> {
         let mut fetches = Vec::new();
         for (index, world) in self.all.iter_mut().enumerate() {
             world.tick();

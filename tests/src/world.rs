@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use countersign_compiler::{CompileOptions, Pack, Source, compile};
 use countersign_core::exchange::{Effect, Event, Exchange, Flow, HeaderEdits};
-use countersign_core::gateway::{Entropy, Fetch, FetchAnswer, Gateway, Notice};
+use countersign_core::gateway::{Call, CallAnswer, Entropy, Gateway, Notice};
 use countersign_core::metrics::{Counter, Unobserved};
 use countersign_core::refusal::Reply;
 use countersign_core::request::{Peer, RequestHead};
@@ -274,19 +274,19 @@ impl World {
     }
 
     /// The next fetch that the gateway wants now.
-    pub fn fetch(&mut self) -> Option<Fetch> {
-        self.gateway.poll_fetch(self.now)
+    pub fn fetch(&mut self) -> Option<Call> {
+        self.gateway.poll_call(self.now)
     }
 
     /// Answers a fetch with these keys, and says which exchanges are woken.
-    pub fn publish(&mut self, fetch: &Fetch, keys: &[&SigningKey]) -> Vec<u32> {
+    pub fn publish(&mut self, fetch: &Call, keys: &[&SigningKey]) -> Vec<u32> {
         let body = jwks(keys.iter().copied()).to_string().into_bytes();
-        self.answer(fetch, Some(FetchAnswer::new(200, body)))
+        self.answer(fetch, Some(CallAnswer::new(200, body)))
     }
 
     /// Answers a fetch, and says which exchanges are woken.
-    pub fn answer(&mut self, fetch: &Fetch, answer: Option<FetchAnswer>) -> Vec<u32> {
-        self.gateway.fetch_done(fetch.id, answer, self.now);
+    pub fn answer(&mut self, fetch: &Call, answer: Option<CallAnswer>) -> Vec<u32> {
+        self.gateway.call_done(fetch.id, answer, self.now);
         self.notices()
     }
 

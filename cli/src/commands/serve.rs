@@ -80,7 +80,7 @@ impl Serve {
     /// The clusters named, and for issuer keys those that the configuration gives an address.
     fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
         let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
-        let known: BTreeSet<&str> = config.issuers.iter().flat_map(|issuer| issuer.keys.clusters()).collect();
+        let known: BTreeSet<&str> = config.issuers.iter().flat_map(|issuer| issuer.clusters()).collect();
         if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
             let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { String::from("none") } else { known.join(", ") };
@@ -113,10 +113,11 @@ impl Serve {
     }
 }
 
-/// The clusters that an issuer's keys come through, each with an address that is there.
+/// The clusters that an issuer is reached through, each with an address that is there.
 fn sources(issuer: &Issuer) -> Vec<(&str, String)> {
-    match &issuer.keys {
-        KeySource::Inline(_) => Vec::new(),
+    let asked = issuer.introspection.as_ref().map(|asked| (&*asked.cluster, asked.uri.clone()));
+    let keys = match &issuer.keys {
+        KeySource::Inline(_) | KeySource::None => Vec::new(),
         KeySource::Remote(remote) => vec![(&*remote.cluster, remote.uri.clone())],
         KeySource::Discovery(discovered) => {
             let uri = discovered.document_uri(&issuer.issuer);
@@ -124,7 +125,8 @@ fn sources(issuer: &Issuer) -> Vec<(&str, String)> {
             let second = discovered.jwks_cluster.as_deref().map(|cluster| (cluster, keys));
             [(&*discovered.cluster, uri)].into_iter().chain(second).collect()
         }
-    }
+    };
+    keys.into_iter().chain(asked).collect()
 }
 
 /// Audit lines are for programs, all else is for people.

@@ -4,7 +4,7 @@ use super::{
     CERTIFICATE_DIGEST, Decision, Engine, EngineError, Outcome, Reply, Request, Script, Ticket, World,
 };
 use countersign_core::exchange::{Effect, Event, Exchange, Flow};
-use countersign_core::gateway::{Entropy, FetchAnswer, FetchId, Gateway, Notice};
+use countersign_core::gateway::{CallAnswer, CallId, Entropy, Gateway, Notice};
 use countersign_core::metrics::{Observer, Unobserved};
 use countersign_core::request::{Peer, RequestHead};
 use countersign_core::time::{Span, Timestamp};
@@ -38,7 +38,7 @@ pub(crate) struct Native {
     next_tick: Option<Timestamp>,
     clusters: BTreeMap<String, Script>,
     /// Answers on their way, in the order of the calls.
-    due: Vec<(Timestamp, FetchId, Option<FetchAnswer>)>,
+    due: Vec<(Timestamp, CallId, Option<CallAnswer>)>,
     streams: Vec<Stream>,
 }
 
@@ -131,25 +131,25 @@ impl Native {
     /// What the filter's root context does on a tick and after an answer.
     fn work(&mut self) {
         self.gateway.tick(self.now);
-        while let Some(fetch) = self.gateway.poll_fetch(self.now) {
-            let Some(cluster) = self.clusters.get_mut(&*fetch.cluster) else {
-                self.gateway.fetch_done(fetch.id, None, self.now);
+        while let Some(fetch) = self.gateway.poll_call(self.now) {
+            let Some(cluster) = self.clusters.get_mut(&*fetch.to.cluster) else {
+                self.gateway.call_done(fetch.id, None, self.now);
                 continue;
             };
-            let answer = cluster.next(&fetch.path);
+            let answer = cluster.next(&fetch.to.path);
             let timeout = fetch.timeout.as_nanos().max(SHORTEST_TIMEOUT);
             let delay = i64::try_from(answer.delay.as_nanos()).unwrap_or(i64::MAX);
             let (after, answer) = match answer.reply {
                 Reply::Silence => (timeout, None),
                 _ if delay > timeout => (timeout, None),
                 Reply::Response { status, headers, body } => {
-                    let body = if body.len() > self.gateway.max_fetch_bytes() { Vec::new() } else { body };
+                    let body = if body.len() > self.gateway.max_answer_bytes() { Vec::new() } else { body };
                     let status = status.to_string();
                     let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
                     let pairs = pairs.chain([(&b":status"[..], status.as_bytes())]);
-                    (delay, FetchAnswer::read(pairs, body))
+                    (delay, CallAnswer::read(pairs, body))
                 }
-                Reply::Refused => (delay, Some(FetchAnswer::new(503, []))),
+                Reply::Refused => (delay, Some(CallAnswer::new(503, []))),
                 Reply::Reset => (delay, None),
             };
             self.due.push((self.now.plus(Span::from_nanos(after)), fetch.id, answer));
@@ -157,7 +157,7 @@ impl Native {
         while let Some(notice) = self.gateway.poll_notice() {
             match notice {
                 Notice::Count(_) | Notice::Warn(_) => {}
-                Notice::Wake(id) => self.wake(id, Event::KeysSettled),
+                Notice::Wake(id) => self.wake(id, Event::Settled),
                 Notice::TimedOut(id) => self.wake(id, Event::Timeout),
             }
         }
@@ -183,7 +183,7 @@ impl Native {
     fn deliver(&mut self) {
         while let Some(at) = self.due.iter().position(|(at, ..)| *at <= self.now) {
             let (_, id, answer) = self.due.remove(at);
-            self.gateway.fetch_done(id, answer, self.now);
+            self.gateway.call_done(id, answer, self.now);
             self.work();
         }
     }

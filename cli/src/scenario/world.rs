@@ -48,7 +48,7 @@ impl Sources {
                 scripts.entry(cluster.to_owned()).or_default().on(Some(path_of(uri)), vec![answer]);
             };
             match &issuer.keys {
-                KeySource::Inline(_) => {}
+                KeySource::Inline(_) | KeySource::None => {}
                 KeySource::Remote(remote) => publish(&remote.cluster, &remote.uri, body),
                 KeySource::Discovery(discovered) => {
                     let uri = discovered.document_uri(&issuer.issuer);

@@ -133,7 +133,7 @@ fn a_case_that_asserts_nothing_is_a_mistake() {
         (
             "cluster",
             "name: a\nupstreams: { isuer: {} }\nrequest: { url: /healthz }\nexpect: allow".to_owned(),
-            "a cluster that the configuration fetches keys from (`issuer`), found `isuer`",
+            "a cluster that the configuration calls (`issuer`), found `isuer`",
         ),
         (
             "issuer",

@@ -3,7 +3,7 @@
 use countersign_compiler::{CompileOptions, Pack, Source, compile};
 use countersign_core::base64url;
 use countersign_core::exchange::{Effect, Event, Exchange, Flow, HeaderEdits};
-use countersign_core::gateway::{Entropy, Fetch, FetchAnswer, Gateway, Notice};
+use countersign_core::gateway::{Call as Fetch, CallAnswer, Entropy, Gateway, Notice};
 use countersign_core::metrics::Unobserved;
 use countersign_core::refusal::Reply;
 use countersign_core::request::{Peer, RequestHead};
@@ -349,14 +349,14 @@ impl World {
 
     /// The fetch that is due.
     pub fn fetch(&mut self) -> Fetch {
-        self.gateway.poll_fetch(self.now).expect("a fetch is due")
+        self.gateway.poll_call(self.now).expect("a fetch is due")
     }
 
     /// Ends a fetch with a key set, or without an answer.
     pub fn fetched(&mut self, fetch: &Fetch, keys: Option<&[&Key]>) {
         let body = |keys: &[&Key]| json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() });
-        let answer = keys.map(|keys| FetchAnswer::new(200, body(keys).to_string()));
-        self.gateway.fetch_done(fetch.id, answer, self.now);
+        let answer = keys.map(|keys| CallAnswer::new(200, body(keys).to_string()));
+        self.gateway.call_done(fetch.id, answer, self.now);
     }
 
     /// The streams that the gateway wakes.

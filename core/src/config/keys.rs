@@ -13,6 +13,8 @@ pub enum KeySource {
     Inline(JsonValue),
     /// A JWK Set, or with the profile `jwt_svid` a SPIFFE bundle, fetched through a cluster of the gateway.
     Remote(RemoteKeys),
+    /// No keys: all of its tokens are opaque. Only beside `introspection`.
+    None,
     /// A JWK Set whose place the issuer's discovery document tells, both fetched through clusters of the gateway.
     Discovery(DiscoveredKeys),
 }
@@ -105,7 +107,7 @@ impl KeySource {
     /// The cluster that the source's first document comes through; nothing where keys are written in the configuration.
     pub fn cluster(&self) -> Option<&str> {
         match self {
-            Self::Inline(_) => None,
+            Self::Inline(_) | Self::None => None,
             Self::Remote(remote) => Some(&remote.cluster),
             Self::Discovery(discovered) => Some(&discovered.cluster),
         }
@@ -115,7 +117,7 @@ impl KeySource {
     pub fn clusters(&self) -> impl Iterator<Item = &str> {
         let second = match self {
             Self::Discovery(discovered) => discovered.jwks_cluster.as_deref(),
-            Self::Inline(_) | Self::Remote(_) => None,
+            Self::Inline(_) | Self::Remote(_) | Self::None => None,
         };
         self.cluster().into_iter().chain(second)
     }

@@ -8,6 +8,7 @@ mod api_keys;
 mod attributes;
 mod binding;
 mod delegation;
+mod introspection;
 mod json_value;
 mod keys;
 mod step_up;
@@ -16,6 +17,7 @@ pub use api_keys::{ApiKey, ApiKeys, KeyPrincipal};
 pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, WorkloadField};
 pub use binding::{Binding, Dpop};
 pub use delegation::{Actor, Delegation};
+pub use introspection::Introspection;
 pub use json_value::JsonValue;
 pub use keys::{DiscoveredKeys, KeySource, RemoteKeys};
 pub use step_up::StepUp;
@@ -94,7 +96,8 @@ pub struct Issuer {
     /// default `at+jwt` and `JWT`; only with the profile `jwt` something else can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_types: Option<Vec<String>>,
-    /// Whether a token without a `typ` header is accepted. Only with the profile `jwt`.
+    /// Whether a token without a `typ` header is accepted, or an introspected one whose answer has no `token_type`. Only with the
+    /// profile `jwt`.
     #[serde(default)]
     pub allow_missing_type: bool,
     /// How far the issuer's clock may be from the gateway's, in seconds; at most 300.
@@ -111,9 +114,20 @@ pub struct Issuer {
     /// How its tokens become the Cedar principal.
     #[serde(default)]
     pub principal: Principal,
+    /// Whom to ask about its opaque tokens, which routes accept that list `opaque_token` among their `credentials`. At most one issuer
+    /// has this: an opaque token does not say whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
     /// How its tokens say that one party acts for another. Without it, tokens with `act` are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
+}
+
+impl Issuer {
+    /// Every cluster that the issuer is reached through.
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.keys.clusters().chain(self.introspection.iter().map(|introspection| &*introspection.cluster))
+    }
 }
 
 /// A kind of tokens.
@@ -291,6 +305,11 @@ impl Route {
                 .map_or(credential == Credential::Token, |listed| listed.contains(&credential))
     }
 
+    /// Whether a token is accepted, of either kind.
+    pub fn takes_tokens(&self) -> bool {
+        self.takes(Credential::Token) || self.takes(Credential::OpaqueToken)
+    }
+
     /// Whether the caller must present a client certificate.
     pub fn workload(&self) -> Requirement {
         self.workload.unwrap_or_default()
@@ -326,8 +345,10 @@ pub enum PrincipalSource {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Credential {
-    /// A bearer token of one of the `issuers`.
+    /// A signed token (JWT) of one of the `issuers`.
     Token,
+    /// A token that says nothing by itself, of the issuer that has `introspection`.
+    OpaqueToken,
     /// An API key of `api_keys`.
     ApiKey,
 }

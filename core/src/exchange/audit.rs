@@ -7,12 +7,14 @@ use super::authorize::Findings;
 use super::bind::Bound;
 use super::identify::Identified;
 use crate::decision::{DecisionId, DecisionIdText};
+use crate::gateway::Need;
 use crate::json::Writer;
 use crate::policy::Datetime;
 use crate::reason::Reason;
 use crate::settings::{Question, Settings};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 
 /// The longest text that a client may put into the line before it is trusted, in bytes.
@@ -42,6 +44,8 @@ pub(super) struct Record {
     key: Option<Box<str>>,
     findings: Findings,
     asked: bool,
+    /// Whose answer it had to wait for.
+    waited_for: Option<Box<str>>,
 }
 
 struct TokenRecord {
@@ -49,6 +53,8 @@ struct TokenRecord {
     subject: Option<Box<str>>,
     id: Option<Box<str>>,
     cached: bool,
+    /// Whether its issuer was asked about it.
+    introspected: bool,
     client: Option<Box<str>>,
     acr: Option<Box<str>>,
     actors: Box<[Box<str>]>,
@@ -78,6 +84,7 @@ impl Record {
             key: None,
             findings: Findings::default(),
             asked: false,
+            waited_for: None,
         }
     }
 
@@ -120,6 +127,17 @@ impl Record {
         }
     }
 
+    /// Notes whose answer is waited for.
+    pub(super) fn waits(&mut self, need: Need, settings: &Settings) {
+        let (what, issuer) = match need {
+            Need::Keys { issuer } => ("keys of", issuer),
+            Need::Introspection { issuer, .. } => ("introspection by", issuer),
+        };
+        if let (true, Some(issuer)) = (self.wanted, settings.issuers.get(issuer)) {
+            self.waited_for = Some(format!("{what} {}", issuer.name).into());
+        }
+    }
+
     /// Notes whose token was verified.
     pub(super) fn authenticated(&mut self, authenticated: &Authenticated, settings: &Settings) {
         let Authenticated::Token { verified, .. } = authenticated else { return };
@@ -133,6 +151,7 @@ impl Record {
             subject: token.subject.clone(),
             id: token.id.clone(),
             cached: verified.cached(),
+            introspected: token.signer.is_none(),
             client: token.client.clone(),
             acr: token.acr.clone(),
             actors: token.actors.clone(),
@@ -192,6 +211,9 @@ impl Record {
                 line.name("layer").str(reason.layer().as_str());
                 line.name("reason").str(reason.code());
                 line.name("status").i64(i64::from(reason.status()));
+            }
+            if let Some(waited_for) = &self.waited_for {
+                line.name("waited_for").str(waited_for);
             }
             self.request(line, settings.is_none_or(|settings| settings.audit.path));
             self.who(line);
@@ -269,6 +291,9 @@ impl Record {
                 line.name("binding").str(binding);
             }
             line.name("token_cached").bool(token.cached);
+            if token.introspected {
+                line.name("token_introspected").bool(true);
+            }
         }
     }
 

@@ -5,13 +5,13 @@ use super::admit::Admitted;
 use super::audit::Record;
 use crate::api_key::Presented;
 use crate::config::PrincipalSource;
-use crate::gateway::Gateway;
+use crate::gateway::{Asker, Gateway};
 use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::request::RequestHead;
 use crate::settings::Question;
 use crate::time::Timestamp;
-use crate::token::{Refusal, Verified};
+use crate::token::{Refusal, Verified, is_signed};
 
 /// Who asks, with the proof.
 pub(super) enum Authenticated {
@@ -41,7 +41,7 @@ pub(super) enum Scheme {
 pub(super) fn authenticate(
     admitted: &Admitted<'_>,
     question: &Question,
-    waited: bool,
+    asker: Asker,
     gateway: &mut Gateway,
     record: &mut Record,
     count: &mut dyn FnMut(Counter),
@@ -58,14 +58,18 @@ pub(super) fn authenticate(
                     return Err(Reason::TokenApiKeyNotAccepted.into());
                 }
                 (None, Some(key)) => return known_key(key, admitted, gateway, record, count, now),
-                (Some(_), None) if !question.takes_token => return Err(Reason::TokenNotAccepted.into()),
                 (Some(_) | None, None) => {}
             }
             let (scheme, token) = token(authorization)?;
-            match gateway.verify(token, waited, now, count) {
+            let verdict = match question.takes_opaque && !is_signed(token) {
+                true => gateway.introspect(token, asker, now, count),
+                false if question.takes_token => gateway.verify(token, asker.waited, now, count),
+                false => Err(Reason::TokenNotAccepted.into()),
+            };
+            match verdict {
                 Ok(verified) => Ok(Authenticated::Token { verified, scheme }),
                 Err(Refusal::Because(reason)) => Err(reason.into()),
-                Err(Refusal::Wait { issuer }) => Err(Stop::Wait { issuer }),
+                Err(Refusal::Wait(need)) => Err(Stop::Wait(need)),
             }
         }
     }

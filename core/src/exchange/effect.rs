@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 pub enum Event<'a> {
     /// The request's headers are there.
     RequestHeaders(RequestHead<'a>),
-    /// The keys that the exchange waits for were fetched, or the fetch failed.
-    KeysSettled,
+    /// What the exchange waits for has come, or will not.
+    Settled,
     /// The exchange's deadline has passed.
     Timeout,
     /// The last effect could not be carried out.

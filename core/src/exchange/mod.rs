@@ -23,7 +23,7 @@ pub use forward::unwanted_trailers;
 
 use crate::config;
 use crate::decision::DecisionIds;
-use crate::gateway::{ExchangeId, Gateway};
+use crate::gateway::{Asker, ExchangeId, Gateway, Need};
 use crate::metrics::{Counter, Observer, Stage};
 use crate::reason::Reason;
 use crate::refusal;
@@ -63,11 +63,8 @@ enum State {
 enum Stop {
     /// The request is refused.
     Refuse(Denial),
-    /// It waits for an issuer's keys.
-    Wait {
-        /// The issuer's place in the settings.
-        issuer: usize,
-    },
+    /// It waits for somebody's answer.
+    Wait(Need),
 }
 
 /// A refusal, with the policies that determined it.
@@ -119,7 +116,7 @@ impl Exchange {
                 self.record = Some(Record::begin(gateway.next_id(now), now, gateway.audit()));
                 self.judge(&head, false, gateway, observer, now);
             }
-            (Event::KeysSettled, State::Held { head }) => {
+            (Event::Settled, State::Held { head }) => {
                 head.with(|head| self.judge(head, true, gateway, observer, now));
             }
             (Event::Timeout, State::Held { .. }) => {
@@ -143,7 +140,7 @@ impl Exchange {
             // Events that come late, or twice, change nothing.
             (
                 Event::RequestHeaders(_)
-                | Event::KeysSettled
+                | Event::Settled
                 | Event::Timeout
                 | Event::Dropped
                 | Event::EffectFailed,
@@ -189,11 +186,14 @@ impl Exchange {
                 let denial = with_nonce(denial, gateway, now);
                 self.refuse(denial, Some(&settings));
             }
-            Err(Stop::Wait { issuer }) if gateway.wait(self.id, issuer, OwnedHead::size(head), now) => {
+            Err(Stop::Wait(need)) if gateway.wait(self.id, need, OwnedHead::size(head), now) => {
+                if let Some(record) = &mut self.record {
+                    record.waits(need, &settings);
+                }
                 self.effects.push_back(Effect::Count(Counter::Held));
                 self.state = State::Held { head: OwnedHead::new(head) };
             }
-            Err(Stop::Wait { .. }) => self.refuse(Reason::LimitPending.into(), Some(&settings)),
+            Err(Stop::Wait(_)) => self.refuse(Reason::LimitPending.into(), Some(&settings)),
         }
     }
 
@@ -223,9 +223,10 @@ impl Exchange {
         let permit = match &admitted.route.question {
             None => Permit::public(admitted.route).ok_or(Reason::SystemInternal)?,
             Some(question) => {
+                let asker = Asker { exchange: self.id, waited };
                 let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
                 let authenticated =
-                    authenticate::authenticate(&admitted, question, waited, gateway, record, count, now);
+                    authenticate::authenticate(&admitted, question, asker, gateway, record, count, now);
                 let bound = authenticated.and_then(|authenticated| {
                     record.authenticated(&authenticated, settings);
                     Ok(bind::bind(&admitted, authenticated, question, settings, gateway, count, now)?)

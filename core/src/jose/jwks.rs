@@ -24,7 +24,7 @@ impl Default for JwksLimits {
 }
 
 /// The usable keys of one issuer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct JwkSet {
     keys: Vec<Jwk>,
     skipped: Vec<(JwkError, u32)>,

@@ -6,7 +6,7 @@
 use super::board::{Names, Shared, Status};
 use super::discovery::Discovery;
 use super::{KeyStore, Location, RemoteKeySettings};
-use crate::fetch::{FetchAnswer, FetchId};
+use crate::call::{CallAnswer, CallId};
 use crate::shared::{NotWritten, SharedData};
 use crate::time::{Span, Timestamp};
 use alloc::format;
@@ -37,11 +37,11 @@ pub(crate) struct Keeper {
 enum Stage {
     Idle,
     /// The discovery document is being fetched.
-    Discovering(FetchId),
+    Discovering(CallId),
     /// It has come, the keys are next.
     Located,
     /// The keys are being fetched.
-    Fetching(FetchId),
+    Fetching(CallId),
 }
 
 /// A discovery document that was followed.
@@ -81,7 +81,7 @@ impl Keeper {
     }
 
     /// Whether this fetch is the one under way. An answer to any other is late and not looked at.
-    pub(crate) fn awaits(&self, id: FetchId) -> bool {
+    pub(crate) fn awaits(&self, id: CallId) -> bool {
         match self.stage {
             Stage::Discovering(awaited) | Stage::Fetching(awaited) => awaited == id,
             Stage::Idle | Stage::Located => false,
@@ -180,7 +180,7 @@ impl Keeper {
     }
 
     /// Where the next document of the fetch that is to begin, or goes on, stands.
-    pub(crate) fn next(&mut self, id: FetchId, source: &RemoteKeySettings, now: Timestamp) -> Location {
+    pub(crate) fn next(&mut self, id: CallId, source: &RemoteKeySettings, now: Timestamp) -> Location {
         let Some(discovery) = &source.discovery else {
             self.stage = Stage::Fetching(id);
             return source.document.clone();
@@ -205,7 +205,7 @@ impl Keeper {
     /// The answer to the fetch under way; `None` where none came.
     pub(crate) fn answered(
         &mut self,
-        answer: Option<FetchAnswer>,
+        answer: Option<CallAnswer>,
         store: &mut KeyStore,
         source: &RemoteKeySettings,
         shared: &dyn SharedData,
@@ -318,7 +318,7 @@ fn lease(source: &RemoteKeySettings) -> Span {
 }
 
 /// An answer that may hold a document.
-fn whole(answer: Option<FetchAnswer>) -> Result<FetchAnswer, String> {
+fn whole(answer: Option<CallAnswer>) -> Result<CallAnswer, String> {
     let answer = answer.ok_or_else(|| String::from("no answer"))?;
     if answer.status != 200 {
         return Err(format!("expected status 200, found {}", answer.status));

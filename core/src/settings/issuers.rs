@@ -3,7 +3,7 @@
 use super::schema::{SchemaView, attribute as declared_attribute, complete};
 use super::{
     ConfigError, DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
-    RoleSettings, keys,
+    RoleSettings, introspection, keys,
 };
 use crate::attribute;
 use crate::config::{self, AttributeSource, IssuerProfile};
@@ -32,6 +32,12 @@ pub(super) fn prepare(
         if prepared.iter().any(|other| *other.name == *issuer.issuer) {
             let message = format!("expected each issuer once, found `{}` again", issuer.issuer);
             return Err(ConfigError::at(format!("{place}.issuer"), message));
+        }
+        if issuer.introspection.is_some() && prepared.iter().any(|other| other.introspection.is_some()) {
+            return Err(ConfigError::at(
+                format!("{place}.introspection"),
+                "expected `introspection` of one issuer at most: an opaque token does not say whose it is",
+            ));
         }
         prepared.push(one(issuer, schema).map_err(|error| error.within(&place))?);
     }
@@ -66,6 +72,12 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
         max_lifetime: Span::from_secs(max_lifetime),
         workload_claim,
         principal: principal(&issuer.principal, schema).map_err(|error| error.within("principal"))?,
+        introspection: issuer
+            .introspection
+            .as_ref()
+            .map(|introspection| introspection::prepare(introspection, issuer))
+            .transpose()
+            .map_err(|error| error.within("introspection"))?,
         delegation: issuer
             .delegation
             .as_ref()

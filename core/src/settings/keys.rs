@@ -11,7 +11,7 @@ use crate::time::Span;
 use alloc::boxed::Box;
 use alloc::format;
 
-const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
+pub(super) const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
 const MAX_FRESHNESS_SECONDS: u32 = 86_400 * 7;
 const USUAL_MIN_REFRESH_SECONDS: u32 = 30;
 
@@ -30,6 +30,8 @@ pub(super) fn prepare(issuer: &config::Issuer) -> Result<KeySettings, ConfigErro
             let set = inline(document, format).map_err(|error| error.within("keys"))?;
             Ok(KeySettings::Inline(set))
         }
+        KeySource::None if issuer.introspection.is_some() => Ok(KeySettings::Inline(JwkSet::default())),
+        KeySource::None => Err(ConfigError::at("keys", "expected keys, or `introspection` beside `none`")),
         KeySource::Remote(remote) => {
             let settings = remote_keys(remote, issuer, format).map_err(|error| within(error, "remote"))?;
             Ok(KeySettings::Remote(settings))
@@ -138,7 +140,7 @@ fn discovered_keys(
     Ok(RemoteKeySettings { document, discovery: Some(discovery), format: KeyFormat::JwkSet, freshness, name })
 }
 
-fn location(field: &str, uri: &str, cluster: &str) -> Result<Location, ConfigError> {
+pub(super) fn location(field: &str, uri: &str, cluster: &str) -> Result<Location, ConfigError> {
     if cluster.is_empty() {
         return Err(ConfigError::at("cluster", "expected the name of a cluster of the gateway"));
     }

@@ -3,6 +3,8 @@
 mod api_keys;
 mod dpop;
 mod error;
+mod forward;
+mod introspection;
 mod issuers;
 mod keys;
 mod routes;
@@ -11,6 +13,7 @@ mod workloads;
 
 pub use dpop::DpopSettings;
 pub use error::ConfigError;
+pub use forward::HeaderNames;
 
 use crate::api_key::ApiKeys;
 use crate::attribute::AttributeType;
@@ -20,6 +23,7 @@ use crate::config::{
     TokenField, WorkloadField,
 };
 use crate::crypto::Algorithm;
+use crate::introspection::IntrospectionSettings;
 use crate::jose::JwkSet;
 use crate::json;
 use crate::keys::RemoteKeySettings;
@@ -30,11 +34,9 @@ use crate::spiffe::SpiffeId;
 use crate::step_up::Demand;
 use crate::time::Span;
 use crate::token::ClaimPath;
-use crate::xfcc;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -93,54 +95,12 @@ pub struct Settings {
     pub image_digest: Box<str>,
 }
 
-/// The names of the headers that go upstream, each with the configured prefix.
-pub struct HeaderNames {
-    /// The decision's ID.
-    pub decision_id: Rc<str>,
-    /// The principal's Cedar type.
-    pub principal_type: Rc<str>,
-    /// The principal's id.
-    pub principal: Rc<str>,
-    /// `iss`.
-    pub issuer: Rc<str>,
-    /// `sub`.
-    pub subject: Rc<str>,
-    /// The ids of those who act for the subject, the outermost first.
-    pub actors: Rc<str>,
-    /// The calling workload's SPIFFE ID.
-    pub workload: Rc<str>,
-    /// What the caller proved itself with, where that is not a token.
-    pub credential: Rc<str>,
-    /// Attributes of the principal, each with its header.
-    pub attributes: Vec<(Box<str>, Rc<str>)>,
-}
-
-impl HeaderNames {
-    fn new(forward: &config::Forward) -> Self {
-        let name = |name: &str| Rc::from(format!("{}{name}", forward.prefix));
-        let attribute = |attribute: &String| {
-            (Box::from(&**attribute), name(&format!("attribute-{}", attribute.to_ascii_lowercase())))
-        };
-        Self {
-            decision_id: name("decision-id"),
-            principal_type: name("principal-type"),
-            principal: name("principal"),
-            issuer: name("issuer"),
-            subject: name("subject"),
-            actors: name("actors"),
-            workload: name("workload"),
-            credential: name("credential"),
-            attributes: forward.attributes.iter().map(attribute).collect(),
-        }
-    }
-}
-
 /// Bounds on what a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct LimitSettings {
     /// The largest token, in bytes.
     pub token_bytes: usize,
-    /// How many requests may wait for one issuer's keys at once.
+    /// How many requests may wait for one issuer's keys, or for its answers about tokens, at once.
     pub pending_requests: usize,
     /// How many bytes their headers may take.
     pub pending_bytes: usize,
@@ -170,6 +130,8 @@ pub struct IssuerSettings {
     pub workload_claim: Option<ClaimPath>,
     /// How its tokens become a principal.
     pub principal: PrincipalSettings,
+    /// Whom to ask about its opaque tokens.
+    pub introspection: Option<IntrospectionSettings>,
     /// How its tokens say that one party acts for another.
     pub delegation: Option<DelegationSettings>,
 }
@@ -274,6 +236,8 @@ pub struct Question {
     pub principal: Decider,
     /// Whether a token is accepted.
     pub takes_token: bool,
+    /// Whether a token is accepted that its issuer has to be asked about.
+    pub takes_opaque: bool,
     /// Whether an API key is accepted.
     pub takes_api_key: bool,
     /// Types of principals that the action applies to.
@@ -355,9 +319,10 @@ impl Settings {
         let api_keys = api_keys::prepare(config, &forwarding_peers, &schema)?;
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
         let (router, routes, claims) = routes::prepare(config, &schema)?;
+        let asked = issuers.iter().filter(|issuer| issuer.introspection.is_some()).count();
         let fetched =
-            issuers.iter().filter(|issuer| matches!(issuer.keys, KeySettings::Remote { .. })).count();
-        // An equal share for each issuer: one whose source is slow does not take the others' places.
+            asked + issuers.iter().filter(|issuer| matches!(issuer.keys, KeySettings::Remote { .. })).count();
+        // An equal share for each source: one that is slow does not take the others' places.
         let share = |all: usize| (all / fetched.max(1)).max(1);
         let limits = LimitSettings {
             token_bytes: bounded_usize("limits.token_bytes", config.limits.token_bytes, 64, MAX_BOUND_BYTES)?,
@@ -390,7 +355,7 @@ impl Settings {
         )?;
         let dpop = dpop::prepare(&config.dpop).map_err(|error| error.within("dpop"))?;
         let step_ups = step_ups(&image)?;
-        forward(config, &schema)?;
+        forward::check(config, &schema)?;
         workloads::trusted_anyone(config, &routes)?;
         refusal(&config.refusal)?;
         let paths = PathOptions {
@@ -408,7 +373,7 @@ impl Settings {
             workload_type,
             forwarding_peers,
             api_keys,
-            withheld: withheld(config),
+            withheld: forward::withheld(config),
             router,
             routes,
             paths,
@@ -430,6 +395,14 @@ impl Settings {
     pub fn signature_algorithms(&self) -> impl Iterator<Item = Algorithm> + '_ {
         let issuers = self.issuers.iter().flat_map(|issuer| &issuer.algorithms);
         issuers.chain(&self.dpop.algorithms).copied()
+    }
+
+    /// The issuer that is asked about opaque tokens, by its place, and where.
+    pub fn introspection(&self) -> Option<(usize, &IntrospectionSettings)> {
+        let asked =
+            |(index, issuer): (usize, &'_ IssuerSettings)| issuer.introspection.as_ref().map(|_| index);
+        let index = self.issuers.iter().enumerate().find_map(asked)?;
+        Some((index, self.issuers.get(index)?.introspection.as_ref()?))
     }
 
     /// The issuer whose `iss` is `name`, with its place.
@@ -465,65 +438,6 @@ fn step_ups(image: &Image) -> Result<BTreeMap<PolicyIndex, Demand>, ConfigError>
         demands.insert(index, demand);
     }
     Ok(demands)
-}
-
-/// Headers that do not go upstream: those of the configuration, and those that are for the gateway alone to read.
-fn withheld(config: &Config) -> Vec<Box<str>> {
-    let api_key = config.api_keys.as_ref().map(|api_keys| &*api_keys.header);
-    let mut names: Vec<Box<str>> = Vec::with_capacity(config.forward.remove.len() + 3);
-    let kept = [xfcc::NAME, "dpop"].into_iter().chain(api_key);
-    for name in config.forward.remove.iter().map(String::as_str).chain(kept) {
-        if !names.iter().any(|known| **known == *name) {
-            names.push(name.into());
-        }
-    }
-    names
-}
-
-fn forward(config: &Config, schema: &schema::SchemaView<'_>) -> Result<(), ConfigError> {
-    let forward = &config.forward;
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if forward.prefix.len() < 3 || !forward.prefix.ends_with('-') || !forward.prefix.bytes().all(fits) {
-        let message = format!(
-            "expected lower-case letters, digits and `-`, with `-` at the end, found `{}`",
-            forward.prefix
-        );
-        return Err(ConfigError::at("forward.prefix", message));
-    }
-    for (index, name) in forward.remove.iter().enumerate() {
-        if !routes::is_lower_case_token(name) {
-            let message = format!("expected a header's name in lower case, found `{name}`");
-            return Err(ConfigError::at(format!("forward.remove[{index}]"), message));
-        }
-    }
-    let subjects = config.issuers.iter().map(|issuer| &issuer.principal.entity_type);
-    let actors =
-        config.issuers.iter().filter_map(|issuer| Some(&issuer.delegation.as_ref()?.actor.entity_type));
-    let types = subjects.chain(actors);
-    let keys = config.api_keys.iter().flat_map(|api_keys| &api_keys.keys);
-    let declared: Vec<_> = types
-        .chain(keys.map(|key| &key.principal.entity_type))
-        .chain([&config.workload.entity_type.0])
-        .filter_map(|ty| schema.entity_shape(ty))
-        .flatten()
-        .collect();
-    for (index, name) in forward.attributes.iter().enumerate() {
-        let wrong = |message| Err(ConfigError::at(format!("forward.attributes[{index}]"), message));
-        if !declared.iter().any(|field| *field.name == **name) {
-            return wrong(format!(
-                "expected an attribute that the schema declares for a principal, found `{name}`"
-            ));
-        }
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
-            return wrong(format!(
-                "expected an attribute whose name a header's name may hold, found `{name}`"
-            ));
-        }
-        if forward.attributes.iter().take(index).any(|other| other.eq_ignore_ascii_case(name)) {
-            return wrong(format!("expected each attribute once, found `{name}` again"));
-        }
-    }
-    Ok(())
 }
 
 /// The realm and the type's base go into headers and documents as they are.

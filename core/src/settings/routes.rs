@@ -171,6 +171,7 @@ fn question(
     Ok(Question {
         principal: route.principal(),
         takes_token: route.takes(Credential::Token),
+        takes_opaque: route.takes(Credential::OpaqueToken),
         takes_api_key: route.takes(Credential::ApiKey),
         principal_types: declared.principals,
         action: declared.uid,
@@ -207,7 +208,7 @@ fn check_credentials(route: &config::Route, config: &Config) -> Result<(), Confi
         );
     }
     if listed.is_empty() {
-        return wrong("expected at least one of `token` and `api_key`");
+        return wrong("expected at least one of `token`, `opaque_token` and `api_key`");
     }
     if listed
         .iter()
@@ -220,6 +221,11 @@ fn check_credentials(route: &config::Route, config: &Config) -> Result<(), Confi
         return wrong(
             "expected no `api_key` where `binding` or `step_up` is demanded, which no key can give",
         );
+    }
+    if listed.contains(&Credential::OpaqueToken)
+        && config.issuers.iter().all(|issuer| issuer.introspection.is_none())
+    {
+        return wrong("expected an issuer with `introspection` beside a route that takes opaque tokens");
     }
     if listed.contains(&Credential::ApiKey) && config.api_keys.is_none() {
         return wrong("expected `api_keys` in the configuration of a route that takes API keys");
@@ -241,7 +247,7 @@ fn check_principals(route: &config::Route, config: &Config, action: &ActionView)
             );
             Err(ConfigError::at("credentials", message))
         }
-        PrincipalSource::Token if !route.takes(Credential::Token) => Ok(()),
+        PrincipalSource::Token if !route.takes_tokens() => Ok(()),
         PrincipalSource::Token if config.issuers.is_empty() => Err(ConfigError::at(
             "principal",
             "expected at least one issuer for a route that is decided by token",
@@ -324,7 +330,7 @@ impl Mapper<'_> {
     /// A shared source, where it can yield something here: without a token there are no claims.
     fn shared<'s>(&self, source: &'s AttributeSource) -> Option<&'s AttributeSource> {
         let claim = matches!(source, AttributeSource::Claim(_) | AttributeSource::Token(_));
-        (!claim || self.route.takes(Credential::Token)).then_some(source)
+        (!claim || self.route.takes_tokens()).then_some(source)
     }
 
     fn one(&mut self, field: &Field, source: &AttributeSource) -> Result<Mapping, ConfigError> {
@@ -338,7 +344,7 @@ impl Mapper<'_> {
                     "expected no `claim` and no `token` on a route that is decided by workload",
                 )));
             }
-            AttributeSource::Claim(_) | AttributeSource::Token(_) if !self.route.takes(Credential::Token) => {
+            AttributeSource::Claim(_) | AttributeSource::Token(_) if !self.route.takes_tokens() => {
                 return Err(wrong(String::from(
                     "expected no `claim` and no `token` on a route that takes no token",
                 )));

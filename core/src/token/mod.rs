@@ -1,9 +1,12 @@
 //! From a bearer token to a proof that it was verified.
 
+mod assemble;
 mod claim_path;
 mod claims;
 mod confirmation;
 mod delegation;
+mod introspected;
+mod opaque;
 mod principal;
 mod profile;
 mod types;
@@ -11,5 +14,8 @@ mod verify;
 
 pub use claim_path::{ClaimPath, NotAnObject};
 pub use confirmation::Confirmation;
+pub(crate) use introspected::by_word;
+pub use introspected::{MAX_ANSWER_BYTES, Unusable, introspected};
+pub use opaque::{is_opaque, is_signed};
 pub use types::{ClaimSlot, Verified, VerifiedToken};
 pub use verify::{Failure, Refusal, Verification, verify};

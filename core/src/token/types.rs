@@ -24,8 +24,8 @@ pub enum ClaimSlot {
 pub struct VerifiedToken {
     /// The issuer's place in the settings.
     pub issuer: usize,
-    /// The key that signed it.
-    pub signer: Signer,
+    /// The key that signed it; nothing where its issuer was asked about it.
+    pub signer: Option<Signer>,
     /// `sub`.
     pub subject: Option<Box<str>>,
     /// `jti`.

@@ -1,21 +1,21 @@
 //! The verification of a bearer token, from top to bottom.
 
+use super::assemble::{Read, assemble, check_times};
 use super::claims::Claims;
+use super::profile;
 use super::types::{Verified, VerifiedToken};
-use super::{Confirmation, NotAnObject, delegation, principal, profile};
 use crate::cache::{Cache, Inserted};
 use crate::config::IssuerProfile;
-use crate::crypto::{SignatureProvider, digest};
+use crate::crypto::SignatureProvider;
+use crate::gateway::Need;
 use crate::jose::{Header, Jws, JwsError, is_type};
-use crate::json::{self, Object, Value};
+use crate::json;
 use crate::keys::{KeyLookup, KeyStore, Signer};
 use crate::metrics::Counter;
-use crate::policy::Entity;
 use crate::reason::Reason;
 use crate::settings::{IssuerSettings, Settings};
 use crate::spiffe::SpiffeId;
 use crate::time::Timestamp;
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 /// The long-lived state that verification needs.
@@ -50,11 +50,8 @@ pub struct Failure {
 pub enum Refusal {
     /// The token is refused.
     Because(Reason),
-    /// The keys of this issuer are being fetched: ask again when they are settled.
-    Wait {
-        /// The issuer's place in the settings.
-        issuer: usize,
-    },
+    /// Somebody is being asked: look again when that is settled.
+    Wait(Need),
 }
 
 impl From<Reason> for Refusal {
@@ -160,40 +157,13 @@ fn verify_anew(
     let signer = verify_signature(&jws, index, waited, state, now)?;
 
     check_type(&jws.header, issuer)?;
-    let (not_before, expires) = check_times(&claims, issuer, now)?;
+    let (not_before, expires) = check_times(&claims, claims.expires, issuer, now)?;
     if !issuer.audiences.iter().any(|audience| claims.is_for(audience)) {
         return Err(Reason::TokenAudience.into());
     }
     profile::check(&jws.header, &claims, members, issuer)?;
-    let confirmation = Confirmation::read(members)?;
-    let workload = match &issuer.workload_claim {
-        None => None,
-        Some(path) => Some(named_workload(path.find(members))?),
-    };
-    let parties = parties(members, &claims, issuer)?;
-    Ok(VerifiedToken {
-        issuer: index,
-        signer,
-        client: claims.client.map(Into::into),
-        acr: claims.acr.map(Into::into),
-        auth_time: claims.auth_time,
-        confirmation,
-        digest: confirmation.key.map(|_| digest::sha256(token)),
-        workload,
-        not_before,
-        expires,
-        principal: parties.principal,
-        on_behalf_of: parties.on_behalf_of,
-        principal_incomplete: parties.incomplete,
-        actors: parties.actors,
-        claims: settings
-            .claims
-            .iter()
-            .map(|claim| principal::slot(claim.path.find(members), &claim.ty))
-            .collect(),
-        subject: claims.subject.map(Into::into),
-        id: claims.id.map(Into::into),
-    })
+    let read = Read { issuer: index, signer: Some(signer), not_before, expires };
+    Ok(assemble(token, read, members, claims, settings)?)
 }
 
 /// Whose keys are tried, among issuers that the configuration names: by `iss`, or, where that names none of them, by the trust
@@ -210,41 +180,6 @@ fn issuer<'s>(claims: &Claims<'_>, settings: &'s Settings) -> Result<(usize, &'s
     svid.ok_or(match (claims.issuer, domain) {
         (Some(_), _) | (None, Some(_)) => Reason::TokenIssuerUnknown,
         (None, None) => Reason::TokenIssuerMissing,
-    })
-}
-
-/// The workload that a claim names. Without one, nobody may present the token.
-fn named_workload(claim: Result<Option<&Value<'_>>, NotAnObject>) -> Result<Box<str>, Reason> {
-    let text = claim.map_err(|NotAnObject| Reason::TokenClaims)?.ok_or(Reason::TokenClaimMissing)?;
-    text.as_str().map(Into::into).ok_or(Reason::TokenClaims)
-}
-
-/// Who a token is about, and who acts.
-struct Parties {
-    principal: Entity,
-    on_behalf_of: Option<Box<Entity>>,
-    actors: Box<[Box<str>]>,
-    incomplete: bool,
-}
-
-fn parties(members: &Object<'_>, claims: &Claims<'_>, issuer: &IssuerSettings) -> Result<Parties, Reason> {
-    let (subject, incomplete) = principal::read(members, &issuer.principal)?;
-    // What `sub` says, and what the configuration calls the subject.
-    let names = [claims.subject.as_deref().unwrap_or_default(), subject.uid.id()];
-    let delegation = issuer.delegation.as_ref();
-    let chain = delegation::read(members, claims.issuer.unwrap_or(&issuer.name), names, delegation)?;
-    let (Some(chain), Some(delegation)) = (chain, delegation) else {
-        return Ok(Parties { principal: subject, on_behalf_of: None, actors: Box::default(), incomplete });
-    };
-    let (actor, actor_incomplete) = principal::read(chain.outermost, &delegation.actor)?;
-    if actor.uid == subject.uid {
-        return Err(Reason::DelegationLoop);
-    }
-    Ok(Parties {
-        principal: actor,
-        on_behalf_of: Some(Box::new(subject)),
-        actors: chain.ids,
-        incomplete: incomplete || actor_incomplete,
     })
 }
 
@@ -282,7 +217,7 @@ fn verify_signature(
     let algorithm = jws.header.algorithm;
     let mut candidates = match keys.find(jws.header.kid.as_deref(), algorithm, waited, now) {
         KeyLookup::Found(candidates) => candidates,
-        KeyLookup::Wait => return Err(Refusal::Wait { issuer }),
+        KeyLookup::Wait => return Err(Refusal::Wait(Need::Keys { issuer })),
         KeyLookup::Ambiguous => return Err(Reason::TokenKeyAmbiguous.into()),
         KeyLookup::WrongAlgorithm => return Err(Reason::TokenAlgorithm.into()),
         KeyLookup::Unknown => return Err(Reason::TokenKeyUnknown.into()),
@@ -307,33 +242,4 @@ fn check_type(header: &Header, issuer: &IssuerSettings) -> Result<(), Reason> {
         Some(typ) => issuer.token_types.iter().any(|accepted| is_type(typ, accepted)),
     };
     if accepted { Ok(()) } else { Err(Reason::TokenType) }
-}
-
-/// `exp`, `nbf`, `iat` (RFC 7519 §4.1.4-6) and the longest life; from when until when the token is valid.
-fn check_times(
-    claims: &Claims<'_>,
-    issuer: &IssuerSettings,
-    now: Timestamp,
-) -> Result<(Timestamp, Timestamp), Reason> {
-    let expires = claims.expires.ok_or(Reason::TokenExpiryMissing)?;
-    let end = expires.plus(issuer.clock_skew);
-    if now >= end {
-        return Err(Reason::TokenExpired);
-    }
-    let not_before = claims.not_before.unwrap_or_default();
-    if now < not_before.minus(issuer.clock_skew) {
-        return Err(Reason::TokenNotYetValid);
-    }
-    let issued = claims.issued_at.unwrap_or(now);
-    if now < issued.minus(issuer.clock_skew) {
-        return Err(Reason::TokenIssuedInFuture);
-    }
-    // An `iat` in the past may not stretch what is left, nor one in the future shorten what was given.
-    let longest = issuer.max_lifetime;
-    if expires.since(issued) > longest || expires > now.plus(longest).plus(issuer.clock_skew) {
-        return Err(Reason::TokenLifetime);
-    }
-    // What was checked against the clock here is checked again of a token in the cache, should the clock step back.
-    let start = not_before.max(claims.issued_at.unwrap_or_default()).max(expires.minus(longest));
-    Ok((start.minus(issuer.clock_skew), end))
 }

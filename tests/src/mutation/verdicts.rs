@@ -113,7 +113,7 @@ impl Ours {
         match verify(token.as_bytes(), false, &mut state, Timestamp::from_secs(now)) {
             Ok(_) => Ok(()),
             Err(Refusal::Because(reason)) => Err(reason.code()),
-            Err(Refusal::Wait { .. }) => Err("wait"),
+            Err(Refusal::Wait(_)) => Err("wait"),
         }
     }
 }

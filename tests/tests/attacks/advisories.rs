@@ -113,7 +113,7 @@ fn fetches(catalogue: &mut Catalogue) -> Result<()> {
     catalogue.attack("advisory/CVE-2024-45809-client-gone-mid-fetch", "system.client_gone", found);
     world.answer(&fetch, None);
     for (place, exchange) in [&mut first, &mut second].into_iter().enumerate() {
-        let found = sound(&world.event(exchange, Event::KeysSettled));
+        let found = sound(&world.event(exchange, Event::Settled));
         let id = format!("advisory/CVE-2025-64527-failing-fetch-of-{place}");
         catalogue.attack(id, "system.keys_unavailable", found);
     }

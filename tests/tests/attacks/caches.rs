@@ -151,7 +151,7 @@ fn keys(catalogue: &mut Catalogue) -> Result<()> {
     ensure!(held.verdict() == "held", "found {}", held.verdict());
     let fetch = world.fetch().context("a fetch for the key that is gone")?;
     world.publish(&fetch, &[&SigningKey::new("k2")?]);
-    let found = sound(&world.event(&mut exchange, countersign_core::exchange::Event::KeysSettled));
+    let found = sound(&world.event(&mut exchange, countersign_core::exchange::Event::Settled));
     catalogue.attack("cache/key-taken-back", "token.key.unknown", found);
     // The same key for another algorithm, and under another name.
     for (id, change, expected) in [

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::Event;
-use countersign_core::gateway::FetchAnswer;
+use countersign_core::gateway::CallAnswer;
 use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::world::{Ask, World};
 use rsa::sha2::{Digest as _, Sha256};
@@ -24,7 +24,7 @@ pub(crate) fn add(catalogue: &mut Catalogue) -> Result<()> {
 
 /// The verdict on a token where the issuer serves this document, however often it is asked.
 pub(crate) fn served(world: &mut World, status: u16, body: &[u8], token: &str) -> Result<String> {
-    let answer = || Some(FetchAnswer::new(status, body));
+    let answer = || Some(CallAnswer::new(status, body));
     if let Some(fetch) = world.fetch() {
         world.answer(&fetch, answer());
     }
@@ -34,7 +34,7 @@ pub(crate) fn served(world: &mut World, status: u16, body: &[u8], token: &str) -
     }
     let fetch = world.fetch().context("a fetch for the unknown key")?;
     world.answer(&fetch, answer());
-    Ok(sound(&world.event(&mut exchange, Event::KeysSettled)))
+    Ok(sound(&world.event(&mut exchange, Event::Settled)))
 }
 
 /// The verdict on a token signed by the world's key `k1`, where the set holds this beside a good key of another name.

@@ -20,7 +20,7 @@ fn send(issuing: Issuing, start: impl FnOnce(&World) -> Result<Box<dyn Gateway>>
 fn decided(row: &Row) -> serde_json::Value {
     let mut record = row.audit.clone();
     if let Some(record) = record.as_object_mut() {
-        for varies in ["time", "decision_id", "issuer", "token_id", "token_cached"] {
+        for varies in ["time", "decision_id", "issuer", "token_id", "token_cached", "waited_for"] {
             record.remove(varies);
         }
     }

@@ -232,7 +232,7 @@ fn those_that_waited_are_woken_a_few_at_a_time() -> Result<()> {
     assert_eq!(woken.len(), 70);
     assert!(world.tick().is_empty());
     for exchange in &mut waiting {
-        assert_eq!(world.event(exchange, Event::KeysSettled).verdict(), "allow");
+        assert_eq!(world.event(exchange, Event::Settled).verdict(), "allow");
     }
     Ok(())
 }

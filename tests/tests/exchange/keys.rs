@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::{Event, Flow};
-use countersign_core::gateway::FetchAnswer;
+use countersign_core::gateway::CallAnswer;
 use countersign_core::metrics::Counter;
 use countersign_core::reason::Reason;
 use countersign_tests::mint::SigningKey;
@@ -30,7 +30,7 @@ fn the_first_requests_wait_for_one_fetch() -> Result<()> {
     assert!(held.audit.is_none());
     let fetch = world.fetch().context("a fetch")?;
     assert_eq!(
-        (&*fetch.cluster, &*fetch.authority, &*fetch.path),
+        (&*fetch.to.cluster, &*fetch.to.authority, &*fetch.to.path),
         ("issuer", "issuer.bank.example", "/jwks")
     );
     let (mut second, held) = world.begin(&ask);
@@ -38,8 +38,8 @@ fn the_first_requests_wait_for_one_fetch() -> Result<()> {
     assert!(world.fetch().is_none(), "one fetch serves both");
     let key = world.key.clone();
     assert_eq!(world.publish(&fetch, &[&key]), [1, 2]);
-    assert_eq!(world.event(&mut first, Event::KeysSettled).verdict(), "allow");
-    assert_eq!(world.event(&mut second, Event::KeysSettled).verdict(), "allow");
+    assert_eq!(world.event(&mut first, Event::Settled).verdict(), "allow");
+    assert_eq!(world.event(&mut second, Event::Settled).verdict(), "allow");
     Ok(())
 }
 
@@ -54,7 +54,7 @@ fn a_rotated_key_is_accepted_after_one_fetch_and_the_old_one_no_longer() -> Resu
     assert_eq!(held.verdict(), "held");
     let fetch = world.fetch().context("a fetch for the unknown kid")?;
     world.publish(&fetch, &[&new]);
-    assert_eq!(world.event(&mut waiting, Event::KeysSettled).verdict(), "allow");
+    assert_eq!(world.event(&mut waiting, Event::Settled).verdict(), "allow");
     // The old key was taken back: a token under it is no longer believed, cached or not.
     assert_eq!(world.verdict(&ask), "token.key.unknown");
     Ok(())
@@ -72,7 +72,7 @@ fn unknown_kids_cost_one_fetch_in_a_cool_down() -> Result<()> {
             let fetch = world.fetch().context("a fetch")?;
             fetches += 1;
             world.publish(&fetch, &[&key]);
-            assert_eq!(world.event(&mut exchange, Event::KeysSettled).verdict(), "token.key.unknown");
+            assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "token.key.unknown");
         } else {
             assert_eq!(answer.verdict(), "token.key.unknown");
         }
@@ -90,7 +90,7 @@ fn a_source_that_is_down_is_not_the_tokens_fault() -> Result<()> {
     let fetch = world.fetch().context("a fetch")?;
     assert_eq!(world.answer(&fetch, None), [1, 2]);
     for exchange in [&mut first, &mut second] {
-        let answer = world.event(exchange, Event::KeysSettled);
+        let answer = world.event(exchange, Event::Settled);
         assert_eq!(answer.verdict(), "system.keys_unavailable");
         assert_eq!(answer.reply.as_ref().map(|reply| reply.status), Some(503));
         assert_eq!(answer.reply_header("www-authenticate"), None);
@@ -115,7 +115,7 @@ fn answers_that_are_no_key_set_are_failures_and_keep_the_old_keys() -> Result<()
         let ask = good(&world)?;
         world.advance(95);
         let fetch = world.fetch().context("the refresh")?;
-        world.answer(&fetch, Some(FetchAnswer::new(status, body)));
+        world.answer(&fetch, Some(CallAnswer::new(status, body)));
         assert_eq!(world.verdict(&ask), "allow", "{status} {}", String::from_utf8_lossy(body));
         assert!(world.counted.contains(&Counter::KeyFetchFailed));
     }
@@ -152,11 +152,11 @@ fn a_wait_ends_at_its_deadline() -> Result<()> {
     assert!(world.tick().is_empty());
     world.advance(1);
     assert_eq!(world.tick(), [1]);
-    let answer = world.event(&mut exchange, Event::KeysSettled);
+    let answer = world.event(&mut exchange, Event::Settled);
     assert_eq!(answer.verdict(), "system.keys_unavailable");
     let key = world.key.clone();
     assert!(world.publish(&fetch, &[&key]).is_empty(), "an answer after the deadline is late");
-    assert_eq!(world.event(&mut exchange, Event::KeysSettled).flow, Flow::Closed);
+    assert_eq!(world.event(&mut exchange, Event::Settled).flow, Flow::Closed);
     Ok(())
 }
 
@@ -180,10 +180,7 @@ fn a_client_that_leaves_is_audited_and_not_woken() -> Result<()> {
     assert!(answer.reply.is_none());
     let key = world.key.clone();
     assert!(world.publish(&fetch, &[&key]).is_empty());
-    assert!(
-        world.event(&mut exchange, Event::KeysSettled).audit.is_none(),
-        "one audit line for each exchange"
-    );
+    assert!(world.event(&mut exchange, Event::Settled).audit.is_none(), "one audit line for each exchange");
     assert!(world.counted.contains(&Counter::Refused(Reason::SystemClientGone)));
     Ok(())
 }

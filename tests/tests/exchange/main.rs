@@ -6,6 +6,7 @@ mod delegation;
 mod forwarded;
 mod hostile;
 mod keys;
+mod opaque;
 mod parties;
 mod request;
 mod settings;

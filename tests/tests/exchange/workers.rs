@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::{Event, Flow};
-use countersign_core::gateway::FetchAnswer;
+use countersign_core::gateway::CallAnswer;
 use countersign_core::time::Span;
 use countersign_tests::mint::SigningKey;
 use countersign_tests::workers::Workers;
@@ -43,7 +43,7 @@ fn one_fetch_serves_all_workers_and_those_who_wait_at_each() -> Result<()> {
     workers.all[*leader].publish(fetch, &[&key]);
     for (world, exchange) in workers.all.iter_mut().zip(&mut waiting) {
         world.tick();
-        assert_eq!(world.event(exchange, Event::KeysSettled).verdict(), "allow");
+        assert_eq!(world.event(exchange, Event::Settled).verdict(), "allow");
     }
     Ok(())
 }
@@ -126,10 +126,10 @@ fn a_failure_wakes_the_others_and_costs_no_cached_token() -> Result<()> {
     let fetch = workers.all[0].fetch().context("a fetch")?;
     let (mut second, answer) = workers.all[1].begin(&unknown);
     assert_eq!(answer.verdict(), "held");
-    workers.all[0].answer(&fetch, Some(FetchAnswer::new(200, "<html>")));
-    assert_eq!(workers.all[0].event(&mut first, Event::KeysSettled).verdict(), "system.keys_unavailable");
+    workers.all[0].answer(&fetch, Some(CallAnswer::new(200, "<html>")));
+    assert_eq!(workers.all[0].event(&mut first, Event::Settled).verdict(), "system.keys_unavailable");
     assert_eq!(workers.all[1].tick().len(), 1, "who waits elsewhere hears of it");
-    assert_eq!(workers.all[1].event(&mut second, Event::KeysSettled).verdict(), "system.keys_unavailable");
+    assert_eq!(workers.all[1].event(&mut second, Event::Settled).verdict(), "system.keys_unavailable");
     for world in &mut workers.all {
         world.tick();
         assert!(world.fetch().is_none(), "nobody asks again within the cool-down");
@@ -219,19 +219,19 @@ fn keys_are_found_by_discovery() -> Result<()> {
     let (mut waiting, answer) = workers.all[1 - leader].begin(&ask);
     assert_eq!(answer.verdict(), "held");
     assert_eq!(
-        (&*fetch.authority, &*fetch.path),
+        (&*fetch.to.authority, &*fetch.to.path),
         ("issuer.bank.example", "/.well-known/openid-configuration")
     );
     let document =
         r#"{"issuer":"https://issuer.bank.example","jwks_uri":"https://issuer.bank.example/keys?v=2"}"#;
     workers.advance(1);
-    workers.all[leader].answer(&fetch, Some(FetchAnswer::new(200, document)));
+    workers.all[leader].answer(&fetch, Some(CallAnswer::new(200, document)));
     let fetch = workers.all[leader].fetch().context("the keys' fetch")?;
-    assert_eq!((&*fetch.cluster, &*fetch.path), ("issuer", "/keys?v=2"));
+    assert_eq!((&*fetch.to.cluster, &*fetch.to.path), ("issuer", "/keys?v=2"));
     assert_eq!(fetch.timeout, Span::from_secs(1), "both documents together take no longer than one may");
     workers.all[leader].publish(&fetch, &[&key]);
     workers.all[1 - leader].tick();
-    assert_eq!(workers.all[1 - leader].event(&mut waiting, Event::KeysSettled).verdict(), "allow");
+    assert_eq!(workers.all[1 - leader].event(&mut waiting, Event::Settled).verdict(), "allow");
     assert_eq!(workers.all[leader].verdict(&ask), "allow");
     Ok(())
 }
@@ -250,9 +250,9 @@ fn a_discovery_document_cannot_lead_elsewhere() -> Result<()> {
         let mut world = World::configured(discovered_keys)?;
         let (mut waiting, _) = world.begin(&signed_by(&world.key.clone(), &world)?);
         let fetch = world.fetch().context("a fetch")?;
-        assert_eq!(world.answer(&fetch, Some(FetchAnswer::new(200, document))).len(), 1);
+        assert_eq!(world.answer(&fetch, Some(CallAnswer::new(200, document))).len(), 1);
         assert!(world.fetch().is_none(), "{document}");
-        let answer = world.event(&mut waiting, Event::KeysSettled);
+        let answer = world.event(&mut waiting, Event::Settled);
         assert_eq!(answer.verdict(), "system.keys_unavailable", "{document}");
         assert!(world.warnings.iter().any(|warning| warning.contains("discovery")), "{:?}", world.warnings);
     }
@@ -264,7 +264,7 @@ fn an_answers_headers_say_when_it_is_fetched_again() -> Result<()> {
     let mut world = World::with_remote_keys()?;
     let key = world.key.clone();
     let fetch = world.fetch().context("a fetch")?;
-    let mut answer = FetchAnswer::new(200, countersign_tests::mint::jwks([&key]).to_string());
+    let mut answer = CallAnswer::new(200, countersign_tests::mint::jwks([&key]).to_string());
     answer.headers.push((b"cache-control"[..].into(), b"max-age=50"[..].into()));
     world.answer(&fetch, Some(answer));
     let next = world.gateway.next_wakeup(world.now()).context("a refresh")?.since(world.now()).as_secs();

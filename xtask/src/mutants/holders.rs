@@ -201,7 +201,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "subject under its other name",
-        file: "core/src/token/verify.rs",
+        file: "core/src/token/assemble.rs",
         check: "unwrap_or_default(), subject.uid.id()];",
         without: "unwrap_or_default(), \"\"];",
         tests: DELEGATION,
@@ -412,7 +412,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "forwarded, and no further",
-        file: "core/src/settings/mod.rs",
+        file: "core/src/settings/forward.rs",
         check: r#"let kept = [xfcc::NAME, "dpop"]"#,
         without: r#"let kept = ["dpop"]"#,
         tests: FORWARDED,
@@ -455,8 +455,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "API key, routes that take no token",
         file: "core/src/exchange/authenticate.rs",
-        check: "(Some(_), None) if !question.takes_token =>",
-        without: "(Some(_), None) if false =>",
+        check: "false if question.takes_token =>",
+        without: "false if true =>",
         tests: API_KEYS,
     },
     Mutant {
@@ -476,7 +476,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "API key, and no further",
-        file: "core/src/settings/mod.rs",
+        file: "core/src/settings/forward.rs",
         check: ".chain(api_key)",
         without: "",
         tests: API_KEYS,

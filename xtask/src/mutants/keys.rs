@@ -110,14 +110,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "removed keys at the other workers",
-        file: "core/src/gateway.rs",
+        file: "core/src/gateway/mod.rs",
         check: "News::Keys => self.renewed(issuer),",
         without: "News::Keys => self.wake(issuer),",
         tests: WORKERS,
     },
     Mutant {
         name: "a clock that was set back",
-        file: "core/src/gateway.rs",
+        file: "core/src/gateway/mod.rs",
         check: "if back > Span::ZERO {",
         without: "if false && back > Span::ZERO {",
         tests: WORKERS,

@@ -36,6 +36,7 @@ const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
 const API_KEYS: &[&str] = &["--test", "exchange", "api_key::"];
 const BUNDLES: &[&str] = &["--test", "spiffe_bundles"];
 const KEYS: &[&str] = &["--test", "exchange", "keys::"];
+const HOSTILE: &[&str] = &["--test", "exchange", "hostile::"];
 const WORKERS: &[&str] = &["--test", "exchange", "workers::"];
 const BINDING: &[&str] = &["--test", "exchange", "binding::"];
 const PARTIES: &[&str] = &["--test", "exchange", "parties::"];

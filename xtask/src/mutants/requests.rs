@@ -1,6 +1,6 @@
 //! Tokens, requests, paths and policies.
 
-use super::{ADVISORIES, CORE, Mutant, TOKENS};
+use super::{ADVISORIES, CORE, HOSTILE, Mutant, TOKENS};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -33,28 +33,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "expiry",
-        file: "core/src/token/verify.rs",
+        file: "core/src/token/assemble.rs",
         check: "if now >= end {",
         without: "if false {",
         tests: TOKENS,
     },
     Mutant {
         name: "not before",
-        file: "core/src/token/verify.rs",
+        file: "core/src/token/assemble.rs",
         check: "if now < not_before.minus(issuer.clock_skew) {",
         without: "if false {",
         tests: TOKENS,
     },
     Mutant {
         name: "issued in the future",
-        file: "core/src/token/verify.rs",
+        file: "core/src/token/assemble.rs",
         check: "if now < issued.minus(issuer.clock_skew) {",
         without: "if false {",
         tests: TOKENS,
     },
     Mutant {
         name: "longest lifetime",
-        file: "core/src/token/verify.rs",
+        file: "core/src/token/assemble.rs",
         check: "if expires.since(issued) > longest || expires > now.plus(longest).plus(issuer.clock_skew) {",
         without: "let _ = longest; if false {",
         tests: TOKENS,
@@ -64,25 +64,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "core/src/token/verify.rs",
         check: "&& found.valid_at(now)",
         without: "",
-        tests: TOKENS,
+        tests: HOSTILE,
     },
     Mutant {
         name: "tokens of a removed key leave the cache",
-        file: "core/src/gateway.rs",
-        check: "token.issuer != issuer || store.contains(&token.signer)",
-        without: "{ let _ = (token, store); true }",
+        file: "core/src/gateway/mod.rs",
+        check: "token.signer.as_ref().is_none_or(|signer| store.contains(signer))",
+        without: "{ let _ = store; true }",
         tests: ADVISORIES,
     },
     Mutant {
         name: "a fetch never answered",
-        file: "core/src/gateway.rs",
+        file: "core/src/gateway/waiting.rs",
         check: "let over = now >= waiting.deadline;",
         without: "let over = false;",
         tests: ADVISORIES,
     },
     Mutant {
         name: "late answers",
-        file: "core/src/gateway.rs",
+        file: "core/src/gateway/mod.rs",
         check: "keeper.as_ref().is_some_and(|keeper| keeper.awaits(id))",
         without: "{ let _ = id; keeper.is_some() }",
         tests: ADVISORIES,

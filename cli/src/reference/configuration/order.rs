@@ -1,9 +1,9 @@
 //! The order in which a type declares its fields; a schema does not keep it.
 
 use countersign_core::config::{
-    Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded, Issuer,
-    KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource, Roles, Route, StepUp,
-    TokenCache, WorkloadTrust,
+    Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded,
+    Introspection, Issuer, KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource,
+    Roles, Route, StepUp, TokenCache, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -20,6 +20,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
         "Dpop" => declared::<Dpop>(),
         "Forward" => declared::<Forward>(),
         "Forwarded" => declared::<Forwarded>(),
+        "Introspection" => declared::<Introspection>(),
         "Issuer" => declared::<Issuer>(),
         "KeyPrincipal" => declared::<KeyPrincipal>(),
         "Limits" => declared::<Limits>(),

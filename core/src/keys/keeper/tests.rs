@@ -55,7 +55,7 @@ impl Worker {
     }
 
     /// Begins a fetch where one is due and no other worker is at it; says what it asks for.
-    fn begin(&mut self, secs: i64) -> Option<(FetchId, String)> {
+    fn begin(&mut self, secs: i64) -> Option<(CallId, String)> {
         let goes_on = self.keeper.goes_on();
         if !goes_on {
             self.look(secs);
@@ -67,13 +67,13 @@ impl Worker {
             self.store.fetch_started(at(secs));
         }
         self.fetches += 1;
-        let id = FetchId(self.fetches);
+        let id = CallId(self.fetches);
         Some((id, self.keeper.next(id, &self.source, at(secs)).path.to_string()))
     }
 
-    fn answer(&mut self, id: FetchId, body: Option<&str>, secs: i64) -> Result<&'static str, String> {
+    fn answer(&mut self, id: CallId, body: Option<&str>, secs: i64) -> Result<&'static str, String> {
         assert!(self.keeper.awaits(id), "an answer that is not awaited");
-        let answer = body.map(|body| FetchAnswer::new(200, body));
+        let answer = body.map(|body| CallAnswer::new(200, body));
         match self.keeper.answered(answer, &mut self.store, &self.source, &*self.shared, at(secs)) {
             Step::Onward => Ok("onward"),
             Step::Renewed => Ok("renewed"),

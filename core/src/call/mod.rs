@@ -1,37 +1,62 @@
-//! Documents fetched through the gateway: what to ask for, and what came.
+//! Calls to others through the gateway: what to ask, and what came.
 
 mod cache_headers;
+mod form;
 
 pub use cache_headers::lifetime;
+pub use form::Form;
 
+use crate::keys::Location;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-/// Names a fetch to the shell.
+/// Names a call to the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FetchId(pub(crate) u64);
+pub struct CallId(pub(crate) u64);
 
-/// A document to fetch.
+/// Something to ask of a cluster of the gateway.
 #[derive(Clone, Debug)]
-pub struct Fetch {
+pub struct Call {
     /// To report it with.
-    pub id: FetchId,
-    /// The gateway's cluster.
-    pub cluster: Box<str>,
-    /// `http` or `https`.
-    pub scheme: Box<str>,
-    /// Host and port.
-    pub authority: Box<str>,
-    /// Path and query.
-    pub path: Box<str>,
+    pub id: CallId,
+    /// What it is for, in words of the log.
+    pub purpose: &'static str,
+    /// Where it goes.
+    pub to: Location,
+    /// The media types that are understood.
+    pub accept: &'static str,
+    /// What is posted; a call without it is a `GET`.
+    pub form: Option<Form>,
     /// How long it may take.
     pub timeout: Span,
 }
 
-/// What a fetch brought.
+impl Call {
+    /// The headers of its request, pseudo-headers first.
+    pub fn headers(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = Vec::from([
+            (":method", if self.form.is_some() { "POST" } else { "GET" }),
+            (":scheme", &*self.to.scheme),
+            (":authority", &*self.to.authority),
+            (":path", &*self.to.path),
+            ("accept", self.accept),
+        ]);
+        if self.form.is_some() {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+        }
+        headers
+    }
+
+    /// The body of its request.
+    pub fn body(&self) -> &[u8] {
+        self.form.as_ref().map_or(&[], Form::as_bytes)
+    }
+}
+
+/// What a call brought.
 #[derive(Clone, Debug, Default)]
-pub struct FetchAnswer {
+pub struct CallAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The headers that say how long the answer is fresh and what it is, names in lower case. Others do no harm.
@@ -43,7 +68,7 @@ pub struct FetchAnswer {
 /// Headers of an answer that are looked at.
 const WANTED: [&[u8]; 5] = [b"age", b"cache-control", b"content-type", b"date", b"expires"];
 
-impl FetchAnswer {
+impl CallAnswer {
     /// An answer without headers.
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, headers: Vec::new(), body: body.into() }
@@ -66,6 +91,16 @@ impl FetchAnswer {
     /// How long the answer says that it stays fresh; nothing where it says nothing.
     pub fn lifetime(&self, now: Timestamp) -> Option<Span> {
         lifetime(|name| self.values(name), now)
+    }
+
+    /// Whether the answer says that it is of this media type, whatever its parameters, and says nothing else.
+    pub fn is_type(&self, expected: &str) -> bool {
+        let mut said = self.values("content-type").peekable();
+        said.peek().is_some()
+            && said.all(|value| {
+                let bare = value.split(|byte| *byte == b';').next().unwrap_or_default();
+                bare.trim_ascii().eq_ignore_ascii_case(expected.as_bytes())
+            })
     }
 
     /// Whether the answer says that it is a page for people, which no document of ours is.

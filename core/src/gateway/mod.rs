@@ -1,15 +1,20 @@
-//! A worker's long-lived state: settings, issuer keys, verified tokens, and the requests that wait for keys.
+//! A worker's long-lived state: settings, issuer keys, verified tokens, and the requests that wait for others.
 //!
-//! Like an exchange it does no I/O. A shell asks [`Gateway::poll_fetch`] what to fetch, reports with
-//! [`Gateway::fetch_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
+//! Like an exchange it does no I/O. A shell asks [`Gateway::poll_call`] what to fetch, reports with
+//! [`Gateway::call_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
 
-pub use crate::fetch::{Fetch, FetchAnswer, FetchId};
+mod opaque;
+mod waiting;
+
+pub use crate::call::{Call, CallAnswer, CallId};
 pub use crate::keys::KeyHealth;
+pub use waiting::Need;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Inserted};
 use crate::crypto::{Fast, SignatureProvider, digest::Sha256};
 use crate::decision::{DecisionId, DecisionIds};
 use crate::dpop::{self, Proofs};
+use crate::introspection::Introspector;
 use crate::jose::JwksLimits;
 use crate::keys::{Keeper, KeyStore, News, RemoteKeySettings, Step};
 use crate::metrics::Counter;
@@ -18,10 +23,11 @@ use crate::settings::{KeySettings, Settings};
 use crate::shared::{Alone, SharedData};
 use crate::time::{Span, Timestamp};
 use crate::token::{self, Failure, Refusal, Verification, Verified, VerifiedToken};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The shortest time between two ticks: a host takes a period of zero for "never".
@@ -31,9 +37,6 @@ const NANOS_PER_MS: i64 = 1_000_000;
 
 /// How soon to look again at what another worker fetches, while someone waits for it.
 const LOOK_AGAIN: Span = Span::from_millis(20);
-
-/// How many waiting exchanges are told at once: each may have a signature verified.
-const WAKES_AT_ONCE: usize = 32;
 
 /// Randomness for one worker.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,15 @@ pub struct Entropy {
 /// Names an exchange to the gateway; the shell chooses it.
 pub type ExchangeId = u32;
 
+/// An exchange that needs something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    /// Which.
+    pub(crate) exchange: ExchangeId,
+    /// Whether it has waited already; nobody waits twice.
+    pub(crate) waited: bool,
+}
+
 /// Something the shell is to do for the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -56,7 +68,7 @@ pub enum Notice {
     Count(Counter),
     /// Tell the operator.
     Warn(String),
-    /// Hand [`crate::exchange::Event::KeysSettled`] to this exchange.
+    /// Hand [`crate::exchange::Event::Settled`] to this exchange.
     Wake(ExchangeId),
     /// Hand [`crate::exchange::Event::Timeout`] to this exchange.
     TimedOut(ExchangeId),
@@ -68,31 +80,24 @@ pub struct Gateway {
     keys: Vec<KeyStore>,
     /// Who fetches keys, by issuer; nobody where they are part of the configuration.
     keepers: Vec<Option<Keeper>>,
-    fetches: u64,
+    calls: u64,
     /// The latest time that was told, to see when the clock is set back.
     ticked: Timestamp,
     cache: Cache<Rc<VerifiedToken>>,
     failures: Cache<Failure>,
     proofs: Proofs,
     ids: DecisionIds,
-    waiting: Vec<Waiting>,
+    /// Who asks an issuer about its opaque tokens, by issuer.
+    introspectors: Vec<Option<Introspector>>,
+    /// What issuers said of tokens, for exchanges that waited for it.
+    words: Vec<opaque::Word>,
+    room: waiting::Room,
     notices: VecDeque<Notice>,
-    /// Exchanges to hand an event to. So many at once could keep a worker busy for long.
-    wakes: VecDeque<Notice>,
-    /// How many of them may still be told before the shell must come again.
-    wakes_left: usize,
     provider: Rc<dyn SignatureProvider>,
     shared: Rc<dyn SharedData>,
     /// Whether the provider has more to prepare.
     preparing: bool,
     audit: bool,
-}
-
-struct Waiting {
-    exchange: ExchangeId,
-    issuer: usize,
-    bytes: usize,
-    deadline: Timestamp,
 }
 
 impl Entropy {
@@ -133,7 +138,7 @@ impl Gateway {
         Self {
             keys,
             keepers,
-            fetches: 0,
+            calls: 0,
             ticked: Timestamp::default(),
             cache,
             failures: Cache::new(
@@ -143,10 +148,18 @@ impl Gateway {
             ),
             proofs: Proofs::new(entropy.cache_key, entropy.secret),
             ids: DecisionIds::new(entropy.decision_nonce),
-            waiting: Vec::new(),
+            introspectors: settings
+                .issuers
+                .iter()
+                .enumerate()
+                .map(|(index, issuer)| {
+                    let asked = issuer.introspection.as_ref();
+                    asked.map(|_| Introspector::new(entropy.derive("introspection", index)))
+                })
+                .collect(),
+            words: Vec::new(),
+            room: waiting::Room::new(),
             notices: VecDeque::new(),
-            wakes: VecDeque::new(),
-            wakes_left: WAKES_AT_ONCE,
             provider: Rc::new(Fast::new()),
             preparing: false,
             shared: Rc::new(Alone::default()),
@@ -161,7 +174,7 @@ impl Gateway {
     }
 
     /// The largest answer to a fetch that is looked at, in bytes.
-    pub fn max_fetch_bytes(&self) -> usize {
+    pub fn max_answer_bytes(&self) -> usize {
         JwksLimits::default().max_bytes
     }
 
@@ -211,7 +224,7 @@ impl Gateway {
         };
         match verify(self) {
             // Another worker may have what is missing.
-            Err(Refusal::Wait { issuer }) if self.look(issuer, now) => verify(self),
+            Err(Refusal::Wait(Need::Keys { issuer })) if self.look(issuer, now) => verify(self),
             verdict => verdict,
         }
     }
@@ -240,35 +253,32 @@ impl Gateway {
         self.proofs.nonces.make(&*self.shared, now)
     }
 
-    /// Lets an exchange whose head takes so many bytes wait for an issuer's keys; false where too many wait for them already.
-    pub(crate) fn wait(&mut self, exchange: ExchangeId, issuer: usize, bytes: usize, now: Timestamp) -> bool {
-        let timeout = match self.settings.issuers.get(issuer).map(|issuer| &issuer.keys) {
-            Some(KeySettings::Remote(source)) => source.freshness.timeout,
-            Some(KeySettings::Inline(_)) | None => return false,
+    /// Lets an exchange whose head takes so many bytes wait; false where too many wait for the same party already.
+    pub(crate) fn wait(&mut self, exchange: ExchangeId, need: Need, bytes: usize, now: Timestamp) -> bool {
+        let issuer = |issuer: usize| self.settings.issuers.get(issuer);
+        let timeout = match need {
+            Need::Keys { issuer } => remote(&self.settings, issuer).map(|source| source.freshness.timeout),
+            Need::Introspection { issuer: place, .. } => {
+                issuer(place).and_then(|issuer| issuer.introspection.as_ref()).map(|asked| asked.timeout)
+            }
         };
-        let limits = &self.settings.limits;
-        let others = self.waiting.iter().filter(|waiting| waiting.issuer == issuer);
-        let (count, held) =
-            others.fold((0, 0_usize), |(count, held), waiting| (count + 1, held + waiting.bytes));
-        if count >= limits.pending_requests || held.saturating_add(bytes) > limits.pending_bytes {
-            return false;
-        }
-        self.waiting.push(Waiting { exchange, issuer, bytes, deadline: now.plus(timeout) });
-        true
+        let Some(timeout) = timeout else { return false };
+        self.room.enter(exchange, need, bytes, now.plus(timeout), &self.settings.limits)
     }
 
     /// Forgets an exchange that waits.
     pub(crate) fn forget(&mut self, exchange: ExchangeId) {
-        self.waiting.retain(|waiting| waiting.exchange != exchange);
-        self.wakes.retain(|wake| !matches!(wake, Notice::Wake(id) | Notice::TimedOut(id) if *id == exchange));
+        self.room.forget(exchange);
+        self.words.retain(|word| !word.is_for(exchange));
     }
 
-    /// The next fetch to begin at `now`, if one is due.
-    pub fn poll_fetch(&mut self, now: Timestamp) -> Option<Fetch> {
-        (0..self.keepers.len()).find_map(|issuer| self.begin_fetch(issuer, now))
+    /// The next call to begin at `now`, if one is due.
+    pub fn poll_call(&mut self, now: Timestamp) -> Option<Call> {
+        self.next_question(now)
+            .or_else(|| (0..self.keepers.len()).find_map(|issuer| self.begin_fetch(issuer, now)))
     }
 
-    fn begin_fetch(&mut self, issuer: usize, now: Timestamp) -> Option<Fetch> {
+    fn begin_fetch(&mut self, issuer: usize, now: Timestamp) -> Option<Call> {
         let due = |keys: &KeyStore| keys.next_fetch(now).is_some_and(|due| due <= now);
         let goes_on = self.keepers.get(issuer)?.as_ref()?.goes_on();
         if !goes_on {
@@ -287,25 +297,33 @@ impl Gateway {
             }
             keys.fetch_started(now);
         }
-        self.fetches = self.fetches.wrapping_add(1);
-        let id = FetchId(self.fetches);
-        let location = keeper.next(id, source, now);
+        self.calls = self.calls.wrapping_add(1);
+        let id = CallId(self.calls);
+        let to = keeper.next(id, source, now);
         self.notices.push_back(Notice::Count(Counter::KeyFetch));
         // Two documents take no longer than one may.
         let left = keys.deadline().map_or(source.freshness.timeout, |deadline| deadline.since(now));
-        Some(Fetch {
+        Some(Call {
             id,
-            cluster: location.cluster,
-            scheme: location.scheme,
-            authority: location.authority,
-            path: location.path,
+            purpose: "issuer keys",
+            to,
+            accept: "application/jwk-set+json, application/json",
+            form: None,
             timeout: left.max(Span::ZERO),
         })
     }
 
-    /// A fetch has ended; `None` where no answer came.
-    pub fn fetch_done(&mut self, id: FetchId, answer: Option<FetchAnswer>, now: Timestamp) {
-        self.wakes_left = WAKES_AT_ONCE;
+    fn next_call_id(&mut self) -> CallId {
+        self.calls = self.calls.wrapping_add(1);
+        CallId(self.calls)
+    }
+
+    /// A call has ended; `None` where no answer came.
+    pub fn call_done(&mut self, id: CallId, answer: Option<CallAnswer>, now: Timestamp) {
+        self.room.begin_round();
+        if self.question_answered(id, answer.as_ref(), now) {
+            return;
+        }
         let awaits = |keeper: &Option<Keeper>| keeper.as_ref().is_some_and(|keeper| keeper.awaits(id));
         let Some(issuer) = self.keepers.iter().position(awaits) else { return };
         let settings = Rc::clone(&self.settings);
@@ -340,15 +358,9 @@ impl Gateway {
                 self.failed(issuer, "no answer in time");
             }
         }
-        self.wakes_left = WAKES_AT_ONCE;
-        let wakes = &mut self.wakes;
-        self.waiting.retain(|waiting| {
-            let over = now >= waiting.deadline;
-            if over {
-                wakes.push_back(Notice::TimedOut(waiting.exchange));
-            }
-            !over
-        });
+        self.end_questions(now);
+        self.room.begin_round();
+        self.room.end_overdue(now);
     }
 
     /// How the keys of each issuer are, in the order of the settings.
@@ -362,13 +374,12 @@ impl Gateway {
         if let Some(notice) = self.notices.pop_front() {
             return Some(notice);
         }
-        self.wakes_left = self.wakes_left.checked_sub(1)?;
-        self.wakes.pop_front()
+        self.room.next_wake()
     }
 
     /// When the next tick finds something to do: a fetch to begin, a fetch overdue, a wait over, something to prepare.
     pub fn next_wakeup(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.preparing || !self.wakes.is_empty() {
+        if self.preparing || self.room.has_wakes() {
             return Some(now);
         }
         let fetches =
@@ -377,12 +388,11 @@ impl Gateway {
                     return Some(now);
                 }
                 let due = keys.next_fetch(now).or_else(|| keys.deadline());
-                let looked_for =
-                    keys.follows() && self.waiting.iter().any(|waiting| waiting.issuer == issuer);
+                let looked_for = keys.follows() && self.room.needs(Need::Keys { issuer });
                 if looked_for { Some(due.unwrap_or(Timestamp::MAX).min(now.plus(LOOK_AGAIN))) } else { due }
             });
-        let waits = self.waiting.iter().map(|waiting| waiting.deadline);
-        fetches.chain(waits).min()
+        let questions = self.introspectors.iter().flatten().filter_map(Introspector::next_wakeup);
+        fetches.chain(questions).chain(self.room.next_deadline()).min()
     }
 
     /// How long a shell is to wait for the next [`Gateway::tick`]: until the next wakeup, in whole milliseconds (a tick that
@@ -414,7 +424,9 @@ impl Gateway {
     fn renewed(&mut self, issuer: usize) {
         if let Some(store) = self.keys.get(issuer) {
             // Tokens signed by a key that is gone, or is now another's by name or algorithm, are no longer believed.
-            self.cache.retain(|token| token.issuer != issuer || store.contains(&token.signer));
+            self.cache.retain(|token| {
+                token.issuer != issuer || token.signer.as_ref().is_none_or(|signer| store.contains(signer))
+            });
             // And what one key refused, another may not.
             self.failures.retain(|failure| failure.issuer != issuer);
         }
@@ -423,8 +435,7 @@ impl Gateway {
 
     /// This worker's fetch has failed.
     fn failed(&mut self, issuer: usize, fault: &str) {
-        let name = self.settings.issuers.get(issuer).map(|issuer| issuer.name.to_string());
-        let name = name.unwrap_or_default();
+        let name = self.issuer_name(issuer);
         self.notices.push_back(Notice::Count(Counter::KeyFetchFailed));
         self.notices.push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
         self.wake(issuer);
@@ -432,23 +443,35 @@ impl Gateway {
 
     /// Who waits for an issuer's keys is to look again.
     fn wake(&mut self, issuer: usize) {
-        let wakes = &mut self.wakes;
-        self.waiting.retain(|waiting| {
-            let settled = waiting.issuer == issuer;
-            if settled {
-                wakes.push_back(Notice::Wake(waiting.exchange));
+        self.room.settle(Need::Keys { issuer }, |_| {});
+    }
+
+    fn issuer_name(&self, issuer: usize) -> Box<str> {
+        self.settings.issuers.get(issuer).map(|issuer| issuer.name.clone()).unwrap_or_default()
+    }
+
+    /// Keeps a verified token.
+    fn keep(
+        &mut self,
+        token: &[u8],
+        verified: Rc<VerifiedToken>,
+        weight: usize,
+        until: Timestamp,
+        now: Timestamp,
+    ) {
+        if let Inserted::Kept { evicted } = self.cache.insert(token, verified, weight, until, now) {
+            for _ in 0..evicted {
+                self.notices.push_back(Notice::Count(Counter::CacheEvicted));
             }
-            !settled
-        });
+        }
     }
 
     /// The clock was set back: nobody waits longer for that, and no keys live longer.
     fn set_back(&mut self, by: Span) {
         self.keys.iter_mut().for_each(|keys| keys.set_back(by));
         self.keepers.iter_mut().flatten().for_each(|keeper| keeper.set_back(by));
-        for waiting in &mut self.waiting {
-            waiting.deadline = waiting.deadline.minus(by);
-        }
+        self.introspectors.iter_mut().flatten().for_each(|asked| asked.set_back(by));
+        self.room.set_back(by);
     }
 }
 

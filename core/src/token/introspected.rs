@@ -1,0 +1,81 @@
+//! What an issuer says of a token that only it can read (RFC 7662).
+
+use super::assemble::{Read, assemble, check_times};
+use super::claims::Claims;
+use super::{Verified, VerifiedToken};
+use crate::json::{self, Value};
+use crate::reason::Reason;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use alloc::rc::Rc;
+
+/// Asserts that an issuer stands behind a token, as it said.
+pub(crate) fn by_word(token: Rc<VerifiedToken>, cached: bool) -> Verified {
+    Verified::assertion(token, cached)
+}
+
+/// The largest answer that is read, in bytes.
+pub const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// Why an answer lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is no answer, whatever the token is; what was expected.
+    Fault(&'static str),
+    /// The token is refused.
+    Because(Reason),
+}
+
+impl From<Reason> for Unusable {
+    fn from(reason: Reason) -> Self {
+        Self::Because(reason)
+    }
+}
+
+/// Reads the answer of the issuer at this place in the settings about `token`: it is held to all that a signed token's claims are
+/// held to. What it says is not older than `now`, nor good at any earlier time.
+pub fn introspected(
+    token: &[u8],
+    answer: &[u8],
+    issuer: usize,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<VerifiedToken, Unusable> {
+    let index = issuer;
+    let issuer = settings.issuers.get(index).ok_or(Reason::SystemInternal)?;
+    if answer.len() > MAX_ANSWER_BYTES {
+        return Err(Unusable::Fault("an answer of at most 16 KiB"));
+    }
+    let answer = json::parse(answer, &json::Limits::TOKEN).map_err(|_| Unusable::Fault("strict JSON"))?;
+    let members = answer.as_object().ok_or(Unusable::Fault("a JSON object"))?;
+    match members.get("active") {
+        Some(Value::Bool(true)) => {}
+        // Whatever else is said of such a token, it means nothing (RFC 7662 §2.2).
+        Some(Value::Bool(false)) => return Err(Reason::TokenInactive.into()),
+        Some(_) | None => return Err(Unusable::Fault("the member `active`, true or false")),
+    }
+    let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
+    if claims.issuer.is_some_and(|name| name != &*issuer.name) {
+        return Err(Reason::TokenIssuerUnknown.into());
+    }
+    // Refresh tokens are active too, and no credential of a request.
+    match members.get("token_type") {
+        None if issuer.allow_missing_type => {}
+        Some(Value::String(typ)) if is_presented(typ) => {}
+        Some(_) | None => return Err(Reason::TokenType.into()),
+    }
+    // `exp` is the issuer's to say or not (RFC 7662 §2.2); the answer's own life is bounded anyway.
+    let expires =
+        claims.expires.unwrap_or_else(|| claims.issued_at.unwrap_or(now).min(now).plus(issuer.max_lifetime));
+    let (not_before, expires) = check_times(&claims, Some(expires), issuer, now)?;
+    if !issuer.audiences.iter().any(|audience| claims.is_for(audience)) {
+        return Err(Reason::TokenAudience.into());
+    }
+    let read = Read { issuer: index, signer: None, not_before: not_before.max(now), expires };
+    Ok(assemble(token, read, members, claims, settings)?)
+}
+
+/// Types of access tokens (RFC 6749 §7.1, RFC 9449 §5).
+fn is_presented(typ: &str) -> bool {
+    ["bearer", "dpop"].iter().any(|known| typ.eq_ignore_ascii_case(known))
+}
