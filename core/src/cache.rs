@@ -111,6 +111,24 @@ impl<V: Clone> Cache<V> {
         Inserted::Kept { evicted }
     }
 
+    /// Drops what is under `key`.
+    pub fn remove(&mut self, key: &[u8]) {
+        if self.slots.is_empty() {
+            return;
+        }
+        let hash = self.hash(key);
+        for index in self.set(hash) {
+            let Some(slot) = self.slots.get_mut(index) else { continue };
+            if let Some(entry) = slot
+                && entry.hash == hash
+                && crypto::constant_time_eq(&entry.key, key)
+            {
+                self.bytes = self.bytes.saturating_sub(entry.weight);
+                *slot = None;
+            }
+        }
+    }
+
     /// Drops every entry for which `keep` says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
         for slot in &mut self.slots {

@@ -92,13 +92,25 @@ pub enum Counter {
     IntrospectionJoined,
     /// Times that an endpoint was given up for a while.
     BreakerOpened,
+    /// Requests for tokens for upstream.
+    UpstreamTokenCall,
+    /// Requests for tokens that brought none that could be used.
+    UpstreamTokenFailed,
+    /// Requests that joined a request for a token that was open already.
+    UpstreamTokenJoined,
+    /// Tokens for upstream found in the cache.
+    UpstreamTokenHit,
+    /// Tokens for upstream that had to be waited for.
+    UpstreamTokenMiss,
+    /// Living entries dropped from the cache of tokens for upstream to make room.
+    UpstreamTokenEvicted,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 17] = [
+    const PLAIN: [Self; 23] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -116,6 +128,12 @@ impl Counter {
         Self::IntrospectionFailed,
         Self::IntrospectionJoined,
         Self::BreakerOpened,
+        Self::UpstreamTokenCall,
+        Self::UpstreamTokenFailed,
+        Self::UpstreamTokenJoined,
+        Self::UpstreamTokenHit,
+        Self::UpstreamTokenMiss,
+        Self::UpstreamTokenEvicted,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -143,6 +161,12 @@ impl Counter {
             Self::IntrospectionFailed => 14,
             Self::IntrospectionJoined => 15,
             Self::BreakerOpened => 16,
+            Self::UpstreamTokenCall => 17,
+            Self::UpstreamTokenFailed => 18,
+            Self::UpstreamTokenJoined => 19,
+            Self::UpstreamTokenHit => 20,
+            Self::UpstreamTokenMiss => 21,
+            Self::UpstreamTokenEvicted => 22,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -168,6 +192,12 @@ impl Counter {
             Self::IntrospectionFailed => String::from("countersign.introspection.failed"),
             Self::IntrospectionJoined => String::from("countersign.introspection.joined"),
             Self::BreakerOpened => String::from("countersign.breaker.opened"),
+            Self::UpstreamTokenCall => String::from("countersign.upstream_token.call"),
+            Self::UpstreamTokenFailed => String::from("countersign.upstream_token.failed"),
+            Self::UpstreamTokenJoined => String::from("countersign.upstream_token.joined"),
+            Self::UpstreamTokenHit => String::from("countersign.upstream_token.hit"),
+            Self::UpstreamTokenMiss => String::from("countersign.upstream_token.miss"),
+            Self::UpstreamTokenEvicted => String::from("countersign.upstream_token.evicted"),
         }
     }
 
@@ -183,7 +213,7 @@ impl Counter {
             Self::KeyFetch => "fetches of issuer keys begun, those of discovery documents among them",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
             Self::Held => {
-                "requests that had to wait for issuer keys, or for an issuer's word on their tokens"
+                "requests that had to wait: for issuer keys, an issuer's word on their token, or a token for upstream"
             }
             Self::FailureCacheHit => "tokens found refused in the cache of refusals",
             Self::DpopAccepted => "DPoP proofs that were accepted",
@@ -201,6 +231,14 @@ impl Counter {
             Self::IntrospectionJoined => "requests that waited for a question that another had asked",
             Self::BreakerOpened => {
                 "times that an endpoint was left alone for a while, after failures in a row"
+            }
+            Self::UpstreamTokenCall => "requests for tokens for upstream",
+            Self::UpstreamTokenFailed => "such requests that brought no token that could be used",
+            Self::UpstreamTokenJoined => "requests that waited for a token that another had asked for",
+            Self::UpstreamTokenHit => "tokens for upstream found in the cache",
+            Self::UpstreamTokenMiss => "tokens for upstream that a request had to wait for",
+            Self::UpstreamTokenEvicted => {
+                "living entries dropped from the cache of tokens for upstream to make room"
             }
         }
     }

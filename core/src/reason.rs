@@ -241,6 +241,8 @@ reasons! {
         "Exchange the token at the actor's own issuer, or have the issuer name the actor as one of its own: an `iss` in `act` is the token's.";
     DelegationNotAllowed "delegation.not_allowed" Delegation 401 InvalidToken "the token's `may_act` allows another actor"
         "Have the party act that `may_act` names.";
+    DelegationExchangeRefused "delegation.exchange_refused" Delegation 403 None "the token service gives no token for upstream in exchange for this one"
+        "Ask the token service's operators why this caller may not go on; the name is in `upstream_token` of the audit line.";
     PolicyStepUp "policy.step_up" Policy 401 InsufficientAuthentication "the request needs a stronger or more recent login"
         "Log in again as the challenge's `acr_values` and `max_age` say, and repeat the request with the new token.";
     PolicyForbidden "policy.forbidden" Policy 403 InsufficientScope "a policy forbids the request"
@@ -265,6 +267,8 @@ reasons! {
         "Check the JWKS cluster, its address and its TLS settings; the token itself was not judged.";
     SystemIntrospectionUnavailable "system.introspection_unavailable" System 503 None "the issuer gave no answer about the token"
         "Check the introspection cluster, its address, and the gateway's credential at the issuer; the token itself was not judged.";
+    SystemTokenServiceUnavailable "system.token_service_unavailable" System 503 None "the token service gave no token for upstream"
+        "Wait and try again; the gateway's log says what was expected of the token service named by `upstream_token`.";
     SystemTimeout "system.timeout" System 503 None "a dependency did not answer in time"
         "Check the dependency named in the audit line.";
     SystemNotConfigured "system.not_configured" System 503 None "the gateway has no valid configuration"

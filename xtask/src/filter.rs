@@ -10,6 +10,9 @@ use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain, WASM};
 use crate::wasm;
 
+/// The profile that the policy evaluator alone is built by.
+const POLICY_PROFILE: &str = "wasm-policy";
+
 /// The filter that a build leaves behind.
 pub(crate) fn module() -> PathBuf {
     crate::target("countersign.wasm")
@@ -25,9 +28,9 @@ pub(crate) fn bench_module_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
     let mut cargo = toolchain.cargo("build", Library::Std);
     cargo.args(["--profile", "wasm", "--package", "countersign-bench-wasm"]);
-    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags(true).join("\x1f"));
     process::logged("build-bench-wasm", &mut cargo)?;
-    let kib = finish("countersign_bench.wasm", &crate::target("countersign-bench.wasm"), |export| {
+    let kib = finish("wasm/countersign_bench.wasm", &crate::target("countersign-bench.wasm"), |export| {
         export == "memory" || export.starts_with("countersign_bench_")
     })?;
     Ok(format!("countersign-bench.wasm {kib} KiB, by {}", toolchain.name()))
@@ -42,20 +45,16 @@ pub(crate) fn build() -> Result<()> {
 /// Builds both; cargo skips what is up to date.
 pub(crate) fn build_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
-    let mut cargo = toolchain.cargo("build", Library::Std);
-    cargo.args([
-        "--profile",
-        "wasm",
-        "--package",
-        "countersign-filter",
-        "--package",
-        "countersign-policy-wasm",
-    ]);
-    // Flags replace rather than join those of the environment, so that every machine builds the same.
-    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
-    process::logged("build-filter", &mut cargo)?;
-    let filter = finish("countersign.wasm", &module(), wasm::is_wanted)?;
-    let policy = finish("countersign_policy.wasm", &policy_module(), wasm::is_policy_export)?;
+    for (profile, package) in [("wasm", "countersign-filter"), (POLICY_PROFILE, "countersign-policy-wasm")] {
+        let mut cargo = toolchain.cargo("build", Library::Std);
+        cargo.args(["--profile", profile, "--package", package]);
+        // Flags replace rather than join those of the environment, so that every machine builds the same.
+        let flags = flags(profile == "wasm").join("\x1f");
+        cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags);
+        process::logged(&format!("build-{package}"), &mut cargo)?;
+    }
+    let filter = finish("wasm/countersign.wasm", &module(), wasm::is_wanted)?;
+    let policy = finish("wasm-policy/countersign_policy.wasm", &policy_module(), wasm::is_policy_export)?;
     Ok(format!(
         "countersign.wasm {filter} KiB, countersign-policy.wasm {policy} KiB, by {}",
         toolchain.name()
@@ -64,7 +63,7 @@ pub(crate) fn build_step() -> Result<String> {
 
 /// Writes a built module, with the exports alone that are wanted, to where it is looked for. Its size in KiB.
 fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize> {
-    let built = crate::target("wasm").join(WASM).join("wasm").join(built);
+    let built = crate::target("wasm").join(WASM).join(built);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
     let bytes =
         wasm::keep_exports(&bytes, wanted).with_context(|| format!("rewriting {}", built.display()))?;
@@ -75,11 +74,13 @@ fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize
     Ok(bytes.len().div_ceil(1024))
 }
 
-/// Compiler flags: SIMD, which every gateway's engine has, less inlining than for machines that have room, since the module's
+/// Compiler flags: SIMD, which every gateway's engine has, less inlining than for machines that have room where the module's
 /// size is bounded, and no path of this machine in panic messages.
-fn flags() -> Vec<String> {
-    let mut flags =
-        vec!["-Ctarget-feature=+simd128".to_owned(), "-Cllvm-args=-inline-threshold=100".to_owned()];
+fn flags(small: bool) -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    if small {
+        flags.push("-Cllvm-args=-inline-threshold=60".to_owned());
+    }
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));

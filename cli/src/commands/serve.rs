@@ -80,7 +80,7 @@ impl Serve {
     /// The clusters named, and for issuer keys those that the configuration gives an address.
     fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
         let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
-        let known: BTreeSet<&str> = config.issuers.iter().flat_map(|issuer| issuer.clusters()).collect();
+        let known: BTreeSet<&str> = config.clusters().collect();
         if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
             let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
             let known = if known.is_empty() { String::from("none") } else { known.join(", ") };

@@ -20,7 +20,7 @@ pub(super) struct Checked<'a> {
 impl<'a> Checked<'a> {
     /// The names in a configuration, and of the file's own keys.
     pub(super) fn by(config: &'a Config, keys: impl Iterator<Item = &'a String>) -> Self {
-        let clusters = config.issuers.iter().flat_map(|issuer| issuer.clusters()).collect();
+        let clusters = config.clusters().collect();
         let fetched = config.issuers.iter().filter(|issuer| issuer.keys.cluster().is_some());
         let issuers = fetched.map(|issuer| issuer.issuer.as_str()).collect();
         Self { clusters, issuers, keys: keys.map(String::as_str).collect() }

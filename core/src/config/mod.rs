@@ -12,6 +12,7 @@ mod introspection;
 mod json_value;
 mod keys;
 mod step_up;
+mod upstream_token;
 
 pub use api_keys::{ApiKey, ApiKeys, KeyPrincipal};
 pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, WorkloadField};
@@ -21,6 +22,7 @@ pub use introspection::Introspection;
 pub use json_value::JsonValue;
 pub use keys::{DiscoveredKeys, KeySource, RemoteKeys};
 pub use step_up::StepUp;
+pub use upstream_token::{ActorSource, Grant, TokenKind, UpstreamToken};
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,6 +44,9 @@ pub struct Config {
     /// API keys of callers that cannot get tokens. Where this is absent, such a header is the services' business alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_keys: Option<ApiKeys>,
+    /// Tokens that the gateway gets for those upstream; routes name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream_tokens: Vec<UpstreamToken>,
     /// What the gateway serves. A request that matches no route is denied.
     pub routes: Vec<Route>,
     /// Attributes that every decision's `context` gets, by name. A route's own `context` wins over them.
@@ -121,6 +126,14 @@ pub struct Issuer {
     /// How its tokens say that one party acts for another. Without it, tokens with `act` are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
+}
+
+impl Config {
+    /// Every cluster that the gateway itself calls, some of them several times.
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        let issuers = self.issuers.iter().flat_map(Issuer::clusters);
+        issuers.chain(self.upstream_tokens.iter().map(|token| &*token.cluster))
+    }
 }
 
 impl Issuer {
@@ -285,6 +298,10 @@ pub struct Route {
     /// tokens without a binding serve too. One that has a binding is always held to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binding: Vec<Binding>,
+    /// The token that goes upstream in the place of the client's, by its name in `upstream_tokens`. Without it the client's own goes
+    /// upstream, or none (`forward.authorization`). Not on a public route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_token: Option<String>,
     /// How the user behind the token must have logged in (RFC 9470).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,

@@ -7,11 +7,11 @@ use super::authorize::Findings;
 use super::bind::Bound;
 use super::identify::Identified;
 use crate::decision::{DecisionId, DecisionIdText};
-use crate::gateway::Need;
+use crate::gateway::{Gateway, Need};
 use crate::json::Writer;
 use crate::policy::Datetime;
 use crate::reason::Reason;
-use crate::settings::{Question, Settings};
+use crate::settings::{Question, RouteSettings, Settings};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::format;
@@ -44,8 +44,10 @@ pub(super) struct Record {
     key: Option<Box<str>>,
     findings: Findings,
     asked: bool,
-    /// Whose answer it had to wait for.
+    /// Whose answers it had to wait for.
     waited_for: Option<Box<str>>,
+    /// The token that goes upstream in the client's place, by its name.
+    upstream_token: Option<Box<str>>,
 }
 
 struct TokenRecord {
@@ -85,6 +87,7 @@ impl Record {
             findings: Findings::default(),
             asked: false,
             waited_for: None,
+            upstream_token: None,
         }
     }
 
@@ -128,13 +131,28 @@ impl Record {
     }
 
     /// Notes whose answer is waited for.
-    pub(super) fn waits(&mut self, need: Need, settings: &Settings) {
-        let (what, issuer) = match need {
-            Need::Keys { issuer } => ("keys of", issuer),
-            Need::Introspection { issuer, .. } => ("introspection by", issuer),
+    pub(super) fn waits(&mut self, need: Need, gateway: &Gateway) {
+        if !self.wanted {
+            return;
+        }
+        let whom = match need {
+            Need::Keys { issuer } => {
+                let issuer = gateway.settings().issuers.get(issuer);
+                format!("keys of {}", issuer.map(|issuer| &*issuer.name).unwrap_or_default())
+            }
+            Need::Answer { party, .. } => gateway.party_name(party),
         };
-        if let (true, Some(issuer)) = (self.wanted, settings.issuers.get(issuer)) {
-            self.waited_for = Some(format!("{what} {}", issuer.name).into());
+        self.waited_for = Some(match self.waited_for.take() {
+            Some(before) => format!("{before}, {whom}").into(),
+            None => whom.into(),
+        });
+    }
+
+    /// Notes the token that goes upstream, by its name.
+    pub(super) fn obtains(&mut self, route: &RouteSettings, settings: &Settings) {
+        let token = route.upstream_token.and_then(|index| settings.upstream_tokens.get(index));
+        if let (true, Some(token)) = (self.wanted, token) {
+            self.upstream_token = Some(token.name.clone());
         }
     }
 
@@ -214,6 +232,9 @@ impl Record {
             }
             if let Some(waited_for) = &self.waited_for {
                 line.name("waited_for").str(waited_for);
+            }
+            if let Some(name) = &self.upstream_token {
+                line.name("upstream_token").str(name);
             }
             self.request(line, settings.is_none_or(|settings| settings.audit.path));
             self.who(line);

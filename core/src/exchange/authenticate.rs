@@ -112,6 +112,12 @@ pub(super) fn is_dpop(head: &RequestHead<'_>) -> bool {
     head.single("authorization").is_ok_and(|value| matches!(token(value), Ok((Scheme::Dpop, _))))
 }
 
+/// The token that a request presents, however.
+pub(super) fn bearer<'a>(head: &'a RequestHead<'_>) -> Option<&'a [u8]> {
+    let value = head.single("authorization").ok()?;
+    token(value).ok().map(|(_, token)| token)
+}
+
 /// Scheme and token of `Bearer <token>` (RFC 6750 §2.1) or `DPoP <token>` (RFC 9449 §7.1): the scheme in any case (RFC 9110
 /// §11.1), one space, no comma, no more.
 fn token(authorization: Option<&[u8]>) -> Result<(Scheme, &[u8]), Reason> {

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt::{self, Debug, Formatter};
 
 /// Something happened.
 #[derive(Debug)]
@@ -36,13 +37,20 @@ pub enum Effect {
     Count(Counter),
 }
 
-/// Changes to a request's headers: removals first.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Changes to a request's headers: removals first. One may be a credential: printed for people, what is added is its names.
+#[derive(Default, PartialEq, Eq)]
 pub struct HeaderEdits {
     /// Names as the client sent them.
     pub remove: Vec<Box<[u8]>>,
     /// Names, in lower case, with values; none of the names is left in the request by then.
     pub add: Vec<(Rc<str>, String)>,
+}
+
+impl Debug for HeaderEdits {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.add.iter().map(|(name, _)| &**name).collect();
+        f.debug_struct("HeaderEdits").field("remove", &self.remove).field("add", &names).finish()
+    }
 }
 
 /// What becomes of the request for now.

@@ -6,6 +6,8 @@
 //! ```text
 //! admit ─ Admitted ─> authenticate ─ Verified ─> bind ─ Bound ─> identify ─ Identified ─> authorize ─ Permit ─> release
 //! ```
+//!
+//! Where the route wants a token for upstream, a permitted request may wait for it between the last two.
 
 mod admit;
 mod audit;
@@ -16,6 +18,7 @@ mod effect;
 mod forward;
 mod forwarded;
 mod identify;
+mod obtain;
 
 pub use authorize::Permit;
 pub use effect::{Effect, Event, Flow, HeaderEdits};
@@ -30,11 +33,14 @@ use crate::refusal;
 use crate::request::{OwnedHead, RequestHead};
 use crate::settings::Settings;
 use crate::time::Timestamp;
+use crate::upstream_token::UpstreamToken;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use audit::Record;
+use obtain::Obtained;
 
 /// One request.
 pub struct Exchange {
@@ -51,6 +57,13 @@ enum State {
     Fresh,
     Held {
         head: OwnedHead,
+    },
+    /// It is permitted, and waits for a token for upstream.
+    Obtaining {
+        permit: Permit,
+        edits: HeaderEdits,
+        /// What that token is asked for by.
+        key: Box<[u8]>,
     },
     /// Only a permit gets a request here.
     Released {
@@ -119,10 +132,21 @@ impl Exchange {
             (Event::Settled, State::Held { head }) => {
                 head.with(|head| self.judge(head, true, gateway, observer, now));
             }
-            (Event::Timeout, State::Held { .. }) => {
+            (Event::Settled, State::Obtaining { permit, edits, key }) => {
+                match gateway.upstream_word(self.id, &key) {
+                    Some(Ok(token)) if token.expires > now && permit.valid_at(now) => {
+                        self.release(permit, edits, Some(&token), &settings);
+                    }
+                    Some(Ok(_)) | None => {
+                        self.refuse(Reason::SystemTokenServiceUnavailable.into(), Some(&settings));
+                    }
+                    Some(Err(reason)) => self.refuse(reason.into(), Some(&settings)),
+                }
+            }
+            (Event::Timeout, State::Held { .. } | State::Obtaining { .. }) => {
                 self.refuse(Reason::SystemTimeout.into(), Some(&settings))
             }
-            (Event::Dropped, State::Held { .. }) => {
+            (Event::Dropped, State::Held { .. } | State::Obtaining { .. }) => {
                 gateway.forget(self.id);
                 self.close(Reason::SystemClientGone, Some(&settings));
             }
@@ -131,7 +155,10 @@ impl Exchange {
                 self.effects.clear();
                 self.refuse(Reason::SystemInternal.into(), Some(&settings));
             }
-            (Event::RequestHeaders(_), State::Held { .. } | State::Released { .. }) => {
+            (
+                Event::RequestHeaders(_),
+                State::Held { .. } | State::Obtaining { .. } | State::Released { .. },
+            ) => {
                 // A second head for one request is one that nobody judged.
                 gateway.forget(self.id);
                 self.effects.clear();
@@ -157,7 +184,7 @@ impl Exchange {
     /// What becomes of the request for now.
     pub fn flow(&self) -> Flow {
         match self.state {
-            State::Held { .. } => Flow::Hold,
+            State::Held { .. } | State::Obtaining { .. } => Flow::Hold,
             State::Released { .. } => Flow::Release,
             State::Fresh | State::Closed => Flow::Closed,
         }
@@ -174,27 +201,64 @@ impl Exchange {
     ) {
         let settings = Rc::clone(gateway.settings());
         match self.pipeline(head, waited, gateway, &settings, observer, now) {
-            Ok((permit, edits)) => {
-                let counter = if permit.is_public() { Counter::Public } else { Counter::Allowed };
-                self.effects.push_back(Effect::EditHeaders(edits));
-                self.effects.push_back(Effect::Count(counter));
-                self.audit(None, Some(&settings));
-                self.state = State::Released { _proof: permit };
+            Ok((permit, edits, Obtained::Nothing)) => self.release(permit, edits, None, &settings),
+            Ok((permit, edits, Obtained::Token(token))) => {
+                self.release(permit, edits, Some(&token), &settings);
+            }
+            Ok((permit, edits, Obtained::Later { need, key })) => {
+                if self.wait(need, head, gateway, &settings, now) {
+                    self.state = State::Obtaining { permit, edits, key };
+                }
             }
             Err(Stop::Refuse(denial)) => {
                 self.dpop |= authenticate::is_dpop(head);
                 let denial = with_nonce(denial, gateway, now);
                 self.refuse(denial, Some(&settings));
             }
-            Err(Stop::Wait(need)) if gateway.wait(self.id, need, OwnedHead::size(head), now) => {
-                if let Some(record) = &mut self.record {
-                    record.waits(need, &settings);
+            Err(Stop::Wait(need)) => {
+                if self.wait(need, head, gateway, &settings, now) {
+                    self.state = State::Held { head: OwnedHead::new(head) };
                 }
-                self.effects.push_back(Effect::Count(Counter::Held));
-                self.state = State::Held { head: OwnedHead::new(head) };
             }
-            Err(Stop::Wait(_)) => self.refuse(Reason::LimitPending.into(), Some(&settings)),
         }
+    }
+
+    /// Begins to wait; else the request is refused, since too many others wait already.
+    fn wait(
+        &mut self,
+        need: Need,
+        head: &RequestHead<'_>,
+        gateway: &mut Gateway,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> bool {
+        if !gateway.wait(self.id, need, OwnedHead::size(head), now) {
+            self.refuse(Reason::LimitPending.into(), Some(settings));
+            return false;
+        }
+        if let Some(record) = &mut self.record {
+            record.waits(need, gateway);
+        }
+        self.effects.push_back(Effect::Count(Counter::Held));
+        true
+    }
+
+    /// Lets the request go upstream.
+    fn release(
+        &mut self,
+        permit: Permit,
+        mut edits: HeaderEdits,
+        token: Option<&UpstreamToken>,
+        settings: &Settings,
+    ) {
+        if let Some(token) = token {
+            obtain::add(&mut edits, token);
+        }
+        let counter = if permit.is_public() { Counter::Public } else { Counter::Allowed };
+        self.effects.push_back(Effect::EditHeaders(edits));
+        self.effects.push_back(Effect::Count(counter));
+        self.audit(None, Some(settings));
+        self.state = State::Released { _proof: permit };
     }
 
     /// Stage by stage, each with the proof of the one before.
@@ -206,7 +270,7 @@ impl Exchange {
         settings: &Settings,
         observer: &mut dyn Observer,
         now: Timestamp,
-    ) -> Result<(Permit, HeaderEdits), Stop> {
+    ) -> Result<(Permit, HeaderEdits, Obtained), Stop> {
         let Some(record) = &mut self.record else { return Err(Reason::SystemInternal.into()) };
         // A host without a clock: nothing that has a time can be believed.
         if now <= Timestamp::default() {
@@ -247,7 +311,10 @@ impl Exchange {
             }
         };
         let edits = forward::edits(&permit, &admitted, record.id(), settings);
-        Ok((permit, edits))
+        let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
+        let obtained = obtain::obtain(&permit, &admitted, gateway, count, now)?;
+        record.obtains(admitted.route, settings);
+        Ok((permit, edits, obtained))
     }
 
     /// Answers the client with a refusal.

@@ -4,6 +4,8 @@
 //! [`Gateway::call_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
 
 mod opaque;
+mod parties;
+mod upstream;
 mod waiting;
 
 pub use crate::call::{Call, CallAnswer, CallId};
@@ -14,7 +16,6 @@ use crate::cache::{Cache, Inserted};
 use crate::crypto::{Fast, SignatureProvider, digest::Sha256};
 use crate::decision::{DecisionId, DecisionIds};
 use crate::dpop::{self, Proofs};
-use crate::introspection::Introspector;
 use crate::jose::JwksLimits;
 use crate::keys::{Keeper, KeyStore, News, RemoteKeySettings, Step};
 use crate::metrics::Counter;
@@ -87,10 +88,12 @@ pub struct Gateway {
     failures: Cache<Failure>,
     proofs: Proofs,
     ids: DecisionIds,
-    /// Who asks an issuer about its opaque tokens, by issuer.
-    introspectors: Vec<Option<Introspector>>,
-    /// What issuers said of tokens, for exchanges that waited for it.
-    words: Vec<opaque::Word>,
+    /// Who is asked about tokens, and for tokens.
+    seats: Vec<parties::Seat>,
+    /// What they said, for exchanges that waited for it.
+    words: Vec<parties::Word>,
+    /// Tokens for those upstream.
+    upstream: upstream::Held,
     room: waiting::Room,
     notices: VecDeque<Notice>,
     provider: Rc<dyn SignatureProvider>,
@@ -148,16 +151,9 @@ impl Gateway {
             ),
             proofs: Proofs::new(entropy.cache_key, entropy.secret),
             ids: DecisionIds::new(entropy.decision_nonce),
-            introspectors: settings
-                .issuers
-                .iter()
-                .enumerate()
-                .map(|(index, issuer)| {
-                    let asked = issuer.introspection.as_ref();
-                    asked.map(|_| Introspector::new(entropy.derive("introspection", index)))
-                })
-                .collect(),
+            seats: parties::seats(&settings, &entropy),
             words: Vec::new(),
+            upstream: upstream::Held::new(&settings, &entropy),
             room: waiting::Room::new(),
             notices: VecDeque::new(),
             provider: Rc::new(Fast::new()),
@@ -255,11 +251,11 @@ impl Gateway {
 
     /// Lets an exchange whose head takes so many bytes wait; false where too many wait for the same party already.
     pub(crate) fn wait(&mut self, exchange: ExchangeId, need: Need, bytes: usize, now: Timestamp) -> bool {
-        let issuer = |issuer: usize| self.settings.issuers.get(issuer);
         let timeout = match need {
             Need::Keys { issuer } => remote(&self.settings, issuer).map(|source| source.freshness.timeout),
-            Need::Introspection { issuer: place, .. } => {
-                issuer(place).and_then(|issuer| issuer.introspection.as_ref()).map(|asked| asked.timeout)
+            Need::Answer { party, .. } => {
+                let seat = self.seats.get(party);
+                seat.and_then(|seat| seat.role.settings(&self.settings)).map(|asked| asked.timeout)
             }
         };
         let Some(timeout) = timeout else { return false };
@@ -274,6 +270,7 @@ impl Gateway {
 
     /// The next call to begin at `now`, if one is due.
     pub fn poll_call(&mut self, now: Timestamp) -> Option<Call> {
+        self.renew_own(now);
         self.next_question(now)
             .or_else(|| (0..self.keepers.len()).find_map(|issuer| self.begin_fetch(issuer, now)))
     }
@@ -321,9 +318,7 @@ impl Gateway {
     /// A call has ended; `None` where no answer came.
     pub fn call_done(&mut self, id: CallId, answer: Option<CallAnswer>, now: Timestamp) {
         self.room.begin_round();
-        if self.question_answered(id, answer.as_ref(), now) {
-            return;
-        }
+        let Err(answer) = self.question_answered(id, answer, now) else { return };
         let awaits = |keeper: &Option<Keeper>| keeper.as_ref().is_some_and(|keeper| keeper.awaits(id));
         let Some(issuer) = self.keepers.iter().position(awaits) else { return };
         let settings = Rc::clone(&self.settings);
@@ -391,8 +386,8 @@ impl Gateway {
                 let looked_for = keys.follows() && self.room.needs(Need::Keys { issuer });
                 if looked_for { Some(due.unwrap_or(Timestamp::MAX).min(now.plus(LOOK_AGAIN))) } else { due }
             });
-        let questions = self.introspectors.iter().flatten().filter_map(Introspector::next_wakeup);
-        fetches.chain(questions).chain(self.room.next_deadline()).min()
+        let questions = self.seats.iter().filter_map(|seat| seat.party.next_wakeup());
+        fetches.chain(questions).chain(self.upstream.next_renewal()).chain(self.room.next_deadline()).min()
     }
 
     /// How long a shell is to wait for the next [`Gateway::tick`]: until the next wakeup, in whole milliseconds (a tick that
@@ -470,7 +465,8 @@ impl Gateway {
     fn set_back(&mut self, by: Span) {
         self.keys.iter_mut().for_each(|keys| keys.set_back(by));
         self.keepers.iter_mut().flatten().for_each(|keeper| keeper.set_back(by));
-        self.introspectors.iter_mut().flatten().for_each(|asked| asked.set_back(by));
+        self.seats.iter_mut().for_each(|seat| seat.party.set_back(by));
+        self.upstream.set_back(by);
         self.room.set_back(by);
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that wait for somebody's answer, and whom to tell when it has come.
 
 use super::{ExchangeId, Notice};
-use crate::introspection::QuestionId;
+use crate::party::QuestionId;
 use crate::settings::LimitSettings;
 use crate::time::{Span, Timestamp};
 use alloc::collections::VecDeque;
@@ -18,10 +18,10 @@ pub enum Need {
         /// The issuer's place in the settings.
         issuer: usize,
     },
-    /// An issuer's word on a token.
-    Introspection {
-        /// The issuer's place in the settings.
-        issuer: usize,
+    /// A party's answer.
+    Answer {
+        /// The party's place.
+        party: usize,
         /// The question.
         question: QuestionId,
     },
@@ -31,12 +31,9 @@ impl Need {
     /// Whether both are answered by the same party, and in the same way.
     fn shares_place_with(self, other: Self) -> bool {
         match (self, other) {
-            (Self::Keys { issuer }, Self::Keys { issuer: other })
-            | (Self::Introspection { issuer, .. }, Self::Introspection { issuer: other, .. }) => {
-                issuer == other
-            }
-            (Self::Keys { .. }, Self::Introspection { .. })
-            | (Self::Introspection { .. }, Self::Keys { .. }) => false,
+            (Self::Keys { issuer }, Self::Keys { issuer: other }) => issuer == other,
+            (Self::Answer { party, .. }, Self::Answer { party: other, .. }) => party == other,
+            (Self::Keys { .. }, Self::Answer { .. }) | (Self::Answer { .. }, Self::Keys { .. }) => false,
         }
     }
 }

@@ -73,6 +73,13 @@ impl Failure {
         self
     }
 
+    // Off the path of each reader that it would else stand in.
+    #[cold]
+    #[inline(never)]
+    fn within_member(self, name: &str) -> Self {
+        self.within(Step::Member(name.to_string()))
+    }
+
     fn into_path_error(self) -> PathError {
         let mut path = String::new();
         for step in self.steps.iter().rev() {
@@ -139,11 +146,11 @@ impl de::Error for Failure {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new("missing, but required".to_string()).within(Step::Member(field.to_string()))
+        Self::new("missing, but required".to_string()).within_member(field)
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new("given twice".to_string()).within(Step::Member(field.to_string()))
+        Self::new("given twice".to_string()).within_member(field)
     }
 }
 
@@ -212,8 +219,14 @@ fn shortened(text: &str) -> Cow<'_, str> {
 struct Reader<'de, 'a>(&'de Value<'a>);
 
 impl Reader<'_, '_> {
+    #[cold]
+    #[inline(never)]
     fn mismatch(&self, expected: &dyn Expected) -> Failure {
-        Failure::new(format!("expected {}, got {}", wanted(expected), self.0.kind()))
+        let kind = match self.0 {
+            Value::Number(number) if number.as_i64().is_some() || number.as_u64().is_some() => "an integer",
+            other => other.kind(),
+        };
+        Failure::new(format!("expected {}, got {kind}", wanted(expected)))
     }
 }
 
@@ -277,7 +290,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         }
     }
 
-    // An array can stand for a struct in serde's own form; a configuration never means that.
+    // What is asked for is all that is tried: each reader that a visitor could have, and never needs, is code in the module. So an
+    // array does not stand for a struct either, as serde's own form would have it; a configuration never means that.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
@@ -285,9 +299,41 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match self.0 {
-            Value::Object(_) => self.deserialize_any(visitor),
+            Value::Object(object) => visitor.visit_map(Members { object, next: 0 }),
             _ => Err(self.mismatch(&"an object")),
         }
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.0 {
+            Value::Object(object) => visitor.visit_map(Members { object, next: 0 }),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.0 {
+            Value::Array(elements) => visitor.visit_seq(&mut Elements { elements, next: 0 }),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.0 {
+            Value::Bool(value) => visitor.visit_bool(*value),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        match self.0 {
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            _ => Err(self.mismatch(&visitor)),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
+        self.deserialize_string(visitor)
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Failure> {
@@ -302,8 +348,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string
-        byte_buf unit unit_struct seq tuple tuple_struct map identifier
+        i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char
+        byte_buf unit unit_struct tuple tuple_struct identifier
     }
 }
 
@@ -344,14 +390,13 @@ impl<'de> de::MapAccess<'de> for Members<'de, '_> {
         self.next += 1;
         seed.deserialize(de::value::BorrowedStrDeserializer::new(&member.name))
             .map(Some)
-            .map_err(|failure: Failure| failure.within(Step::Member(member.name.to_string())))
+            .map_err(|failure: Failure| failure.within_member(&member.name))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Failure> {
         let member = self.next.checked_sub(1).and_then(|index| self.object.members().get(index));
         let member = member.ok_or_else(|| Failure::new("value read before its name".to_string()))?;
-        seed.deserialize(Reader(&member.value))
-            .map_err(|failure| failure.within(Step::Member(member.name.to_string())))
+        seed.deserialize(Reader(&member.value)).map_err(|failure| failure.within_member(&member.name))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -387,7 +432,7 @@ impl<'de, 'a> Content<'de, 'a> {
     }
 
     fn within<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
-        result.map_err(|failure| failure.within(Step::Member(self.name.to_string())))
+        result.map_err(|failure| failure.within_member(self.name))
     }
 }
 

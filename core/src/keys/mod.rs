@@ -16,10 +16,10 @@ pub(crate) use keeper::{Keeper, News, Step};
 pub use source::{KeyDocument, KeyFormat, Location, RemoteKeySettings};
 
 use crate::crypto::Algorithm;
+use crate::jitter::Jitter;
 use crate::jose::{self, Candidates, JwkSet};
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
-use freshness::Jitter;
 
 /// The keys of one issuer.
 pub struct KeyStore {

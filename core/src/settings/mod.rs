@@ -7,8 +7,10 @@ mod forward;
 mod introspection;
 mod issuers;
 mod keys;
+mod parties;
 mod routes;
 mod schema;
+mod upstream_tokens;
 mod workloads;
 
 pub use dpop::DpopSettings;
@@ -34,6 +36,7 @@ use crate::spiffe::SpiffeId;
 use crate::step_up::Demand;
 use crate::time::Span;
 use crate::token::ClaimPath;
+use crate::upstream_token::UpstreamTokenSettings;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -77,6 +80,8 @@ pub struct Settings {
     pub failure_life: Span,
     /// What goes upstream.
     pub forward: config::Forward,
+    /// Tokens for those upstream.
+    pub upstream_tokens: Vec<UpstreamTokenSettings>,
     /// API keys, where they are accepted at all.
     pub api_keys: Option<ApiKeys>,
     /// Headers of the client that never go upstream, in lower case.
@@ -100,7 +105,7 @@ pub struct Settings {
 pub struct LimitSettings {
     /// The largest token, in bytes.
     pub token_bytes: usize,
-    /// How many requests may wait for one issuer's keys, or for its answers about tokens, at once.
+    /// How many requests may wait for one party at once: for keys, or for answers.
     pub pending_requests: usize,
     /// How many bytes their headers may take.
     pub pending_bytes: usize,
@@ -219,6 +224,8 @@ pub struct RouteSettings {
     pub name: Box<str>,
     /// Whether a client certificate is demanded.
     pub workload: Requirement,
+    /// The token that goes upstream in the client's place, by its place in [`Settings::upstream_tokens`].
+    pub upstream_token: Option<usize>,
     /// What the policies are asked; nothing on a public route.
     pub question: Option<Question>,
 }
@@ -318,8 +325,10 @@ impl Settings {
         let forwarding_peers = workloads::forwarding_peers(&config.workload)?;
         let api_keys = api_keys::prepare(config, &forwarding_peers, &schema)?;
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
+        let upstream_tokens = upstream_tokens::prepare(config)?;
         let (router, routes, claims) = routes::prepare(config, &schema)?;
         let asked = issuers.iter().filter(|issuer| issuer.introspection.is_some()).count();
+        let asked = asked + upstream_tokens.len();
         let fetched =
             asked + issuers.iter().filter(|issuer| matches!(issuer.keys, KeySettings::Remote { .. })).count();
         // An equal share for each source: one that is slow does not take the others' places.
@@ -372,6 +381,7 @@ impl Settings {
             trust_domains,
             workload_type,
             forwarding_peers,
+            upstream_tokens,
             api_keys,
             withheld: forward::withheld(config),
             router,

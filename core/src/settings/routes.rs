@@ -1,6 +1,7 @@
 //! Routes: templates, and what the policies are asked about each.
 
 use super::schema::{ActionView, SchemaView};
+use super::upstream_tokens;
 use super::{ConfigError, IdPart, MappedClaim, Mapping, Question, RouteSettings, Source};
 use crate::attribute::{self, AttributeType, Field};
 use crate::config::{
@@ -97,13 +98,18 @@ fn one(
         Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding` or `step_up` on a public route, which asks for none",
+                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding`, `step_up` or `upstream_token` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
         Profile::Strict => Some(question(route, template, config, schema, claims)?),
     };
-    Ok(RouteSettings { name: route.name.clone().into(), workload: route.workload(), question })
+    Ok(RouteSettings {
+        name: route.name.clone().into(),
+        workload: route.workload(),
+        upstream_token: upstream_tokens::of_route(route, config)?,
+        question,
+    })
 }
 
 /// Whether something stands in the route that only a question needs.
@@ -115,6 +121,7 @@ fn asks(route: &config::Route) -> bool {
         || route.workload.is_some()
         || !route.binding.is_empty()
         || route.step_up.is_some()
+        || route.upstream_token.is_some()
         || !route.context.is_empty()
 }
 

@@ -11,4 +11,5 @@ mod parties;
 mod request;
 mod settings;
 mod token;
+mod upstream;
 mod workers;

@@ -3,6 +3,7 @@
 
 mod holders;
 mod keys;
+mod parties;
 mod requests;
 mod signatures;
 
@@ -40,11 +41,15 @@ const HOSTILE: &[&str] = &["--test", "exchange", "hostile::"];
 const WORKERS: &[&str] = &["--test", "exchange", "workers::"];
 const BINDING: &[&str] = &["--test", "exchange", "binding::"];
 const PARTIES: &[&str] = &["--test", "exchange", "parties::"];
+const OPAQUE: &[&str] = &["--test", "exchange", "opaque::"];
+const UPSTREAM: &[&str] = &["--test", "exchange", "upstream::"];
 const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, signatures::MUTANTS].into_iter().flatten()
+    [holders::MUTANTS, keys::MUTANTS, parties::MUTANTS, requests::MUTANTS, signatures::MUTANTS]
+        .into_iter()
+        .flatten()
 }
 
 /// `mutants [NAME ...]`: all, or those whose names contain one of the words.

@@ -3,7 +3,7 @@
 use countersign_core::config::{
     Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded,
     Introspection, Issuer, KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource,
-    Roles, Route, StepUp, TokenCache, WorkloadTrust,
+    Roles, Route, StepUp, TokenCache, UpstreamToken, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -34,6 +34,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
         "Route" => declared::<Route>(),
         "StepUp" => declared::<StepUp>(),
         "TokenCache" => declared::<TokenCache>(),
+        "UpstreamToken" => declared::<UpstreamToken>(),
         "WorkloadTrust" => declared::<WorkloadTrust>(),
         _ => &[],
     }

@@ -1,5 +1,6 @@
 //! A circuit breaker: a party that fails again and again is left alone for a while, then tried with one call.
 
+use crate::jitter::Jitter;
 use crate::time::{Span, Timestamp};
 
 /// So many failures in a row open it.
@@ -46,17 +47,17 @@ impl Breaker {
         self.probing = false;
     }
 
-    /// A call failed; true where that opens the breaker. `random` spreads the probes of many workers.
-    pub(crate) fn failed(&mut self, random: u64, now: Timestamp) -> bool {
+    /// A call failed; true where that opens the breaker. `jitter` spreads the probes of many workers.
+    pub(crate) fn failed(&mut self, jitter: &mut Jitter, now: Timestamp) -> bool {
         self.failures = self.failures.saturating_add(1);
         let probed = core::mem::take(&mut self.probing);
         if !probed && (self.until.is_some() || self.failures < FAILURES) {
             return false;
         }
         let nanos = FIRST.as_nanos().saturating_mul(1 << self.opened.min(5)).min(LONGEST.as_nanos());
-        let jitter = i64::try_from(random % 256).unwrap_or(0) * (nanos / 1_024);
+        let quarter = jitter.part_of(Span::from_nanos(nanos / 4));
         self.opened = self.opened.saturating_add(1);
-        self.until = Some(now.plus(Span::from_nanos(nanos.saturating_add(jitter))));
+        self.until = Some(now.plus(Span::from_nanos(nanos)).plus(quarter));
         true
     }
 
@@ -74,11 +75,16 @@ mod tests {
         Timestamp::from_secs(1_000).plus(Span::from_millis(millis))
     }
 
+    /// Jitter whose next part is next to nothing.
+    fn still() -> Jitter {
+        Jitter::new(0x61c8_8646_80b5_83eb)
+    }
+
     fn open(breaker: &mut Breaker) {
         for turn in 1..=FAILURES {
             assert!(breaker.admits(at(0)));
             breaker.begun();
-            assert_eq!(breaker.failed(0, at(0)), turn == FAILURES);
+            assert_eq!(breaker.failed(&mut still(), at(0)), turn == FAILURES);
         }
     }
 
@@ -90,7 +96,7 @@ mod tests {
         assert!(breaker.admits(at(1_000)));
         breaker.begun();
         assert!(!breaker.admits(at(1_001)), "one probe at a time");
-        assert!(breaker.failed(0, at(1_002)));
+        assert!(breaker.failed(&mut still(), at(1_002)));
         assert!(!breaker.admits(at(3_001)), "twice as long");
         assert!(breaker.admits(at(3_002)));
         breaker.begun();
@@ -104,10 +110,10 @@ mod tests {
     fn a_good_call_forgets_the_failures_before_it() {
         let mut breaker = Breaker::default();
         for _ in 1..FAILURES {
-            assert!(!breaker.failed(0, at(0)));
+            assert!(!breaker.failed(&mut still(), at(0)));
         }
         breaker.succeeded();
-        assert!(!breaker.failed(0, at(0)));
+        assert!(!breaker.failed(&mut still(), at(0)));
         assert!(breaker.admits(at(0)));
     }
 
@@ -115,7 +121,7 @@ mod tests {
     fn calls_from_before_it_opened_change_nothing() {
         let mut breaker = Breaker::default();
         open(&mut breaker);
-        assert!(!breaker.failed(0, at(10)), "it was on its way when the breaker opened");
+        assert!(!breaker.failed(&mut still(), at(10)), "it was on its way when the breaker opened");
         assert!(breaker.admits(at(1_000)));
     }
 
@@ -128,7 +134,7 @@ mod tests {
             now = now.plus(Span::from_secs(60));
             assert!(breaker.admits(now));
             breaker.begun();
-            assert!(breaker.failed(random * 77, now));
+            assert!(breaker.failed(&mut Jitter::new(random), now));
             assert!(breaker.admits(now.plus(Span::from_secs(38))));
         }
         breaker.set_back(Span::from_secs(3_600));

@@ -1,57 +1,55 @@
-//! Asking an issuer about its opaque tokens (RFC 7662): one question for each token, whoever waits for it.
+//! A party that is asked about things over calls: an issuer about a token, a token service for another one. One question for each
+//! thing, whoever waits; bounded in number and time; tried twice where that may help; left alone while it fails.
 
 mod breaker;
 
 use crate::call::{CallAnswer, CallId, Form};
 use crate::crypto;
+use crate::jitter::Jitter;
 use crate::keys::Location;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use breaker::Breaker;
 
-/// An issuer's introspection endpoint.
+/// How a party is asked.
 #[derive(Clone, Debug)]
-pub struct IntrospectionSettings {
+pub struct PartySettings {
     /// Where it is.
     pub endpoint: Location,
-    /// `client_id`, where the issuer wants it in the form.
-    pub client_id: Option<Box<str>>,
     /// How long a question may be open.
     pub timeout: Span,
-    /// How long the answer that a token is active serves.
-    pub active: Span,
-    /// How long a refusal serves.
-    pub inactive: Span,
     /// How many questions may be open.
     pub calls: usize,
+    /// Whether an answer of status 400 says something of the thing that was asked about (RFC 6749 §5.2).
+    pub refuses_by_400: bool,
 }
 
-/// How often an issuer is asked about a token before the question is given up.
+/// How often a party is asked about a thing before the question is given up.
 const ATTEMPTS: u32 = 2;
 
-/// How long after a failure it is asked again, at least, in milliseconds.
-const AGAIN_MILLIS: i64 = 20;
+/// How long after a failure it is asked again, at least.
+const AGAIN: Span = Span::from_millis(20);
 
 /// By how much that is spread.
-const SPREAD_MILLIS: u64 = 64;
+const SPREAD: Span = Span::from_millis(64);
 
 /// Names a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuestionId(u64);
 
-/// The questions that one worker has open at one issuer.
-#[derive(Default)]
-pub(crate) struct Introspector {
+/// The questions that one worker has open at one party.
+pub(crate) struct Party {
     questions: Vec<Question>,
     breaker: Breaker,
     asked: u64,
-    random: u64,
+    jitter: Jitter,
 }
 
 struct Question {
     id: QuestionId,
-    token: Box<[u8]>,
+    subject: Box<[u8]>,
+    form: Form,
     stage: Stage,
     attempts: u32,
     deadline: Timestamp,
@@ -67,7 +65,7 @@ enum Stage {
 /// Why nobody is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAsked {
-    /// The issuer has failed too often lately.
+    /// The party has failed too often lately.
     GivenUp,
     /// Too many questions are open.
     Busy,
@@ -87,9 +85,29 @@ pub(crate) struct Settled {
     /// Which.
     pub(crate) id: QuestionId,
     /// What it was about.
-    pub(crate) token: Box<[u8]>,
-    /// The body of the answer; where there is none that can be read, what was expected.
-    pub(crate) answer: Result<Vec<u8>, &'static str>,
+    pub(crate) subject: Box<[u8]>,
+    /// What was said; where that can't be read, what was expected.
+    pub(crate) answer: Result<Said, &'static str>,
+}
+
+/// What a party said.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Whether it is an answer; else it is a refusal.
+    pub(crate) ok: bool,
+    /// In JSON.
+    pub(crate) body: Vec<u8>,
+}
+
+/// What an answer says of the party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It does its work.
+    Good,
+    /// Nothing: what was asked may be to blame.
+    Undecided,
+    /// It does not.
+    Bad,
 }
 
 /// What comes of an answer.
@@ -100,20 +118,21 @@ pub(crate) enum Heard {
     Again(&'static str),
 }
 
-impl Introspector {
-    /// An issuer that nobody has asked yet.
+impl Party {
+    /// A party that nobody has asked yet.
     pub(crate) fn new(random: u64) -> Self {
-        Self { random, ..Self::default() }
+        Self { questions: Vec::new(), breaker: Breaker::default(), asked: 0, jitter: Jitter::new(random) }
     }
 
-    /// Puts a question about a token, or joins the one that is open.
+    /// Puts a question, or joins the one that is open about the same `subject`, which is all that the answer depends on.
     pub(crate) fn put(
         &mut self,
-        token: &[u8],
-        settings: &IntrospectionSettings,
+        subject: &[u8],
+        form: impl FnOnce() -> Form,
+        settings: &PartySettings,
         now: Timestamp,
     ) -> Result<Put, NotAsked> {
-        let same = |question: &&Question| crypto::constant_time_eq(&question.token, token);
+        let same = |question: &&Question| crypto::constant_time_eq(&question.subject, subject);
         if let Some(open) = self.questions.iter().find(same) {
             return Ok(Put::Joined(open.id));
         }
@@ -128,7 +147,8 @@ impl Introspector {
         let id = QuestionId(self.asked);
         self.questions.push(Question {
             id,
-            token: token.into(),
+            subject: subject.into(),
+            form: form(),
             stage: Stage::Due(now),
             attempts: 0,
             deadline: now.plus(settings.timeout),
@@ -137,21 +157,12 @@ impl Introspector {
     }
 
     /// The next question to ask at `now`, as the form and the time that is left for it.
-    pub(crate) fn next(
-        &mut self,
-        call: CallId,
-        settings: &IntrospectionSettings,
-        now: Timestamp,
-    ) -> Option<(Form, Span)> {
+    pub(crate) fn next(&mut self, call: CallId, now: Timestamp) -> Option<(Form, Span)> {
         let due = |question: &&mut Question| matches!(question.stage, Stage::Due(at) if at <= now);
         let question = self.questions.iter_mut().find(due)?;
         question.stage = Stage::Asked(call);
         question.attempts += 1;
-        let mut form = Form::new().with("token", &question.token).with("token_type_hint", b"access_token");
-        if let Some(client) = &settings.client_id {
-            form = form.with("client_id", client.as_bytes());
-        }
-        Some((form, question.deadline.since(now).max(Span::ZERO)))
+        Some((question.form.clone(), question.deadline.since(now).max(Span::ZERO)))
     }
 
     /// Whether a question is to be asked at `now`.
@@ -169,11 +180,12 @@ impl Introspector {
         &mut self,
         call: CallId,
         answer: Option<CallAnswer>,
+        settings: &PartySettings,
         now: Timestamp,
     ) -> Option<(Heard, bool)> {
         let at = self.questions.iter().position(|question| question.stage == Stage::Asked(call))?;
-        match whole(answer) {
-            Ok(body) => Some((Heard::Settled(self.settle(at, Ok(body))?), false)),
+        match whole(answer, settings.refuses_by_400) {
+            Ok(said) => Some((Heard::Settled(self.settle(at, Ok(said))?), false)),
             Err(Fault { expected, kind }) => {
                 let opened = match kind {
                     FaultKind::OfTheQuestion => {
@@ -197,13 +209,19 @@ impl Introspector {
         }
     }
 
-    /// The answer that was given can be used, or it can't: what the breaker is to know of an answer that was read.
-    pub(crate) fn judged(&mut self, usable: bool, now: Timestamp) -> bool {
-        if usable {
-            self.breaker.succeeded();
-            return false;
+    /// What the breaker is to know of an answer, now that it was read; true where that opens it.
+    pub(crate) fn judged(&mut self, verdict: Verdict, now: Timestamp) -> bool {
+        match verdict {
+            Verdict::Good => {
+                self.breaker.succeeded();
+                false
+            }
+            Verdict::Undecided => {
+                self.breaker.undecided();
+                false
+            }
+            Verdict::Bad => self.failed(now),
         }
-        self.failed(now)
     }
 
     /// A question whose time is over, and whether the breaker has opened.
@@ -236,32 +254,24 @@ impl Introspector {
         }
     }
 
-    fn settle(&mut self, at: usize, answer: Result<Vec<u8>, &'static str>) -> Option<Settled> {
+    fn settle(&mut self, at: usize, answer: Result<Said, &'static str>) -> Option<Settled> {
         (at < self.questions.len()).then(|| self.questions.swap_remove(at)).map(|question| Settled {
             id: question.id,
-            token: question.token,
+            subject: question.subject,
             answer,
         })
     }
 
     fn failed(&mut self, now: Timestamp) -> bool {
-        let random = self.next_random();
-        self.breaker.failed(random, now)
+        self.breaker.failed(&mut self.jitter, now)
     }
 
     fn again_at(&mut self, now: Timestamp) -> Timestamp {
-        let spread = i64::try_from(self.next_random() % SPREAD_MILLIS).unwrap_or(0);
-        now.plus(Span::from_millis(AGAIN_MILLIS + spread))
-    }
-
-    /// Random enough to spread calls by (Weyl's sequence, mixed).
-    fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        (self.random ^ (self.random >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32
+        now.plus(AGAIN).plus(self.jitter.part_of(SPREAD))
     }
 }
 
-/// An answer that says nothing of a token.
+/// An answer that says nothing of what was asked about.
 struct Fault {
     expected: &'static str,
     kind: FaultKind,
@@ -273,20 +283,25 @@ enum FaultKind {
     Passing,
     /// Asking again would not.
     Lasting,
-    /// The question was not liked. A client chose what stands in it, so that this says nothing of the issuer: nobody may make the
+    /// The question was not liked. A client chose what stands in it, so that this says nothing of the party: nobody may make the
     /// gateway give it up.
     OfTheQuestion,
 }
 
-/// The body of an answer that may say something of a token.
-fn whole(answer: Option<CallAnswer>) -> Result<Vec<u8>, Fault> {
+/// The body of an answer that may say something of what was asked about.
+fn whole(answer: Option<CallAnswer>, refuses_by_400: bool) -> Result<Said, Fault> {
     let (expected, kind) = match answer {
-        Some(answer) if answer.status == 200 && answer.is_type("application/json") => return Ok(answer.body),
+        Some(answer)
+            if answer.is_type("application/json")
+                && (answer.status == 200 || refuses_by_400 && answer.status == 400) =>
+        {
+            return Ok(Said { ok: answer.status == 200, body: answer.body });
+        }
         Some(answer) => match answer.status {
             200 => ("an answer of `application/json`", FaultKind::Lasting),
-            401 | 403 => ("status 200, found 401 or 403: the issuer refuses the gateway", FaultKind::Lasting),
+            401 | 403 => ("status 200, found 401 or 403: the gateway is refused", FaultKind::Lasting),
             404 => ("status 200, found 404", FaultKind::Lasting),
-            429 => ("status 200, found 429: the issuer is asked too often", FaultKind::Lasting),
+            429 => ("status 200, found 429: it is asked too often", FaultKind::Lasting),
             400..500 => ("status 200, found one from 400 to 499", FaultKind::OfTheQuestion),
             _ => ("status 200", FaultKind::Passing),
         },

@@ -1,0 +1,70 @@
+//! The last stage: the token that goes upstream in the client's place, where the route wants one.
+
+use super::admit::Admitted;
+use super::authenticate;
+use super::authorize::Permit;
+use super::effect::HeaderEdits;
+use crate::gateway::{Gateway, Need};
+use crate::metrics::Counter;
+use crate::reason::Reason;
+use crate::time::Timestamp;
+use crate::token::Refusal;
+use crate::upstream_token::{UpstreamToken, Wanted};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+
+/// What came of it.
+pub(super) enum Obtained {
+    /// The route wants none.
+    Nothing,
+    /// The token.
+    Token(Rc<UpstreamToken>),
+    /// It has to be waited for; the answer will be about this.
+    Later { need: Need, key: Box<[u8]> },
+}
+
+/// Gets the token that the route wants, for what was permitted.
+pub(super) fn obtain(
+    permit: &Permit,
+    admitted: &Admitted<'_>,
+    gateway: &mut Gateway,
+    count: &mut dyn FnMut(Counter),
+    now: Timestamp,
+) -> Result<Obtained, Reason> {
+    let Some(index) = admitted.route.upstream_token else { return Ok(Obtained::Nothing) };
+    let settings = Rc::clone(gateway.settings());
+    let asked = settings.upstream_tokens.get(index).ok_or(Reason::SystemInternal)?;
+    let wanted = if asked.is_own() { None } else { Some(wanted(index, permit, admitted)?) };
+    let got = match &wanted {
+        None => gateway.own_token(index, count, now),
+        Some(wanted) => gateway.exchange(wanted, count, now),
+    };
+    match got {
+        Ok(token) => Ok(Obtained::Token(token)),
+        Err(Refusal::Because(reason)) => Err(reason),
+        Err(Refusal::Wait(need)) => {
+            Ok(Obtained::Later { need, key: gateway.upstream_key(wanted.as_ref()).into() })
+        }
+    }
+}
+
+/// The exchange of the client's token.
+fn wanted<'a>(index: usize, permit: &'a Permit, admitted: &'a Admitted<'_>) -> Result<Wanted<'a>, Reason> {
+    let verified = permit.identified().and_then(|identified| identified.principal.verified());
+    let verified = verified.ok_or(Reason::SystemInternal)?;
+    Ok(Wanted {
+        index,
+        token: authenticate::bearer(admitted.head).ok_or(Reason::SystemInternal)?,
+        verified: verified.token(),
+        workload: admitted.workload.as_ref().map(|workload| workload.as_str()),
+    })
+}
+
+/// Puts the token into the request.
+pub(super) fn add(edits: &mut HeaderEdits, token: &UpstreamToken) {
+    if !edits.remove.iter().any(|name| name.eq_ignore_ascii_case(b"authorization")) {
+        edits.remove.push((*b"authorization").into());
+    }
+    edits.add.push(("authorization".into(), String::from(&*token.authorization)));
+}

@@ -1,0 +1,278 @@
+//! Tokens for those upstream: from the cache, or from the token service.
+
+use super::parties::{Role, Told};
+use super::{Entropy, ExchangeId, Gateway, Need};
+use crate::cache::{Cache, Inserted};
+use crate::jitter::Jitter;
+use crate::metrics::Counter;
+use crate::party::{QuestionId, Said, Verdict};
+use crate::reason::Reason;
+use crate::settings::Settings;
+use crate::time::{Span, Timestamp};
+use crate::token::{Failure, Refusal, Unusable};
+use crate::upstream_token::{self, Grounds, UpstreamToken, Wanted};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// How long after a failure the gateway's own token is asked for again.
+const AGAIN: Span = Span::from_secs(1);
+
+/// How long a refusal of the token service serves.
+const REFUSED: Span = Span::from_secs(10);
+
+/// The key of the gateway's own tokens: there is one for each place.
+const OWN: &[u8] = b"";
+
+/// Tokens for those upstream.
+pub(super) struct Held {
+    exchanged: Cache<Rc<UpstreamToken>>,
+    own: Vec<Own>,
+    /// What the open questions are to be held against.
+    asked: Vec<Asked>,
+    jitter: Jitter,
+}
+
+/// A token of the gateway itself.
+struct Own {
+    /// Its place in the settings.
+    index: usize,
+    token: Option<Rc<UpstreamToken>>,
+    /// Not before then it is asked for.
+    again: Timestamp,
+    open: bool,
+}
+
+struct Asked {
+    need: Need,
+    grounds: Grounds,
+}
+
+impl Held {
+    /// Nothing yet.
+    pub(super) fn new(settings: &Settings, entropy: &Entropy) -> Self {
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let tokens = settings.upstream_tokens.iter().enumerate();
+        let exchanges = settings.upstream_tokens.iter().any(|token| !token.is_own());
+        let entries = if exchanges { size(settings.token_cache.entries) } else { 0 };
+        let own = tokens.filter(|(_, token)| token.is_own());
+        Self {
+            exchanged: Cache::new(entries, size(settings.token_cache.bytes), entropy.cache_key),
+            own: own
+                .map(|(index, _)| Own { index, token: None, again: Timestamp::default(), open: false })
+                .collect(),
+            asked: Vec::new(),
+            jitter: Jitter::new(entropy.derive("upstream", 0)),
+        }
+    }
+
+    /// When the next of the gateway's own tokens is to be asked for.
+    pub(super) fn next_renewal(&self) -> Option<Timestamp> {
+        self.own.iter().filter(|own| !own.open).map(Own::due).min()
+    }
+
+    /// The clock was set back: no token lives longer, or is renewed later, for that.
+    pub(super) fn set_back(&mut self, by: Span) {
+        self.exchanged.retain(|_| false);
+        for own in &mut self.own {
+            own.again = own.again.minus(by);
+            own.token = None;
+        }
+    }
+
+    fn spread(&mut self) -> u32 {
+        let part = self.jitter.part_of(Span::from_nanos(1_024)).as_nanos();
+        u32::try_from(part).unwrap_or(0)
+    }
+}
+
+impl Own {
+    fn due(&self) -> Timestamp {
+        self.token.as_ref().map_or(self.again, |token| token.renew.max(self.again))
+    }
+}
+
+impl Gateway {
+    /// The token that goes upstream in the client's place.
+    pub(crate) fn exchange(
+        &mut self,
+        wanted: &Wanted<'_>,
+        count: &mut dyn FnMut(Counter),
+        now: Timestamp,
+    ) -> Result<Rc<UpstreamToken>, Refusal> {
+        let settings = Rc::clone(&self.settings);
+        let asked = settings.upstream_tokens.get(wanted.index).ok_or(Reason::SystemInternal)?;
+        let key = wanted.key(asked);
+        let held = self.upstream.exchanged.find(&key, now);
+        if let Some(held) = &held
+            && (now < held.renew || held.expires >= wanted.verified.expires)
+        {
+            count(Counter::UpstreamTokenHit);
+            return Ok(Rc::clone(held));
+        }
+        if held.is_none()
+            && let Some(failure) = self.failures.find(&key, now)
+            && failure.at <= now
+        {
+            count(Counter::FailureCacheHit);
+            return Err(failure.reason.into());
+        }
+        let role = Role::UpstreamToken(wanted.index);
+        // Who has a token that still lives does not wait for its successor, nor for the service where that fails.
+        let unheard = &mut |_| ();
+        let count: &mut dyn FnMut(Counter) = if held.is_some() { unheard } else { count };
+        let put = self.ask(role, &key, || wanted.form(asked), count, now);
+        if let Ok((need, true)) = put {
+            self.upstream.asked.push(Asked { need, grounds: wanted.grounds(asked) });
+        }
+        match held {
+            Some(held) => Ok(held),
+            None => {
+                count(Counter::UpstreamTokenMiss);
+                Err(Refusal::Wait(put?.0))
+            }
+        }
+    }
+
+    /// The gateway's own token.
+    pub(crate) fn own_token(
+        &mut self,
+        index: usize,
+        count: &mut dyn FnMut(Counter),
+        now: Timestamp,
+    ) -> Result<Rc<UpstreamToken>, Refusal> {
+        let settings = Rc::clone(&self.settings);
+        let asked = settings.upstream_tokens.get(index).ok_or(Reason::SystemInternal)?;
+        let own = self.upstream.own.iter().find(|own| own.index == index);
+        if let Some(token) = own.and_then(|own| own.token.as_ref())
+            && now < token.expires
+        {
+            count(Counter::UpstreamTokenHit);
+            return Ok(Rc::clone(token));
+        }
+        count(Counter::UpstreamTokenMiss);
+        let put = self.ask(Role::UpstreamToken(index), OWN, || asked.form(), count, now);
+        self.asked_own(index, put.map(|_| ()), now);
+        Err(Refusal::Wait(put?.0))
+    }
+
+    /// What an exchange waited for; nothing where no answer came that is its own.
+    pub(crate) fn upstream_word(
+        &mut self,
+        exchange: ExchangeId,
+        key: &[u8],
+    ) -> Option<Result<Rc<UpstreamToken>, Reason>> {
+        match self.word_for(exchange, key)? {
+            Told::Upstream(verdict) => Some(verdict),
+            Told::Token(_) => None,
+        }
+    }
+
+    /// The key of what is asked for.
+    pub(crate) fn upstream_key(&self, wanted: Option<&Wanted<'_>>) -> Vec<u8> {
+        let settings = |wanted: &Wanted<'_>| self.settings.upstream_tokens.get(wanted.index);
+        wanted.and_then(|wanted| Some(wanted.key(settings(wanted)?))).unwrap_or_else(|| OWN.to_vec())
+    }
+
+    /// Asks for the gateway's own tokens ahead of the requests that will want them.
+    pub(super) fn renew_own(&mut self, now: Timestamp) {
+        let settings = Rc::clone(&self.settings);
+        for place in 0..self.upstream.own.len() {
+            let Some(own) = self.upstream.own.get(place).filter(|own| !own.open && own.due() <= now) else {
+                continue;
+            };
+            let index = own.index;
+            let Some(asked) = settings.upstream_tokens.get(index) else { continue };
+            let put = self.ask(Role::UpstreamToken(index), OWN, || asked.form(), &mut |_| (), now);
+            self.asked_own(index, put.map(|_| ()), now);
+        }
+    }
+
+    fn asked_own(&mut self, index: usize, put: Result<(), Reason>, now: Timestamp) {
+        let Some(own) = self.upstream.own.iter_mut().find(|own| own.index == index) else { return };
+        match put {
+            Ok(()) => own.open = true,
+            Err(_) => own.again = now.plus(AGAIN),
+        }
+    }
+
+    /// Takes what a token service said.
+    pub(super) fn upstream_said(
+        &mut self,
+        place: usize,
+        index: usize,
+        question: QuestionId,
+        key: &[u8],
+        said: Option<Said>,
+        now: Timestamp,
+    ) -> Told {
+        let settings = Rc::clone(&self.settings);
+        let need = Need::Answer { party: place, question };
+        let asked = self.upstream.asked.iter().position(|asked| asked.need == need);
+        let grounds = asked.map_or_else(Grounds::none, |at| self.upstream.asked.swap_remove(at).grounds);
+        let unavailable = Err(Reason::SystemTokenServiceUnavailable);
+        let Some(asked) = settings.upstream_tokens.get(index) else { return Told::Upstream(unavailable) };
+        let read = said.map(|said| {
+            let spread = self.upstream.spread();
+            upstream_token::read(said.ok, &said.body, asked, &grounds, spread, now)
+        });
+        match &read {
+            None => {}
+            Some(Ok(_)) => self.judged(place, Verdict::Good, "", now),
+            Some(Err(Unusable::Because(_))) => self.judged(place, Verdict::Undecided, "", now),
+            Some(Err(Unusable::Fault(expected))) => self.judged(place, Verdict::Bad, expected, now),
+        }
+        let read = read.map(|read| read.map(Rc::new));
+        if asked.is_own() {
+            self.own_said(index, &read, now);
+        } else {
+            self.exchanged(key, &grounds, &read, now);
+        }
+        Told::Upstream(match read {
+            Some(Ok(token)) => Ok(token),
+            Some(Err(Unusable::Because(reason))) => Err(reason),
+            Some(Err(Unusable::Fault(_))) | None => unavailable,
+        })
+    }
+
+    fn exchanged(
+        &mut self,
+        key: &[u8],
+        grounds: &Grounds,
+        read: &Option<Result<Rc<UpstreamToken>, Unusable>>,
+        now: Timestamp,
+    ) {
+        match read {
+            Some(Ok(token)) => {
+                let held = &mut self.upstream.exchanged;
+                let kept = held.insert(key, Rc::clone(token), token.weight(), token.expires, now);
+                if let Inserted::Kept { evicted } = kept {
+                    for _ in 0..evicted {
+                        self.notices.push_back(super::Notice::Count(Counter::UpstreamTokenEvicted));
+                    }
+                }
+            }
+            // The token service takes back what it gave before.
+            Some(Err(Unusable::Because(reason))) => {
+                self.upstream.exchanged.remove(key);
+                let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
+                self.failures.insert(key, failure, 0, now.plus(REFUSED), now);
+            }
+            Some(Err(Unusable::Fault(_))) | None => {}
+        }
+    }
+
+    fn own_said(&mut self, index: usize, read: &Option<Result<Rc<UpstreamToken>, Unusable>>, now: Timestamp) {
+        let Some(own) = self.upstream.own.iter_mut().find(|own| own.index == index) else { return };
+        own.open = false;
+        match read {
+            Some(Ok(token)) => own.token = Some(Rc::clone(token)),
+            Some(Err(unusable)) => {
+                if let Unusable::Because(_) = unusable {
+                    own.token = None;
+                }
+                own.again = now.plus(AGAIN);
+            }
+            None => own.again = now.plus(AGAIN),
+        }
+    }
+}

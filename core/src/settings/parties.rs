@@ -1,0 +1,33 @@
+//! What all second parties have in common.
+
+use super::ConfigError;
+use super::issuers::bounded;
+use super::keys::{MAX_TIMEOUT_MILLISECONDS, location};
+use crate::party::PartySettings;
+use crate::time::Span;
+
+const LEAST_TIMEOUT_MILLISECONDS: u32 = 10;
+const MAX_CALLS: u32 = 1_024;
+
+/// Checks where and how a party is asked.
+pub(super) fn party(
+    cluster: &str,
+    uri: &str,
+    timeout_milliseconds: u32,
+    calls: u32,
+    refuses_by_400: bool,
+) -> Result<PartySettings, ConfigError> {
+    let timeout = bounded(
+        "timeout_milliseconds",
+        timeout_milliseconds,
+        LEAST_TIMEOUT_MILLISECONDS,
+        MAX_TIMEOUT_MILLISECONDS,
+    )?;
+    let calls = bounded("calls", calls, 1, MAX_CALLS)?;
+    Ok(PartySettings {
+        endpoint: location("uri", uri, cluster)?,
+        timeout: Span::from_millis(timeout),
+        calls: usize::try_from(calls).unwrap_or(1),
+        refuses_by_400,
+    })
+}
