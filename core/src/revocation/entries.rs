@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn an_entry_is_six_bytes_of_the_digest() {
-        // As `printf 'saltsaltsaltsaltsub\0alice' | sha256sum` has it.
-        assert_eq!(entry(b"saltsaltsaltsalt", "sub", "alice"), 0xc960_5832_b156);
+        // The example of `docs/revocation-feed.md`.
+        assert_eq!(entry(b"0123456789abcdef", "sub", "alice"), 0x13e7_b4bf_5180);
+        assert_eq!(entry(b"0123456789abcdef", "sub", "bob"), 0x815c_05e7_3a5f);
+        assert_eq!(read("E-e0v1GAgVwF5zpf"), Ok(Vec::from([0x13e7_b4bf_5180, 0x815c_05e7_3a5f])));
     }
 }
