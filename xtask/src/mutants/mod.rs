@@ -4,6 +4,7 @@
 mod holders;
 mod keys;
 mod requests;
+mod revocation;
 mod signatures;
 
 use std::collections::BTreeSet;
@@ -44,7 +45,9 @@ const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, signatures::MUTANTS].into_iter().flatten()
+    [holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, revocation::MUTANTS, signatures::MUTANTS]
+        .into_iter()
+        .flatten()
 }
 
 /// `mutants [NAME ...]`: all, or those whose names contain one of the words.
