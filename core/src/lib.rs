@@ -45,6 +45,7 @@ pub mod policy;
 pub mod reason;
 pub mod refusal;
 pub mod request;
+pub mod revocation;
 pub mod route;
 pub mod settings;
 pub mod shared;

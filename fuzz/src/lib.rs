@@ -1,13 +1,16 @@
-//! A gateway for targets that send whole requests.
+//! A gateway for targets that send whole requests, and an issuer whose signature is good on anything.
 
 use countersign_core::base64url;
 use countersign_core::crypto::{Algorithm, PublicKey, SignatureError, SignatureProvider};
 use countersign_core::exchange::{Effect, Event, Exchange, Flow};
 use countersign_core::gateway::{Entropy, Gateway};
+use countersign_core::jose::{JwkSet, JwksLimits};
+use countersign_core::keys::KeyStore;
 use countersign_core::metrics::Unobserved;
 use countersign_core::request::{Peer, RequestHead};
+use countersign_core::revocation::{Keys, Origin};
 use countersign_core::settings::Settings;
-use countersign_core::time::Timestamp;
+use countersign_core::time::{Span, Timestamp};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -30,7 +33,7 @@ pub fn accepted() {
 }
 
 /// Takes every signature for good.
-struct Credulous;
+pub struct Credulous;
 
 impl SignatureProvider for Credulous {
     fn verify(&self, _: &PublicKey, _: Algorithm, _: &[u8], _: &[u8]) -> Result<(), SignatureError> {
@@ -38,7 +41,26 @@ impl SignatureProvider for Credulous {
     }
 }
 
+/// What lists and feeds are expected to be.
+pub const ORIGIN: Origin<'static> = Origin {
+    uri: "https://id.bank.example/revoked",
+    issuer: "https://id.bank.example",
+    algorithms: &[Algorithm::Es256],
+    clock_skew: Span::from_secs(30),
+    max_bytes: 1 << 20,
+};
+
+/// Calls `read` with keys that verify anything signed as ES256 by `k`.
+pub fn with_keys<T>(read: impl FnOnce(Keys<'_>) -> T) -> T {
+    KEYS.with_borrow_mut(|store| read(Keys { store, provider: &Credulous, waited: true }))
+}
+
 thread_local! {
+    static KEYS: RefCell<KeyStore> = {
+        let set = format!(r#"{{"keys":[{}]}}"#, HOLDER.replacen('{', r#"{"kid":"k","#, 1));
+        let set = JwkSet::parse(set.as_bytes(), &JwksLimits::default()).expect("a good key");
+        RefCell::new(KeyStore::fixed(set))
+    };
     static SETTINGS: Rc<Settings> = {
         let path = std::env::var("COUNTERSIGN_FUZZ_CONFIGURATION")
             .expect("COUNTERSIGN_FUZZ_CONFIGURATION: the compiled fuzz/gateway.yaml; `cargo xtask fuzz` sets it");

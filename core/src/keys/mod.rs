@@ -8,18 +8,19 @@ mod board;
 mod discovery;
 mod freshness;
 mod keeper;
+mod signer;
 mod source;
 
 pub use discovery::{Discovery, DiscoveryError};
 pub use freshness::Freshness;
 pub(crate) use keeper::{Keeper, News, Step};
+pub use signer::{Signer, Unproven};
 pub use source::{KeyDocument, KeyFormat, Location, RemoteKeySettings};
 
 use crate::crypto::Algorithm;
 use crate::jitter::Jitter;
 use crate::jose::{self, Candidates, JwkSet};
 use crate::time::{Span, Timestamp};
-use alloc::boxed::Box;
 
 /// The keys of one issuer.
 pub struct KeyStore {
@@ -52,17 +53,6 @@ enum Fetching {
     Ours(Timestamp),
     /// Another worker, which has until then.
     Others(Timestamp),
-}
-
-/// The key that verified a token, as the token named it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signer {
-    /// Its thumbprint (RFC 7638).
-    pub thumbprint: [u8; 32],
-    /// `kid` of the token's header.
-    pub kid: Option<Box<str>>,
-    /// `alg` of the token's header.
-    pub algorithm: Algorithm,
 }
 
 /// What a look-up found.

@@ -11,27 +11,27 @@ const MAX_AUDIENCES: usize = 64;
 
 /// The registered claims of a token whose types are right; nothing about them is verified yet.
 #[derive(Clone, Debug)]
-pub(super) struct Claims<'a> {
+pub(crate) struct Claims<'a> {
     /// `iss`.
-    pub(super) issuer: Option<&'a str>,
+    pub(crate) issuer: Option<&'a str>,
     /// `aud`, as the value or values that it holds.
     audience: Audience<'a>,
     /// `exp`.
-    pub(super) expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     /// `nbf`.
-    pub(super) not_before: Option<Timestamp>,
+    pub(crate) not_before: Option<Timestamp>,
     /// `iat`.
-    pub(super) issued_at: Option<Timestamp>,
+    pub(crate) issued_at: Option<Timestamp>,
     /// `sub`.
-    pub(super) subject: Option<String>,
+    pub(crate) subject: Option<String>,
     /// `jti`.
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
     /// `client_id` (RFC 8693 §4.3), or else `azp`, as OpenID Connect calls it.
-    pub(super) client: Option<&'a str>,
+    pub(crate) client: Option<&'a str>,
     /// `acr` (OpenID Connect Core §2).
-    pub(super) acr: Option<&'a str>,
+    pub(crate) acr: Option<&'a str>,
     /// `auth_time` (OpenID Connect Core §2).
-    pub(super) auth_time: Option<Timestamp>,
+    pub(crate) auth_time: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,11 +43,11 @@ enum Audience<'a> {
 
 /// A registered claim has the wrong type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct WrongType;
+pub(crate) struct WrongType;
 
 impl<'a> Claims<'a> {
     /// Reads the registered claims.
-    pub(super) fn read(claims: &'a Object<'a>) -> Result<Self, WrongType> {
+    pub(crate) fn read(claims: &'a Object<'a>) -> Result<Self, WrongType> {
         Ok(Self {
             issuer: text(claims, "iss")?,
             audience: audience(claims)?,
@@ -62,8 +62,13 @@ impl<'a> Claims<'a> {
         })
     }
 
+    /// Whether there is an `aud`.
+    pub(crate) fn has_audience(&self) -> bool {
+        !matches!(self.audience, Audience::None)
+    }
+
     /// Whether `aud` names `audience`, byte for byte.
-    pub(super) fn is_for(&self, audience: &str) -> bool {
+    pub(crate) fn is_for(&self, audience: &str) -> bool {
         match self.audience {
             Audience::None => false,
             Audience::One(one) => one == audience,

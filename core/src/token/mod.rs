@@ -13,6 +13,7 @@ mod types;
 mod verify;
 
 pub use claim_path::{ClaimPath, NotAnObject};
+pub(crate) use claims::Claims;
 pub use confirmation::Confirmation;
 pub(crate) use introspected::by_word;
 pub use introspected::{MAX_ANSWER_BYTES, Unusable, introspected};

@@ -10,7 +10,7 @@ use crate::crypto::SignatureProvider;
 use crate::gateway::Need;
 use crate::jose::{Header, Jws, JwsError, is_type};
 use crate::json;
-use crate::keys::{KeyLookup, KeyStore, Signer};
+use crate::keys::{KeyStore, Signer, Unproven};
 use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::settings::{IssuerSettings, Settings};
@@ -214,23 +214,16 @@ fn verify_signature(
     now: Timestamp,
 ) -> Result<Signer, Refusal> {
     let keys = state.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
-    let algorithm = jws.header.algorithm;
-    let mut candidates = match keys.find(jws.header.kid.as_deref(), algorithm, waited, now) {
-        KeyLookup::Found(candidates) => candidates,
-        KeyLookup::Wait => return Err(Refusal::Wait(Need::Keys { issuer })),
-        KeyLookup::Ambiguous => return Err(Reason::TokenKeyAmbiguous.into()),
-        KeyLookup::WrongAlgorithm => return Err(Reason::TokenAlgorithm.into()),
-        KeyLookup::Unknown => return Err(Reason::TokenKeyUnknown.into()),
-        KeyLookup::Unavailable => return Err(Reason::SystemKeysUnavailable.into()),
-    };
-    candidates
-        .find(|key| state.provider.verify(key.key(), algorithm, jws.signing_input, &jws.signature).is_ok())
-        .map(|key| Signer {
-            thumbprint: *key.thumbprint(),
-            kid: jws.header.kid.as_deref().map(Into::into),
-            algorithm,
+    keys.verify(jws, waited, state.provider, now).map_err(|unproven| {
+        Refusal::Because(match unproven {
+            Unproven::Wait => return Refusal::Wait(Need::Keys { issuer }),
+            Unproven::Ambiguous => Reason::TokenKeyAmbiguous,
+            Unproven::Mismatch => Reason::TokenSignature,
+            Unproven::Unavailable => Reason::SystemKeysUnavailable,
+            Unproven::Unknown => Reason::TokenKeyUnknown,
+            Unproven::WrongAlgorithm => Reason::TokenAlgorithm,
         })
-        .ok_or(Refusal::Because(Reason::TokenSignature))
+    })
 }
 
 /// `typ` (RFC 7515 §4.1.9).

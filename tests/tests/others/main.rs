@@ -4,3 +4,4 @@ mod conformance;
 mod differential;
 mod differential_credentials;
 mod vectors_credentials;
+mod vectors_revocation;

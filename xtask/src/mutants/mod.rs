@@ -5,6 +5,7 @@ mod holders;
 mod keys;
 mod parties;
 mod requests;
+mod revocation;
 mod signatures;
 
 use std::collections::BTreeSet;
@@ -47,9 +48,16 @@ const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [holders::MUTANTS, keys::MUTANTS, parties::MUTANTS, requests::MUTANTS, signatures::MUTANTS]
-        .into_iter()
-        .flatten()
+    [
+        holders::MUTANTS,
+        keys::MUTANTS,
+        parties::MUTANTS,
+        requests::MUTANTS,
+        revocation::MUTANTS,
+        signatures::MUTANTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// `mutants [NAME ...]`: all, or those whose names contain one of the words.

@@ -12,7 +12,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "signature",
-        file: "core/src/token/verify.rs",
+        file: "core/src/keys/signer.rs",
         check: "&jws.signature).is_ok())",
         without: "&jws.signature).is_ok() || true)",
         tests: TOKENS,
