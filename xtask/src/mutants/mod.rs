@@ -1,6 +1,7 @@
 //! Takes security checks out, one at a time, in a copy of the sources, and sees tests go red. What stays green is a check
 //! that no test holds.
 
+mod answers;
 mod holders;
 mod keys;
 mod requests;
@@ -40,11 +41,14 @@ const HOSTILE: &[&str] = &["--test", "exchange", "hostile::"];
 const WORKERS: &[&str] = &["--test", "exchange", "workers::"];
 const BINDING: &[&str] = &["--test", "exchange", "binding::"];
 const PARTIES: &[&str] = &["--test", "exchange", "parties::"];
+const OPAQUE: &[&str] = &["--test", "exchange", "opaque::"];
 const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
-    [holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, signatures::MUTANTS].into_iter().flatten()
+    [answers::MUTANTS, holders::MUTANTS, keys::MUTANTS, requests::MUTANTS, signatures::MUTANTS]
+        .into_iter()
+        .flatten()
 }
 
 /// `mutants [NAME ...]`: all, or those whose names contain one of the words.
