@@ -263,3 +263,26 @@ fn nobody_gets_anothers_answer_in_whatever_order_they_come() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_worker_that_is_replaced_while_it_asks_asks_anew() -> Result<()> {
+    let bank = bank(json!({}))?;
+    let late = BEAT * 2;
+    let issuer = Upstream::new()
+        .on_holding(PATH, "token=good", [json_reply(&active(&bank)).after(late)])
+        .on(PATH, [json_reply(r#"{"active":false}"#).after(late)]);
+    let mut host = bank.builder()?.cluster(CLUSTER, issuer).start()?;
+    let before = ["good", "bad"].map(|token| host.request(&request("GET", token)));
+    host.advance(BEAT);
+    assert_eq!(host.take_calls().len(), 2);
+    host.restart(0)?;
+    for stream in before {
+        assert!(host.outcome(stream).forwarded().is_none(), "nobody had judged it");
+    }
+    // The answers to the old worker come meanwhile.
+    let after = ["bad", "good"].map(|token| host.request(&request("GET", token)));
+    host.advance(late + BEAT);
+    assert_eq!(after.map(|stream| verdict(&host.outcome(stream))), ["token.inactive", "allow"]);
+    assert_eq!(host.take_calls().len(), 2);
+    Ok(())
+}
