@@ -1,6 +1,7 @@
 //! Scenarios on a gateway that really runs: the same requests, with credentials made at the gateway's time, held to the same
 //! expectations and to what the core decides by itself.
 
+pub use crate::engine::Document;
 use crate::engine::{
     CERTIFICATE_DIGEST, Decision, Engine, EngineError, Native, Outcome, Request, Script, Ticket, World,
     differences,
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// What no two gateways have in common: the moment, and what they number or remember by themselves.
-const THEIR_OWN: [&str; 3] = ["time", "decision_id", "token_cached"];
+const THEIR_OWN: [&str; 4] = ["time", "decision_id", "token_cached", "waited_for"];
 
 /// A gateway that really runs, under the scenario's configuration.
 pub trait Gateway {
@@ -108,12 +109,12 @@ impl Scenarios {
         self.0.configuration_at(time::now())
     }
 
-    /// What clusters answer, by name and path.
+    /// What clusters answer, by name. Of documents at one path the first counts that fits.
     ///
     /// # Errors
     /// A cluster does more than serve documents, in words for people.
-    pub fn documents(&self) -> Result<BTreeMap<String, BTreeMap<String, Vec<u8>>>, String> {
-        self.0.documents()
+    pub fn documents(&self) -> Result<BTreeMap<String, Vec<Document>>, String> {
+        self.0.documents(time::now())
     }
 
     /// Runs every case that can be run, in the order of the file.

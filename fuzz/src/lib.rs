@@ -70,6 +70,11 @@ thread_local! {
     static GATEWAY: RefCell<(u32, Option<Gateway>)> = const { RefCell::new((0, None)) };
 }
 
+/// What requests are judged by.
+pub fn settings() -> Rc<Settings> {
+    SETTINGS.with(Rc::clone)
+}
+
 /// What became of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Verdict {

@@ -16,6 +16,8 @@ pub struct Upstream {
 #[derive(Clone, Debug)]
 struct Rule {
     path: Option<String>,
+    /// What the call's body must hold.
+    holds: Option<Vec<u8>>,
     replies: Vec<UpstreamReply>,
     next: usize,
 }
@@ -47,22 +49,43 @@ impl Upstream {
     }
 
     /// Answers for a path, query not looked at: one after another, the last for ever.
-    pub fn on(mut self, path: &str, replies: impl IntoIterator<Item = UpstreamReply>) -> Self {
-        let replies = replies.into_iter().collect();
-        self.rules.push(Rule { path: Some(path.to_owned()), replies, next: 0 });
-        self
+    pub fn on(self, path: &str, replies: impl IntoIterator<Item = UpstreamReply>) -> Self {
+        self.rule(Some(path), None, replies)
+    }
+
+    /// Answers for calls of a path whose body holds these bytes, in the same way.
+    pub fn on_holding(
+        self,
+        path: &str,
+        bytes: impl Into<Vec<u8>>,
+        replies: impl IntoIterator<Item = UpstreamReply>,
+    ) -> Self {
+        self.rule(Some(path), Some(bytes.into()), replies)
     }
 
     /// Answers for every path that no rule before this one names.
-    pub fn otherwise(mut self, replies: impl IntoIterator<Item = UpstreamReply>) -> Self {
-        self.rules.push(Rule { path: None, replies: replies.into_iter().collect(), next: 0 });
+    pub fn otherwise(self, replies: impl IntoIterator<Item = UpstreamReply>) -> Self {
+        self.rule(None, None, replies)
+    }
+
+    fn rule(
+        mut self,
+        path: Option<&str>,
+        holds: Option<Vec<u8>>,
+        replies: impl IntoIterator<Item = UpstreamReply>,
+    ) -> Self {
+        let (path, replies) = (path.map(str::to_owned), replies.into_iter().collect());
+        self.rules.push(Rule { path, holds, replies, next: 0 });
         self
     }
 
     pub(crate) fn reply(&mut self, call: &HttpCall) -> UpstreamReply {
         let path = call.path();
         let bare = path.split('?').next().unwrap_or_default();
-        let rule = self.rules.iter_mut().find(|r| r.path.as_ref().is_none_or(|p| p == bare || *p == path));
+        let rule = self.rules.iter_mut().find(|rule| {
+            rule.path.as_ref().is_none_or(|p| p == bare || *p == path)
+                && rule.holds.as_ref().is_none_or(|bytes| holds(&call.body, bytes))
+        });
         let reply = rule.and_then(|rule| {
             let at = rule.next.min(rule.replies.len().saturating_sub(1));
             rule.next = rule.next.saturating_add(1);
@@ -132,6 +155,10 @@ impl UpstreamReply {
 pub(crate) const REFUSED: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
 pub(crate) const TIMEOUT: &str = "upstream request timeout";
+
+fn holds(body: &[u8], bytes: &[u8]) -> bool {
+    bytes.is_empty() || body.windows(bytes.len()).any(|window| window == bytes)
+}
 
 /// What a gateway answers in an upstream's place, where it does.
 pub(crate) fn made_up(profile: Profile, status: u16, text: &str) -> Option<Answer> {

@@ -1,16 +1,19 @@
-// A certified OpenID provider for tests: client credentials, JWT access tokens, keys that can be changed
-// while it runs. It takes one JSON document on standard input's first line,
+// A certified OpenID provider for tests: client credentials, JWT and opaque access tokens, introspection, revocation, keys that
+// can be changed while it runs. It takes one JSON document on standard input's first line,
 //
 //   { "keys": [{"kid": "...", "pem": "..."}], "audience": "...",
 //     "tls": { "key": "...", "cert": "...", "ca": "..." },
 //     "clients": [{ "id": "...", "secret": "...", "subject": "...", "claims": {...}, "lifetime": 300,
-//                   "certificate_bound": false }] }
+//                   "certificate_bound": false }],
+//     "gateway": { "secret": "...", "uri": "..." } }
 //
 // prints {"issuer": "http://127.0.0.1:PORT"} when it listens, and ends with standard input. With "tls" it listens on a second
 // port too, over mutual TLS, and says so: {"issuer": ..., "secure": PORT}. Tokens are bound to the key of a DPoP proof where the
-// client sends one, and to its certificate where it is "certificate_bound". A later line
-// {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"count": true} is answered with how often
-// discovery document and keys were asked for, {"discovery": N, "jwks": N}. The first key signs, with ES256.
+// client sends one, and to its certificate where it is "certificate_bound". A token for the resource AUDIENCE/opaque is opaque.
+// The client "gateway" asks about tokens with its secret, and "gateway-certificate" with a certificate that names "uri". A later line
+// {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"delay": MILLISECONDS} has introspection take as long;
+// {"refresh": CLIENT} is answered with a refresh token of that client's; {"count": true} is answered with how often discovery
+// document, keys and introspection were asked for, {"discovery": N, "jwks": N, "introspection": N}. The first key signs, with ES256.
 
 import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -31,12 +34,34 @@ function jwk({ kid, pem }) {
   return { ...createPrivateKey(pem).export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' };
 }
 
+// What tokens of a client say beside what all say.
+function said(token) {
+  const { subject, claims } = clients.get(token.clientId) ?? {};
+  return { ...claims, ...(subject == null ? {} : { sub: subject }) };
+}
+
+// Gateways, by their two ways to prove themselves (RFC 6749 §2.3.1, RFC 8705 §2.1).
+function gateways() {
+  if (!config.gateway) return [];
+  const of = (client_id) => ({ client_id, grant_types: [], redirect_uris: [], response_types: [] });
+  return [
+    { ...of('gateway'), client_secret: config.gateway.secret },
+    {
+      ...of('gateway-certificate'),
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_san_uri: config.gateway.uri,
+    },
+  ];
+}
+
 function provider(issuer, keys) {
+  const peer = (ctx) => ctx.req.socket.getPeerX509Certificate?.();
   return new Provider(issuer, {
     jwks: { keys: keys.map(jwk) },
     cookies: { keys: ['only for tests'] },
     clientDefaults: { id_token_signed_response_alg: algorithm },
     enabledJWA: { idTokenSigningAlgValues: [algorithm] },
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'tls_client_auth'],
     clients: config.clients.map(({ id, secret, certificate_bound = false }) => ({
       tls_client_certificate_bound_access_tokens: certificate_bound,
       client_id: id,
@@ -44,7 +69,8 @@ function provider(issuer, keys) {
       grant_types: ['client_credentials'],
       redirect_uris: [],
       response_types: [],
-    })),
+    })).concat(gateways()),
+    extraTokenClaims: (_ctx, token) => said(token),
     ttl: { ClientCredentials: (_ctx, _token, client) => clients.get(client.clientId).lifetime ?? 300 },
     features: {
       devInteractions: { enabled: false },
@@ -53,51 +79,68 @@ function provider(issuer, keys) {
       mTLS: {
         enabled: true,
         certificateBoundAccessTokens: true,
-        getCertificate: (ctx) => ctx.req.socket.getPeerX509Certificate?.(),
+        tlsClientAuth: true,
+        getCertificate: peer,
+        certificateAuthorized: (ctx) => ctx.req.socket.authorized === true,
+        certificateSubjectMatches: (ctx, _property, expected) => peer(ctx)?.subjectAltName === `URI:${expected}`,
       },
+      introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientId.startsWith('gateway') },
+      revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => client.clientId === token.clientId },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => config.audience,
-        getResourceServerInfo: () => ({
+        getResourceServerInfo: (_ctx, resource) => ({
           scope: '',
           audience: config.audience,
-          accessTokenFormat: 'jwt',
-          jwt: { sign: { alg: algorithm, kid: keys[0].kid } },
+          ...(resource === `${config.audience}/opaque`
+            ? { accessTokenFormat: 'opaque' }
+            : { accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithm, kid: keys[0].kid } } }),
         }),
       },
     },
-    formats: {
-      customizers: {
-        jwt: (_ctx, token, parts) => {
-          const { subject, claims } = clients.get(token.clientId);
-          Object.assign(parts.payload, claims, subject == null ? {} : { sub: subject });
-        },
-      },
-    },
+    formats: { customizers: { jwt: (_ctx, token, parts) => Object.assign(parts.payload, said(token)) } },
   });
 }
 
-let answer;
-const asked = { discovery: 0, jwks: 0 };
-const server = createServer((request, response) => {
+let current;
+let answering;
+let delay = 0;
+const asked = { discovery: 0, jwks: 0, introspection: 0 };
+function answer(request, response) {
   if (request.url === '/jwks') asked.jwks += 1;
   if (request.url === '/.well-known/openid-configuration') asked.discovery += 1;
-  return answer(request, response);
-});
+  if (request.url !== '/token/introspection') return answering(request, response);
+  asked.introspection += 1;
+  return setTimeout(() => answering(request, response), delay);
+}
+
+function signWith(issuer, keys) {
+  current = provider(issuer, keys);
+  answering = current.callback();
+}
+
+async function refreshToken(id) {
+  const client = await current.Client.find(id);
+  return new current.RefreshToken({ client, accountId: clients.get(id).subject, expiresIn: 300 }).save();
+}
+
+const server = createServer(answer);
 server.listen(0, '127.0.0.1', async () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  answer = provider(issuer, config.keys).callback();
+  signWith(issuer, config.keys);
   let secure;
   if (config.tls) {
     const options = { ...config.tls, requestCert: true, rejectUnauthorized: true };
-    secure = createSecureServer(options, (request, response) => answer(request, response));
+    secure = createSecureServer(options, answer);
     await new Promise((listening) => secure.listen(0, '127.0.0.1', listening));
   }
   say({ issuer, secure: secure?.address().port });
   for await (const line of lines) {
-    const { keys, count } = JSON.parse(line);
-    if (keys) answer = provider(issuer, keys).callback();
-    say(count ? asked : { rotated: true });
+    const command = JSON.parse(line);
+    if (command.keys) signWith(issuer, command.keys);
+    delay = command.delay ?? delay;
+    if (command.refresh) say({ token: await refreshToken(command.refresh) });
+    else say(command.count ? asked : { rotated: true });
   }
   process.exit(0);
 });

@@ -23,6 +23,10 @@ pub struct Bootstrap {
     pub upstream_tls: Vec<(String, UpstreamTls)>,
     /// HTTP filters before the router, in order.
     pub filters: Vec<Value>,
+    /// Clusters written out, which may use the secrets.
+    pub written: Vec<Value>,
+    /// Secrets written out.
+    pub secrets: Vec<Value>,
     /// Upstream clusters by name.
     pub clusters: Vec<(String, SocketAddr)>,
     /// Routes of the virtual host; see [`to_cluster`] and [`direct`].
@@ -105,6 +109,7 @@ impl Bootstrap {
         }
         let mut clusters: Vec<Value> =
             self.clusters.iter().map(|(name, address)| cluster(name, *address, self.trailers)).collect();
+        clusters.extend(self.written.iter().cloned());
         for (name, tls) in &self.upstream_tls {
             if let Some(cluster) = clusters.iter_mut().find(|cluster| cluster["name"] == **name) {
                 cluster["transport_socket"] = upstream_tls(tls);
@@ -119,6 +124,7 @@ impl Bootstrap {
                     "name": "gateway", "address": socket_address("127.0.0.1:0"), "filter_chains": [chain],
                 }],
                 "clusters": clusters,
+                "secrets": self.secrets,
             },
         })
     }

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -25,6 +26,26 @@ pub struct Account {
     pub lifetime: u32,
     /// Whether its tokens are bound to its certificate, which it then must present (RFC 8705 §3).
     pub certificate_bound: bool,
+}
+
+/// The secret of the client `gateway`, which may ask about tokens.
+pub const GATEWAY_SECRET: &str = "only for tests";
+
+/// What the certificate of the client `gateway-certificate` names, which may ask too (RFC 8705 §2.1).
+pub const GATEWAY: &str = "spiffe://bank.example/gateway";
+
+/// Where the provider is asked about tokens (RFC 7662).
+pub const INTROSPECTION: &str = "/token/introspection";
+
+/// How often a provider was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// For its discovery document.
+    pub discovery: u64,
+    /// For its keys.
+    pub jwks: u64,
+    /// About tokens.
+    pub introspection: u64,
 }
 
 /// A running provider.
@@ -86,7 +107,10 @@ impl Issuer {
         writeln!(
             stdin,
             "{}",
-            json!({ "keys": pems(keys), "audience": audience, "clients": clients, "tls": tls })
+            json!({
+                "keys": pems(keys), "audience": audience, "clients": clients, "tls": tls,
+                "gateway": { "secret": GATEWAY_SECRET, "uri": GATEWAY },
+            })
         )?;
         let first = lines.next().context("the OpenID provider ended at once")??;
         let first: Value = serde_json::from_str(&first)?;
@@ -139,20 +163,58 @@ impl Issuer {
         access_token(&Client::tls(secure, host, authority, Some(identity))?, grant(id))
     }
 
-    /// Signs with the first of these keys from now on and publishes all of them.
-    pub fn rotate(&mut self, keys: &[&SigningKey]) -> Result<()> {
-        writeln!(self.stdin, "{}", json!({ "keys": pems(keys) }))?;
-        self.lines.next().context("the OpenID provider has ended")??;
+    /// A token that says nothing by itself, for `audience`, with the account's claims.
+    pub fn opaque_token(&self, id: &str, audience: &str) -> Result<String> {
+        let mut request = grant(id);
+        request.body.extend_from_slice(format!("&resource={audience}/opaque").as_bytes());
+        access_token(&Client::plain(self.address), request)
+    }
+
+    /// A refresh token of this client's.
+    pub fn refresh_token(&mut self, id: &str) -> Result<String> {
+        let answer = self.command(&json!({ "refresh": id }))?;
+        Ok(answer["token"].as_str().with_context(|| format!("no token in {answer}"))?.to_owned())
+    }
+
+    /// Has its client revoke a token (RFC 7009).
+    pub fn revoke(&self, id: &str, token: &str) -> Result<()> {
+        let form = format!("token={token}&client_id={id}&client_secret={id}");
+        let answer = Client::plain(self.address).send(&form_request("/token/revocation", form))?;
+        ensure!(answer.status == 200, "{} {}", answer.status, answer.text());
         Ok(())
     }
 
-    /// How often it was asked for its discovery document and for its keys.
-    pub fn fetches(&mut self) -> Result<(usize, usize)> {
-        writeln!(self.stdin, "{}", json!({ "count": true }))?;
-        let answer: Value =
-            serde_json::from_str(&self.lines.next().context("the OpenID provider has ended")??)?;
-        let count = |name: &str| answer[name].as_u64().and_then(|count| usize::try_from(count).ok());
-        Ok((count("discovery").context("no count")?, count("jwks").context("no count")?))
+    /// Answers questions about tokens after so long, from now on.
+    pub fn introspect_after(&mut self, delay: Duration) -> Result<()> {
+        self.command(&json!({ "delay": delay.as_millis() }))?;
+        Ok(())
+    }
+
+    /// Signs with the first of these keys from now on and publishes all of them.
+    pub fn rotate(&mut self, keys: &[&SigningKey]) -> Result<()> {
+        self.command(&json!({ "keys": pems(keys) }))?;
+        Ok(())
+    }
+
+    /// Where it listens over mutual TLS.
+    pub fn secure_address(&self) -> Option<SocketAddr> {
+        self.secure
+    }
+
+    /// How often it was asked.
+    pub fn asked(&mut self) -> Result<Asked> {
+        let answer = self.command(&json!({ "count": true }))?;
+        let count = |name: &str| answer[name].as_u64().with_context(|| format!("no `{name}` in {answer}"));
+        Ok(Asked {
+            discovery: count("discovery")?,
+            jwks: count("jwks")?,
+            introspection: count("introspection")?,
+        })
+    }
+
+    fn command(&mut self, command: &Value) -> Result<Value> {
+        writeln!(self.stdin, "{command}")?;
+        Ok(serde_json::from_str(&self.lines.next().context("the OpenID provider has ended")??)?)
     }
 }
 
@@ -164,9 +226,11 @@ impl Drop for Issuer {
 }
 
 fn grant(id: &str) -> Request {
-    Request::new("POST", "/token")
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(format!("grant_type=client_credentials&client_id={id}&client_secret={id}"))
+    form_request("/token", format!("grant_type=client_credentials&client_id={id}&client_secret={id}"))
+}
+
+fn form_request(path: &str, form: String) -> Request {
+    Request::new("POST", path).header("content-type", "application/x-www-form-urlencoded").body(form)
 }
 
 fn access_token(client: &Client, request: Request) -> Result<String> {

@@ -27,13 +27,16 @@ pub fn run(
     let mut world = World::start(Issuing::BuiltIn)?;
     let mut clusters = Vec::new();
     for (name, documents) in scenarios.documents().map_err(|error| anyhow!(error))? {
-        let server = Server::start(move |request| match documents.get(request.path()) {
-            Some(document) => {
-                let mut answer = Response::new(200).header("content-type", "application/json");
-                answer.body.clone_from(document);
-                answer.into()
-            }
-            None => Response::new(404).into(),
+        let server = Server::start(move |request| {
+            let body = String::from_utf8_lossy(&request.body);
+            let fits = |document: &&live::Document| {
+                document.path == request.path()
+                    && document.holds.as_ref().is_none_or(|holds| body.contains(holds))
+            };
+            let Some(document) = documents.iter().find(fits) else { return Response::new(404).into() };
+            let mut answer = Response::new(200).header("content-type", "application/json");
+            answer.body.clone_from(&document.body);
+            answer.into()
         })?;
         world = world.with_cluster(&name, server.address());
         clusters.push(server);

@@ -75,6 +75,11 @@ impl TokenBuilder {
         Ok(self)
     }
 
+    /// What it says.
+    pub(crate) fn said(&self) -> Map<String, Value> {
+        said(&self.claims)
+    }
+
     /// The token, signed.
     pub(crate) fn sign(&self, key: &PrivateKey) -> Result<String, CredentialError> {
         let mut header = self.header.clone();
@@ -134,8 +139,11 @@ fn signing_input(header: &Map<String, Value>, claims: &Map<String, Value>) -> St
 }
 
 fn encode(members: &Map<String, Value>) -> String {
-    let members: Map<_, _> = members.clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
-    BASE64URL.encode(Value::Object(members).to_string())
+    BASE64URL.encode(Value::Object(said(members)).to_string())
+}
+
+fn said(members: &Map<String, Value>) -> Map<String, Value> {
+    members.clone().into_iter().filter(|(_, value)| !value.is_null()).collect()
 }
 
 fn parts(token: &str) -> Result<(&str, &str, &str), CredentialError> {

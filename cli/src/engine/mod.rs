@@ -14,6 +14,7 @@ pub(crate) use decision::{Decision, Outcome};
 pub(crate) use difference::differences;
 pub(crate) use module::{Module, policy_module};
 pub(crate) use native::Native;
+pub use script::Document;
 pub(crate) use script::{Answer, Reply, Script};
 pub(crate) use wasm::Wasm;
 

@@ -136,7 +136,7 @@ impl Native {
                 self.gateway.call_done(fetch.id, None, self.now);
                 continue;
             };
-            let answer = cluster.next(&fetch.to.path);
+            let answer = cluster.next(&fetch.to.path, fetch.body());
             let timeout = fetch.timeout.as_nanos().max(SHORTEST_TIMEOUT);
             let delay = i64::try_from(answer.delay.as_nanos()).unwrap_or(i64::MAX);
             let (after, answer) = match answer.reply {

@@ -1,7 +1,6 @@
 //! How the clusters of a gateway answer, in sequence.
 
 use countersign_host_sim::{Response, Upstream, UpstreamReply};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a cluster answers: by path, one answer after another, the last for ever. A path that no rule names gets 404.
@@ -14,8 +13,27 @@ pub(crate) struct Script {
 struct Rule {
     /// Every path, where there is none.
     path: Option<String>,
+    /// What the body of the call holds; anything, where there is none.
+    holds: Option<String>,
     answers: Vec<Answer>,
     next: usize,
+}
+
+impl Rule {
+    fn new(path: Option<&str>, holds: Option<String>, answers: Vec<Answer>) -> Self {
+        Self { path: path.map(str::to_owned), holds, answers, next: 0 }
+    }
+}
+
+/// What a cluster serves at a path.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The path.
+    pub path: String,
+    /// What the body of the request holds that is answered so; whatever it holds, where there is none.
+    pub holds: Option<String>,
+    /// The document.
+    pub body: Vec<u8>,
 }
 
 /// One answer, some time after the call.
@@ -41,9 +59,7 @@ pub(crate) enum Reply {
 impl Script {
     /// One answer to everything.
     pub(crate) fn always(reply: Reply) -> Self {
-        Self {
-            rules: vec![Rule { path: None, answers: vec![Answer { delay: Duration::ZERO, reply }], next: 0 }],
-        }
+        Self { rules: vec![Rule::new(None, None, vec![Answer { delay: Duration::ZERO, reply }])] }
     }
 
     /// Answers 200 with this document.
@@ -53,28 +69,37 @@ impl Script {
 
     /// Adds answers for a path, or for every path that is not named before.
     pub(crate) fn on(&mut self, path: Option<&str>, answers: Vec<Answer>) {
-        self.rules.push(Rule { path: path.map(str::to_owned), answers, next: 0 });
+        self.rules.push(Rule::new(path, None, answers));
+    }
+
+    /// Adds answers for calls of a path whose body holds this text.
+    pub(crate) fn on_holding(&mut self, path: &str, holds: String, answers: Vec<Answer>) {
+        self.rules.push(Rule::new(Some(path), Some(holds), answers));
     }
 
     /// What is answered by path, where it is the same document each time and nothing else.
-    pub(crate) fn documents(&self) -> Option<BTreeMap<String, Vec<u8>>> {
+    pub(crate) fn documents(&self) -> Option<Vec<Document>> {
+        let plain = |(name, value): &(String, String)| name == "content-type" && value == "application/json";
         let document = |rule: &Rule| match (&rule.path, rule.answers.as_slice()) {
             (
                 Some(path),
                 [Answer { delay: Duration::ZERO, reply: Reply::Response { status: 200, headers, body } }],
-            ) if headers.is_empty() => Some((path.clone(), body.clone())),
+            ) if headers.iter().all(plain) => {
+                Some(Document { path: path.clone(), holds: rule.holds.clone(), body: body.clone() })
+            }
             _ => None,
         };
         self.rules.iter().map(document).collect()
     }
 
-    /// The next answer for a path with its query.
-    pub(crate) fn next(&mut self, path: &str) -> Answer {
+    /// The next answer for a path with its query, and a body.
+    pub(crate) fn next(&mut self, path: &str, body: &[u8]) -> Answer {
         let bare = path.split('?').next().unwrap_or_default();
-        let rule = self
-            .rules
-            .iter_mut()
-            .find(|rule| rule.path.as_deref().is_none_or(|rule| rule == bare || rule == path));
+        let body = String::from_utf8_lossy(body);
+        let rule = self.rules.iter_mut().find(|rule| {
+            rule.path.as_deref().is_none_or(|rule| rule == bare || rule == path)
+                && rule.holds.as_ref().is_none_or(|holds| body.contains(holds))
+        });
         let answer = rule.and_then(|rule| {
             let at = rule.next.min(rule.answers.len().saturating_sub(1));
             rule.next = rule.next.saturating_add(1);
@@ -104,9 +129,10 @@ impl Script {
                 };
                 reply.after(answer.delay)
             });
-            match &rule.path {
-                Some(path) => upstream.on(path, replies),
-                None => upstream.otherwise(replies),
+            match (&rule.path, &rule.holds) {
+                (Some(path), Some(holds)) => upstream.on_holding(path, holds.as_bytes(), replies),
+                (Some(path), None) => upstream.on(path, replies),
+                (None, _) => upstream.otherwise(replies),
             }
         })
     }

@@ -106,6 +106,9 @@ pub(super) struct TokenSpec {
     /// The key that the token is bound to (`cnf.jkt`).
     #[serde(default)]
     pub(super) bind: Option<String>,
+    /// Whether it says nothing by itself: its claims are what the issuer says that is asked about it.
+    #[serde(default)]
+    pub(super) opaque: Option<bool>,
 }
 
 /// A proof of possession to make: its key alone, or an object.

@@ -5,6 +5,7 @@ mod expand;
 mod expect;
 mod format;
 mod keys;
+mod opaque;
 mod run;
 mod short;
 #[cfg(test)]

@@ -12,7 +12,8 @@ use crate::configuration::Configuration;
 use crate::decider::Engines;
 use crate::document::Document;
 use crate::engine::{
-    self, CERTIFICATE_DIGEST, Decision, Engine, Module, Native, Script, Ticket, Wasm, World, differences,
+    self, CERTIFICATE_DIGEST, Decision, Document as Served, Engine, Module, Native, Script, Ticket, Wasm,
+    World, differences,
 };
 use crate::failure::Failure;
 use crate::report::CaseResult;
@@ -100,6 +101,8 @@ impl Plan {
         let of_all = file.defaults.proof.as_ref();
         checked.proof(of_all).map_err(|message| document.fault("defaults.proof", message))?;
         checked.upstreams(&file.upstreams).map_err(|message| document.fault("upstreams", message))?;
+        let mint = Mint { file: &file, config: &config, keys: &keys };
+        mint.introspected(start.as_secs()).map_err(|message| document.fault("tokens", message))?;
         let mut cases = Vec::new();
         for (index, case) in file.cases.iter().enumerate() {
             let place = format!("cases[{index}]");
@@ -215,11 +218,12 @@ impl Plan {
             .then_some("it has a certificate without a digest")
     }
 
-    /// What clusters answer, by path, from the start.
-    pub(crate) fn documents(&self) -> Result<BTreeMap<String, BTreeMap<String, Vec<u8>>>, String> {
+    /// What clusters answer from the start, with opaque tokens issued at `now`.
+    pub(crate) fn documents(&self, now: Timestamp) -> Result<BTreeMap<String, Vec<Served>>, String> {
         let mut sources = Sources::default();
         sources.change(&self.file.issuers, &self.file.upstreams);
-        let scripts = sources.scripts(&self.config, &self.keys)?;
+        let known = self.mint().introspected(now.as_secs())?;
+        let scripts = sources.scripts(&self.config, &self.keys, &known)?;
         let documents = |(cluster, script): (String, Script)| match script.documents() {
             Some(documents) => Ok((cluster, documents)),
             None => Err(format!("`upstreams.{cluster}`: expected documents alone")),
@@ -256,6 +260,10 @@ impl Plan {
         &self.prefix
     }
 
+    fn mint(&self) -> Mint<'_> {
+        Mint { file: &self.file, config: &self.config, keys: &self.keys }
+    }
+
     /// Runs a case on one engine.
     fn trace(&self, case: &Case, start: impl FnOnce(World<'_>) -> Result<Box<dyn Engine>, String>) -> Trace {
         let mut trace = Trace::default();
@@ -275,7 +283,8 @@ impl Plan {
         sources.change(&self.file.issuers, &self.file.upstreams);
         sources.change(&case.issuers, &case.upstreams);
         let ahead = if case.cold { Duration::ZERO } else { AHEAD };
-        let mut clusters = sources.scripts(&self.config, &self.keys)?;
+        let known = self.mint().introspected(self.start.as_secs())?;
+        let mut clusters = sources.scripts(&self.config, &self.keys, &known)?;
         // A cluster that a later step brings to life exists from the start, as in a gateway.
         for cluster in case.steps.iter().flat_map(|step| step.upstreams.keys()) {
             clusters.entry(cluster.clone()).or_default();
@@ -305,7 +314,7 @@ impl Plan {
             let wrong = |message: String| format!("{label}{message}");
             if !step.issuers.is_empty() || !step.upstreams.is_empty() {
                 sources.change(&step.issuers, &step.upstreams);
-                for (cluster, script) in sources.scripts(&self.config, &self.keys).map_err(wrong)? {
+                for (cluster, script) in sources.scripts(&self.config, &self.keys, &known).map_err(wrong)? {
                     engine.set_cluster(&cluster, &script);
                 }
             }
@@ -394,7 +403,7 @@ impl Plan {
         let peer = credentials.peer.or(defaults.peer.as_deref()).filter(|peer| *peer != "none");
         line.insert("peer".into(), json!(peer));
         let mut case = case::parse(&Value::Object(line).to_string(), now).map_err(|bad| bad.to_string())?;
-        let mint = Mint { file: &self.file, config: &self.config, keys: &self.keys };
+        let mint = self.mint();
         let token = match credentials.token.or(defaults.token.as_ref()) {
             None => None,
             Some(choice) => {

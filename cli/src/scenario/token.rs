@@ -2,9 +2,10 @@
 
 use super::format::{File, ProofChoice, ProofSpec, Publication, TokenChoice, TokenSpec};
 use super::keys::Keys;
+use super::opaque::{self, Introspected};
 use super::short::Short;
 use crate::credentials::{Forgery, ProofBuilder, TokenBuilder};
-use countersign_core::config::Config;
+use countersign_core::config::{Config, Issuer};
 use serde_json::{Map, Value, json};
 
 /// How often one token may extend another.
@@ -56,18 +57,25 @@ impl Mint<'_> {
     ) -> Result<Option<String>, String> {
         let spec = match choice {
             Short::Text(name) if name == "none" => return Ok(None),
-            Short::Text(name) => self.named(name, 0)?,
+            Short::Text(name) => {
+                let spec = self.named(name, 0)?;
+                if opaque::is(&spec) {
+                    return Ok(Some(opaque::text(name)));
+                }
+                spec
+            }
             Short::Whole(spec) => self.flatten(spec, 0)?,
         };
+        if opaque::is(&spec) {
+            return Err("`opaque`: expected it of one of the file's `tokens`, which the issuer knows".into());
+        }
         if let Some(raw) = &spec.raw {
             return Ok(Some(raw.clone()));
         }
         let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the token")?;
         let key = self.keys.get(name)?;
-        let mut claims = self.usual_claims(name);
-        if let Some(holder) = &spec.bind {
-            claims.insert("cnf".into(), json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }));
-        }
+        let mut claims = self.usual_claims(self.publisher(name));
+        self.bind(&spec, &mut claims)?;
         claims.extend(spec.claims);
         let bound = claims.get_mut("cnf").and_then(|cnf| cnf.get_mut("x5t#S256"));
         if let Some(Value::String(text)) = bound
@@ -117,6 +125,33 @@ impl Mint<'_> {
         proof.sign(key, forgery(spec.tamper.as_deref())?.as_ref()).map(Some).map_err(told)
     }
 
+    /// What the issuer says of each of the file's opaque tokens, issued at `now`, in seconds.
+    pub(super) fn introspected(&self, now: i64) -> Result<Vec<Introspected>, String> {
+        let mut known = Vec::new();
+        for name in self.file.tokens.keys() {
+            let spec = self.named(name, 0)?;
+            if !opaque::is(&spec) {
+                continue;
+            }
+            let issuer = self.config.issuers.iter().find(|issuer| issuer.introspection.is_some());
+            let issuer = issuer.ok_or("`opaque`: expected an issuer with `introspection`, found none")?;
+            let mut claims = self.usual_claims(Some(issuer));
+            claims.extend([("active".into(), json!(true)), ("token_type".into(), json!("Bearer"))]);
+            self.bind(&spec, &mut claims)?;
+            claims.extend(spec.claims);
+            let said = TokenBuilder::new().claims(claims).at(now).map_err(|error| error.to_string())?.said();
+            known.push(Introspected { token: opaque::text(name), answer: Value::Object(said).to_string() });
+        }
+        Ok(known)
+    }
+
+    fn bind(&self, spec: &TokenSpec, claims: &mut Map<String, Value>) -> Result<(), String> {
+        if let Some(holder) = &spec.bind {
+            claims.insert("cnf".into(), json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }));
+        }
+        Ok(())
+    }
+
     fn named(&self, name: &str, depth: usize) -> Result<TokenSpec, String> {
         let spec = self.file.tokens.get(name).ok_or_else(|| {
             let names: Vec<String> = self.file.tokens.keys().map(|name| format!("`{name}`")).collect();
@@ -138,20 +173,25 @@ impl Mint<'_> {
         whole.tamper = spec.tamper.clone().or(whole.tamper);
         whole.raw = spec.raw.clone().or(whole.raw);
         whole.bind = spec.bind.clone().or(whole.bind);
+        whole.opaque = spec.opaque.or(whole.opaque);
         whole.extends = None;
         Ok(whole)
     }
 
-    /// What a token says that does not say otherwise: the issuer that publishes the key, its first audience, and five minutes.
-    fn usual_claims(&self, key: &str) -> Map<String, Value> {
+    /// The issuer that publishes a key.
+    fn publisher(&self, key: &str) -> Option<&Issuer> {
         let publishes = |publication: &Publication| match publication {
             Publication::Keys(keys) => keys.iter().any(|name| name == key),
             Publication::Raw(_) => false,
         };
         let publisher = self.file.issuers.iter().find(|(_, publication)| publishes(publication));
-        let issuer = publisher
+        publisher
             .and_then(|(name, _)| self.config.issuers.iter().find(|issuer| issuer.issuer == *name))
-            .or(self.config.issuers.first());
+            .or(self.config.issuers.first())
+    }
+
+    /// What a token says that does not say otherwise: its issuer, that one's first audience, and five minutes.
+    fn usual_claims(&self, issuer: Option<&Issuer>) -> Map<String, Value> {
         let mut claims = Map::from_iter([("iat".to_owned(), json!("now")), ("exp".to_owned(), json!("+5m"))]);
         if let Some(issuer) = issuer {
             claims.insert("iss".into(), json!(issuer.issuer));

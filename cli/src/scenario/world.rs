@@ -2,6 +2,7 @@
 
 use super::format::{AnswerSpec, Publication, Upstreams};
 use super::keys::Keys;
+use super::opaque::{self, Introspected};
 use crate::engine::{Answer, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
@@ -28,8 +29,13 @@ impl Sources {
         }
     }
 
-    /// How every cluster answers: what is scripted first, then what issuers publish.
-    pub(super) fn scripts(&self, config: &Config, keys: &Keys) -> Result<BTreeMap<String, Script>, String> {
+    /// How every cluster answers: what is scripted first, then what issuers publish, and say of the tokens that they know.
+    pub(super) fn scripts(
+        &self,
+        config: &Config,
+        keys: &Keys,
+        known: &[Introspected],
+    ) -> Result<BTreeMap<String, Script>, String> {
         let mut scripts: BTreeMap<String, Script> = BTreeMap::new();
         for (cluster, paths) in &self.upstreams {
             let script = scripts.entry(cluster.clone()).or_default();
@@ -39,6 +45,14 @@ impl Sources {
                     sequence(answers, keys).map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
                 );
             }
+        }
+        for asked in config.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref()) {
+            let script = scripts.entry(asked.cluster.clone()).or_default();
+            let path = path_of(&asked.uri);
+            for one in known {
+                script.on_holding(path, one.asked(), opaque::answered(&one.answer));
+            }
+            script.on(Some(path), opaque::answered(r#"{"active":false}"#));
         }
         for issuer in &config.issuers {
             let Some(publication) = self.publications.get(&issuer.issuer) else { continue };

@@ -93,6 +93,35 @@ fn faults_of_a_file_are_shown_by_line() {
 }
 
 #[test]
+fn an_opaque_token_needs_somebody_who_is_asked_about_it() {
+    let file = scenario("scenario-opaque", "name: a\nrequest: { url: /healthz }\nexpect: allow");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("t: { key: a,", "t: { opaque: true,")).unwrap();
+    let run = countersign(&["test", &file]).exits(2);
+    assert!(run.err().contains("expected an issuer with `introspection`, found none"), "{}", run.err());
+
+    let whole = fs::read_to_string(root().join("tests/scenarios/introspection.yaml")).unwrap();
+    let one = whole
+        .split("\ncases:\n")
+        .next()
+        .unwrap()
+        .replace("../../policies", &root().join("policies").display().to_string());
+    fs::write(
+        &file,
+        format!(
+            "{one}\ncases: [{{ name: a, request: {{}}, token: {{ extends: analyst }}, expect: allow }}]\n"
+        ),
+    )
+    .unwrap();
+    let run = countersign(&["test", &file]).exits(1);
+    assert!(
+        run.out().contains("`token`: `opaque`: expected it of one of the file's `tokens`"),
+        "{}",
+        run.out()
+    );
+}
+
+#[test]
 fn a_case_that_asserts_nothing_is_a_mistake() {
     let held = "name: a\nsteps: [{ request: { url: /healthz }, hold: x";
     for (name, case, message) in [

@@ -38,6 +38,8 @@ pub struct GatewayOptions {
     pub upstream: String,
     /// Clusters that the filter can call, each as `host:port`.
     pub clusters: BTreeMap<String, String>,
+    /// Headers that calls to a cluster get on their way, by its name.
+    pub cluster_headers: BTreeMap<String, Vec<(String, String)>>,
     /// TLS, if connections are to have it.
     pub tls: Option<Tls>,
     /// How long to wait for the upstream's response.
@@ -55,6 +57,7 @@ impl GatewayOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             upstream: upstream.into(),
             clusters: BTreeMap::new(),
+            cluster_headers: BTreeMap::new(),
             tls: None,
             upstream_timeout: Duration::from_secs(15),
             body_bytes: 16 << 20,
@@ -65,6 +68,13 @@ impl GatewayOptions {
     /// Adds a cluster that the filter can call at `address` (`host:port`).
     pub fn cluster(mut self, name: &str, address: impl Into<String>) -> Self {
         self.clusters.insert(name.to_owned(), address.into());
+        self
+    }
+
+    /// Gives calls to a cluster a header in place of any of its name: a credential, say, that the filter does not hold.
+    pub fn cluster_header(mut self, cluster: &str, name: &str, value: &str) -> Self {
+        let headers = self.cluster_headers.entry(cluster.to_owned()).or_default();
+        headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -141,6 +151,7 @@ impl Gateway {
                 builder: builder.clone(),
                 shared: Arc::clone(&shared),
                 clusters: options.clusters.clone(),
+                cluster_headers: options.cluster_headers.clone(),
                 client: client.clone(),
                 runtime: runtime.handle().clone(),
                 log: Arc::clone(&options.log),

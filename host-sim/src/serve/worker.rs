@@ -56,6 +56,7 @@ pub(super) struct Setting {
     pub(super) builder: HostBuilder,
     pub(super) shared: Arc<Shared>,
     pub(super) clusters: BTreeMap<String, String>,
+    pub(super) cluster_headers: BTreeMap<String, Vec<(String, String)>>,
     pub(super) client: Client,
     pub(super) runtime: runtime::Handle,
     pub(super) log: LogSink,
@@ -226,7 +227,10 @@ impl Driver {
         for line in worker.take_logs() {
             (self.setting.log)(&line);
         }
-        for call in worker.take_calls() {
+        for mut call in worker.take_calls() {
+            for (name, value) in self.setting.cluster_headers.get(&call.cluster()).into_iter().flatten() {
+                call.headers.set(name.as_bytes(), value.as_bytes());
+            }
             self.setting.runtime.spawn(make_call(
                 self.setting.client.clone(),
                 self.setting.clusters.get(&call.cluster()).cloned().unwrap_or_default(),

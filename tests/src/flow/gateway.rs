@@ -87,7 +87,7 @@ impl EnvoyGateway {
         Self::start_bootstrap(world, Bootstrap::default().filter(filter), workers)
     }
 
-    fn start_bootstrap(world: &World, bootstrap: Bootstrap, workers: usize) -> Result<Self> {
+    pub(super) fn start_bootstrap(world: &World, bootstrap: Bootstrap, workers: usize) -> Result<Self> {
         let authority = Authority::new("gateway")?;
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
         let mut config = Bootstrap { tls, trailers: true, ..bootstrap }.route(to_cluster("/", "platform"));
@@ -172,6 +172,14 @@ impl SimulatorGateway {
 
     /// Starts the simulator with a configuration of the filter's other than the world's own.
     pub fn start_with(world: &World, configuration: &Value) -> Result<Self> {
+        Self::start_options(world, configuration, |options| options)
+    }
+
+    pub(super) fn start_options(
+        world: &World,
+        configuration: &Value,
+        change: impl FnOnce(GatewayOptions) -> GatewayOptions,
+    ) -> Result<Self> {
         let module = Engine::new()?.load_module(&fs::read(Envoy::module()?)?)?;
         let authority = Authority::new("gateway")?;
         let server = authority.server(HOST)?;
@@ -192,7 +200,7 @@ impl SimulatorGateway {
             options = options.cluster(name, address.to_string());
         }
         let host = module.host().plugin_config(configuration.to_string());
-        Ok(Self { gateway: serve::Gateway::start(host, options)?, authority, lines })
+        Ok(Self { gateway: serve::Gateway::start(host, change(options))?, authority, lines })
     }
 }
 

@@ -18,7 +18,7 @@ pub const AUDIENCE: &str = "https://api.bank.example";
 /// The host that clients ask for.
 pub const HOST: &str = "gateway.bank.example";
 /// The name in the OpenID provider's certificate.
-const ISSUER_HOST: &str = "id.bank.example";
+pub(super) const ISSUER_HOST: &str = "id.bank.example";
 /// A configured issuer whose key source never answers.
 pub const SILENT: &str = "https://silent.partner.example";
 
@@ -131,6 +131,7 @@ impl World {
     /// With one more cluster, or with another one in place of that of this name.
     #[must_use]
     pub fn with_cluster(mut self, name: &str, address: SocketAddr) -> Self {
+        self.further.retain(|(other, _)| other != name);
         self.further.push((name.to_owned(), address));
         self
     }
@@ -172,8 +173,17 @@ impl World {
         self.provider()?.certificate_token(account, ISSUER_HOST, &self.authority, identity)
     }
 
-    fn provider(&self) -> Result<&Issuer> {
+    /// The OpenID provider.
+    pub fn provider(&self) -> Result<&Issuer> {
         match &self.source {
+            Some(Source::Provider(provider)) => Ok(provider),
+            Some(Source::BuiltIn(_)) | None => anyhow::bail!("the issuer is not the OpenID provider"),
+        }
+    }
+
+    /// The same, to change what it does.
+    pub fn provider_mut(&mut self) -> Result<&mut Issuer> {
+        match &mut self.source {
             Some(Source::Provider(provider)) => Ok(provider),
             Some(Source::BuiltIn(_)) | None => anyhow::bail!("the issuer is not the OpenID provider"),
         }
@@ -229,14 +239,6 @@ impl World {
             None => {}
         }
         Ok(())
-    }
-
-    /// How often the real issuer was asked for its discovery document and for its keys.
-    pub fn provider_fetches(&mut self) -> Result<(usize, usize)> {
-        match &mut self.source {
-            Some(Source::Provider(provider)) => provider.fetches(),
-            Some(Source::BuiltIn(_)) | None => anyhow::bail!("the issuer is not the real one"),
-        }
     }
 
     /// Takes the issuer down, with its keys.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use countersign_tests::envoy::Envoy;
 use serde_json::Value;
 
 /// The example's ports, which the test replaces by free ones.
@@ -18,7 +19,7 @@ fn the_page_works_as_written() -> Result<()> {
         root.join("target/release/countersign").exists(),
         "the command is not built, run `cargo build --release --bin countersign`"
     );
-    let copy = copied(&root)?;
+    let copy = copied(&root, "page")?;
     let page = fs::read_to_string(copy.join("README.md"))?;
     let page = page.split_once("## Set up").context("no section `Set up`")?.1;
     let script: Vec<&str> = blocks(page, "sh").collect();
@@ -39,6 +40,45 @@ fn the_page_works_as_written() -> Result<()> {
         };
         rest = after;
     }
+    fs::remove_dir_all(&copy)?;
+    Ok(())
+}
+
+/// `introspection.yaml` goes beside `envoy.yaml` as its head says, and with the field that `countersign.yaml` has for it. What its
+/// cluster does, `opaque.rs` shows.
+#[test]
+fn questions_about_tokens_go_to_the_cluster_that_the_example_has_for_them() -> Result<()> {
+    let root = countersign_tests::root();
+    let copy = copied(&root, "introspection")?;
+    let file = copy.join("countersign.yaml");
+    let text = fs::read_to_string(&file)?;
+    let (before, block) =
+        text.split_once("    # introspection:\n").context("no `introspection` to take in")?;
+    let (fields, after) = block.split_at(block.find("    # Of ES256").context("what follows it")?);
+    let fields = fields.replace("    #   ", "      ");
+    fs::write(&file, format!("{before}    introspection:\n{fields}{after}"))?;
+    let script = format!(
+        r#"set -e
+        export PATH="{0}/target/release:{1}:$PATH"
+        mkdir -p generated
+        countersign keys ca --trust-domain bank.example --output generated
+        countersign keys svid --ca generated --output generated --host localhost --name gateway
+        countersign compile countersign.yaml --output generated/countersign.json
+        ./deploy.py generated/countersign.json
+        printf %s 'gateway:SECRET' | base64 --wrap 0 > generated/introspection.secret
+        envoy --mode validate -c envoy.yaml --config-yaml "$(cat introspection.yaml)""#,
+        root.display(),
+        Envoy::binary()?.parent().context("Envoy's folder")?.display(),
+    );
+    let output = Command::new("bash").arg("-c").arg(script).current_dir(&copy).output()?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success() && said.contains("configuration 'envoy.yaml' OK"), "{said}");
+    let read =
+        |name: &str| -> Result<Value> { Ok(serde_saphyr::from_str(&fs::read_to_string(copy.join(name))?)?) };
+    let (questions, written) = (read("introspection.yaml")?, read("countersign.yaml")?);
+    let cluster = &questions["static_resources"]["clusters"][0]["name"];
+    ensure!(written["issuers"][0]["introspection"]["cluster"] == *cluster, "{cluster}");
     fs::remove_dir_all(&copy)?;
     Ok(())
 }
@@ -76,8 +116,8 @@ fn every_route_leads_to_its_service() -> Result<()> {
 }
 
 /// The example in a folder of its own, on ports that are free.
-fn copied(root: &Path) -> Result<PathBuf> {
-    let to = root.join("target/envoy").join(format!("example-{}", std::process::id()));
+fn copied(root: &Path, name: &str) -> Result<PathBuf> {
+    let to = root.join("target/envoy").join(format!("example-{name}-{}", std::process::id()));
     fs::create_dir_all(&to)?;
     let listeners = PORTS
         .iter()

@@ -223,7 +223,8 @@ fn four_workers_find_the_real_issuers_keys_by_discovery_with_one_fetch() -> Resu
         }
         Ok(())
     })?;
-    assert_eq!(world.provider_fetches()?, (1, 1), "discovery documents and key sets");
+    let asked = world.provider_mut()?.asked()?;
+    assert_eq!((asked.discovery, asked.jwks), (1, 1), "discovery documents and key sets");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod forwarded;
 mod harness;
 mod hostile;
 mod keys;
+mod opaque;
 mod reload;
 mod scenarios;
 mod signatures;

@@ -67,3 +67,23 @@ fn forwarded() -> Result<()> {
     let joined = r#"what is ambiguous: [["x-forwarded-client-cert",""#;
     passes("forwarded.yaml", BEHIND, 12, &[], &[joined])
 }
+
+#[test]
+fn introspection() -> Result<()> {
+    // Where the issuer fails, or time passes, `tests/tests/simulated/opaque.rs` and `opaque.rs` beside this have it really happen.
+    let unavailable = "no answer says anything of the token: ";
+    let failures =
+        ["down", "silent", "broken off", "too late", "an error", "the gateway is not let in", "a page"];
+    let failures = failures.into_iter().chain(["half an answer", "nothing said"]);
+    let mut skipped: Vec<String> = failures.map(|what| format!("{unavailable}{what}")).collect();
+    skipped.extend(
+        [
+            "a failure that passes is not seen",
+            "a revoked token is refused once the answer is old",
+            "an issuer that is down costs no token that it has spoken for",
+        ]
+        .map(str::to_owned),
+    );
+    let skipped: Vec<&str> = skipped.iter().map(String::as_str).collect();
+    passes("introspection.yaml", ENVOY, 20, &skipped, &[])
+}

@@ -5,5 +5,6 @@ mod configure;
 mod credentials;
 mod faults;
 mod keys;
+mod opaque;
 mod serve;
 mod signatures;

@@ -1,6 +1,7 @@
 //! Takes security checks out, one at a time, in a copy of the sources, and sees tests go red. What stays green is a check
 //! that no test holds.
 
+mod answers;
 mod holders;
 mod keys;
 mod parties;
@@ -49,6 +50,7 @@ const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
     [
+        answers::MUTANTS,
         holders::MUTANTS,
         keys::MUTANTS,
         parties::MUTANTS,

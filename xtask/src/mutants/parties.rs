@@ -4,41 +4,6 @@ use super::{CORE, Mutant, OPAQUE, UPSTREAM};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
-        name: "introspection, active",
-        file: "core/src/token/introspected.rs",
-        check: "Some(Value::Bool(false)) => return Err(Reason::TokenInactive.into()),",
-        without: "Some(Value::Bool(false)) => {}",
-        tests: OPAQUE,
-    },
-    Mutant {
-        name: "introspection, issuer",
-        file: "core/src/token/introspected.rs",
-        check: "claims.issuer.is_some_and(|name| name != &*issuer.name)",
-        without: "false",
-        tests: OPAQUE,
-    },
-    Mutant {
-        name: "introspection, audience",
-        file: "core/src/token/introspected.rs",
-        check: "if !issuer.audiences.iter().any(|audience| claims.is_for(audience)) {",
-        without: "if false {",
-        tests: OPAQUE,
-    },
-    Mutant {
-        name: "introspection, kind of token",
-        file: "core/src/token/introspected.rs",
-        check: "Some(Value::String(typ)) if is_presented(typ) => {}",
-        without: "Some(Value::String(typ)) if is_presented(typ) || true => {}",
-        tests: OPAQUE,
-    },
-    Mutant {
-        name: "introspection, no life before the answer",
-        file: "core/src/token/introspected.rs",
-        check: "not_before: not_before.max(now)",
-        without: "not_before",
-        tests: OPAQUE,
-    },
-    Mutant {
         name: "introspection, bound on the answer",
         file: "core/src/token/introspected.rs",
         check: "if answer.len() > MAX_ANSWER_BYTES {",
