@@ -13,8 +13,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "refusals of opaque tokens",
         file: "core/src/token/verify.rs",
-        check: "if !is_signed(token) {",
-        without: "if token.is_empty() && !is_signed(token) {",
+        check: "if is_signed(token)\n        && let",
+        without: "if let",
         tests: OPAQUE,
     },
     Mutant {
