@@ -1,7 +1,7 @@
 // A certified OpenID provider for tests: client credentials, JWT and opaque access tokens, introspection, revocation, keys that
 // can be changed while it runs. It takes one JSON document on standard input's first line,
 //
-//   { "keys": [{"kid": "...", "pem": "..."}], "audience": "...",
+//   { "targets": (exchange.mjs), "keys": [{"kid": "...", "pem": "..."}], "audience": "...",
 //     "tls": { "key": "...", "cert": "...", "ca": "..." },
 //     "clients": [{ "id": "...", "secret": "...", "subject": "...", "claims": {...}, "lifetime": 300,
 //                   "certificate_bound": false }],
@@ -11,15 +11,16 @@
 // port too, over mutual TLS, and says so: {"issuer": ..., "secure": PORT}. Tokens are bound to the key of a DPoP proof where the
 // client sends one, and to its certificate where it is "certificate_bound". A token for the resource AUDIENCE/opaque is opaque.
 // The client "gateway" asks about tokens with its secret, and "gateway-certificate" with a certificate that names "uri". A later line
-// {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"delay": MILLISECONDS} has introspection take as long;
+// {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"delay": MILLISECONDS} has introspection and exchanges take as long;
 // {"refresh": CLIENT} is answered with a refresh token of that client's; {"count": true} is answered with how often discovery
-// document, keys and introspection were asked for, {"discovery": N, "jwks": N, "introspection": N}. The first key signs, with ES256.
+// document, keys, introspection and exchanges were asked for, {"discovery": N, "jwks": N, "introspection": N, "exchange": N}. The first key signs, with ES256.
 
 import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
+import { GRANT, register } from './exchange.mjs';
 
 // The library warns about its in-memory store, which is what a test wants.
 for (const method of ['warn', 'info']) console[method] = () => {};
@@ -43,7 +44,8 @@ function said(token) {
 // Gateways, by their two ways to prove themselves (RFC 6749 §2.3.1, RFC 8705 §2.1).
 function gateways() {
   if (!config.gateway) return [];
-  const of = (client_id) => ({ client_id, grant_types: [], redirect_uris: [], response_types: [] });
+  const grants = ['client_credentials', GRANT];
+  const of = (client_id) => ({ client_id, grant_types: grants, redirect_uris: [], response_types: [] });
   return [
     { ...of('gateway'), client_secret: config.gateway.secret },
     {
@@ -56,7 +58,7 @@ function gateways() {
 
 function provider(issuer, keys) {
   const peer = (ctx) => ctx.req.socket.getPeerX509Certificate?.();
-  return new Provider(issuer, {
+  const made = new Provider(issuer, {
     jwks: { keys: keys.map(jwk) },
     cookies: { keys: ['only for tests'] },
     clientDefaults: { id_token_signed_response_alg: algorithm },
@@ -71,7 +73,7 @@ function provider(issuer, keys) {
       response_types: [],
     })).concat(gateways()),
     extraTokenClaims: (_ctx, token) => said(token),
-    ttl: { ClientCredentials: (_ctx, _token, client) => clients.get(client.clientId).lifetime ?? 300 },
+    ttl: { ClientCredentials: (_ctx, _token, client) => clients.get(client.clientId)?.lifetime ?? 300 },
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
@@ -100,12 +102,17 @@ function provider(issuer, keys) {
     },
     formats: { customizers: { jwt: (_ctx, token, parts) => Object.assign(parts.payload, said(token)) } },
   });
+  const counted = () => {
+    asked.exchange += 1;
+    return new Promise((go) => setTimeout(go, delay));
+  };
+  return register(made, issuer, keys.map(jwk), config.targets ?? {}, counted);
 }
 
 let current;
 let answering;
 let delay = 0;
-const asked = { discovery: 0, jwks: 0, introspection: 0 };
+const asked = { discovery: 0, jwks: 0, introspection: 0, exchange: 0 };
 function answer(request, response) {
   if (request.url === '/jwks') asked.jwks += 1;
   if (request.url === '/.well-known/openid-configuration') asked.discovery += 1;

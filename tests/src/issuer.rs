@@ -37,6 +37,20 @@ pub const GATEWAY: &str = "spiffe://bank.example/gateway";
 /// Where the provider is asked about tokens (RFC 7662).
 pub const INTROSPECTION: &str = "/token/introspection";
 
+/// For whom tokens of the model are.
+pub const MODEL: &str = "https://model.bank.example";
+
+/// For whom tokens of the feature store are.
+pub const FEATURES: &str = "https://features.bank.example";
+
+/// Who gets tokens for whom in exchange (RFC 8693): everybody's for the model, the model's for the feature store.
+fn targets(audience: &str) -> Value {
+    json!({
+        MODEL: { "from": [audience], "scopes": ["score:invoke", "score:explain"], "refuses": ["senta"] },
+        FEATURES: { "from": [MODEL], "scopes": ["features:read"] },
+    })
+}
+
 /// How often a provider was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -46,6 +60,8 @@ pub struct Asked {
     pub jwks: u64,
     /// About tokens.
     pub introspection: u64,
+    /// For tokens in exchange for others.
+    pub exchange: u64,
 }
 
 /// A running provider.
@@ -109,7 +125,7 @@ impl Issuer {
             "{}",
             json!({
                 "keys": pems(keys), "audience": audience, "clients": clients, "tls": tls,
-                "gateway": { "secret": GATEWAY_SECRET, "uri": GATEWAY },
+                "gateway": { "secret": GATEWAY_SECRET, "uri": GATEWAY }, "targets": targets(audience),
             })
         )?;
         let first = lines.next().context("the OpenID provider ended at once")??;
@@ -184,7 +200,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// Answers questions about tokens after so long, from now on.
+    /// Answers the gateway's questions after so long, from now on.
     pub fn introspect_after(&mut self, delay: Duration) -> Result<()> {
         self.command(&json!({ "delay": delay.as_millis() }))?;
         Ok(())
@@ -209,6 +225,7 @@ impl Issuer {
             discovery: count("discovery")?,
             jwks: count("jwks")?,
             introspection: count("introspection")?,
+            exchange: count("exchange")?,
         })
     }
 

@@ -34,6 +34,7 @@ impl Gateway {
         }
         if let Some(found) = self.cache.find(token, now)
             && found.valid_at(now)
+            && found.signer.is_none()
         {
             count(Counter::CacheHit);
             return Ok(token::by_word(found, true));

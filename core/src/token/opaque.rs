@@ -7,8 +7,15 @@ use crate::base64url;
 pub fn is_signed(token: &[u8]) -> bool {
     let mut parts = token.split(|byte| *byte == b'.');
     let (header, parts) = (parts.next().unwrap_or_default(), parts.count());
-    let start = header.get(..header.len().min(4)).and_then(|start| base64url::decode(start).ok());
-    parts >= 2 && start.is_some_and(|start| start.first() == Some(&b'{'))
+    // Four characters tell nearly always; white space may stand before the object (RFC 8259 §2).
+    let start = header.get(..header.len().min(4)).unwrap_or_default();
+    let begins = |text: &[u8]| {
+        let text = base64url::decode(text).ok()?;
+        text.into_iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
+    };
+    let is_blank = |text: &[u8]| base64url::decode(text).is_ok_and(|text| text.trim_ascii().is_empty());
+    let first = if is_blank(start) { begins(header) } else { begins(start) };
+    parts >= 2 && first == Some(b'{')
 }
 
 /// Whether a token is of the characters that any bearer token is of (`b64token`, RFC 6750 §2.1).
@@ -33,10 +40,12 @@ mod tests {
             b"eyJh.b.c.d.e",
             b"eyJh..",
             b"e30.e30.",
+            b"IHsgfQ.e30.",
+            b"ICAgICAgCQoNeyJhIjoxfQ.e30.",
         ] {
             assert!(is_signed(token), "{token:?}");
         }
-        for token in [&b""[..], b"eyJh.b", b"eyJh", b"abcd.b.c", b"a.b.c", b"e!Jh.b.c"] {
+        for token in [&b""[..], b"eyJh.b", b"eyJh", b"abcd.b.c", b"a.b.c", b"e!Jh.b.c", b"ICAg.e30.", b"ICAgICBb.e30."] {
             assert!(!is_signed(token), "{token:?}");
         }
         for token in [&b"a"[..], b"aZ09-._~+/", b"a=", b"a=="] {

@@ -92,12 +92,28 @@ impl EnvoyGateway {
         let tls = Some((authority.server(HOST)?, client_authorities(world)));
         let mut config = Bootstrap { tls, trailers: true, ..bootstrap }.route(to_cluster("/", "platform"));
         for (name, address) in world.clusters() {
-            config = config.cluster(name, address);
+            if config.clusters.iter().all(|(known, _)| known != name) {
+                config = config.cluster(name, address);
+            }
         }
         let configuration = config.to_json().to_string();
         let envoy = Envoy::start_workers(&configuration, &mut Command::new(Envoy::binary()?), workers)?;
         let listener = envoy.listener("gateway")?;
         Ok(Self { envoy, listener, authority })
+    }
+}
+
+impl EnvoyGateway {
+    /// Sends what this bootstrap's gateway lets through to `next`, to which it proves itself as this workload.
+    pub(super) fn before(bootstrap: Bootstrap, next: &Self, identity: &Identity) -> Bootstrap {
+        let tls = UpstreamTls {
+            identity: identity.clone(),
+            authority: next.authority.certificate_pem().to_owned(),
+            host: HOST.to_owned(),
+        };
+        let mut bootstrap = bootstrap.cluster("platform", next.listener);
+        bootstrap.upstream_tls.push(("platform".to_owned(), tls));
+        bootstrap
     }
 }
 

@@ -2,6 +2,7 @@
 //! that runs the filter, whichever gateway that is.
 
 mod gateway;
+pub mod hops;
 pub mod opaque;
 mod report;
 mod scenarios;

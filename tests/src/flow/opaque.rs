@@ -88,7 +88,7 @@ pub fn with_certificate(world: World, configuration: &Value, uri: &str) -> Resul
 /// The certificate that the provider knows the gateway by.
 pub const CERTIFICATE: &str = GATEWAY;
 
-fn filter(configuration: &Value) -> Result<Bootstrap> {
+pub(super) fn filter(configuration: &Value) -> Result<Bootstrap> {
     let module = Envoy::module()?;
     Ok(Bootstrap::default().filter(countersign(&module.to_string_lossy(), &configuration.to_string())))
 }

@@ -149,6 +149,11 @@ impl World {
         own.chain(self.further.iter().map(|(name, address)| (&**name, *address))).collect()
     }
 
+    /// The issuer's identifier.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
     /// Where the issuer listens.
     pub fn issuer_address(&self) -> SocketAddr {
         self.address

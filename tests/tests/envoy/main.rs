@@ -8,6 +8,7 @@ mod example;
 mod flow;
 mod forwarded;
 mod harness;
+mod hops;
 mod hostile;
 mod keys;
 mod opaque;
