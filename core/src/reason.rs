@@ -169,6 +169,8 @@ reasons! {
         "Check the types of `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, and of the claims that the configuration maps.";
     TokenExpiryMissing "token.expiry.missing" Token 401 InvalidToken "the token never expires"
         "Have the issuer set `exp`.";
+    TokenIssuerNotAsked "token.issuer.not_asked" Token 401 InvalidToken "the route wants the issuer's word on each token, and this issuer can't be asked"
+        "Give the issuer `introspection`, or take `live` from the route.";
     TokenInactive "token.inactive" Token 401 InvalidToken "the issuer says that the token is not active"
         "Get a new token: this one has expired, was revoked, or is not of this issuer.";
     TokenExpired "token.expired" Token 401 InvalidToken "the token has expired"

@@ -298,6 +298,11 @@ pub struct Route {
     /// tokens without a binding serve too. One that has a binding is always held to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binding: Vec<Binding>,
+    /// Whether the token's issuer is asked about it for each request, whatever it said before, and of signed tokens too; it must have
+    /// `introspection`. A request may share the answer with others that wait at the same time. Where the issuer can't be reached, the
+    /// request is refused.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub live: bool,
     /// The token that goes upstream in the place of the client's, by its name in `upstream_tokens`. Without it the client's own goes
     /// upstream, or none (`forward.authorization`). Not on a public route.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -62,8 +62,11 @@ pub(super) fn authenticate(
             }
             let (scheme, token) = token(authorization)?;
             let verdict = match question.takes_opaque && !is_signed(token) {
-                true => gateway.introspect(token, asker, now, count),
-                false if question.takes_token => gateway.verify(token, asker.waited, now, count),
+                true => gateway.introspect(token, question.live, asker, now, count),
+                false if question.takes_token => match gateway.verify(token, asker.waited.keys, now, count) {
+                    Ok(verified) if question.live => gateway.confirm(token, verified, asker, now, count),
+                    verdict => verdict,
+                },
                 false => Err(Reason::TokenNotAccepted.into()),
             };
             match verdict {

@@ -26,7 +26,7 @@ pub use forward::unwanted_trailers;
 
 use crate::config;
 use crate::decision::DecisionIds;
-use crate::gateway::{Asker, ExchangeId, Gateway, Need};
+use crate::gateway::{Asker, ExchangeId, Gateway, Need, Waited};
 use crate::metrics::{Counter, Observer, Stage};
 use crate::reason::Reason;
 use crate::refusal;
@@ -57,6 +57,7 @@ enum State {
     Fresh,
     Held {
         head: OwnedHead,
+        waited: Waited,
     },
     /// It is permitted, and waits for a token for upstream.
     Obtaining {
@@ -127,10 +128,10 @@ impl Exchange {
         match (event, core::mem::replace(&mut self.state, State::Closed)) {
             (Event::RequestHeaders(head), State::Fresh) => {
                 self.record = Some(Record::begin(gateway.next_id(now), now, gateway.audit()));
-                self.judge(&head, false, gateway, observer, now);
+                self.judge(&head, Waited::default(), gateway, observer, now);
             }
-            (Event::Settled, State::Held { head }) => {
-                head.with(|head| self.judge(head, true, gateway, observer, now));
+            (Event::Settled, State::Held { head, waited }) => {
+                head.with(|head| self.judge(head, waited, gateway, observer, now));
             }
             (Event::Settled, State::Obtaining { permit, edits, key }) => {
                 match gateway.upstream_word(self.id, &key) {
@@ -194,7 +195,7 @@ impl Exchange {
     fn judge(
         &mut self,
         head: &RequestHead<'_>,
-        waited: bool,
+        waited: Waited,
         gateway: &mut Gateway,
         observer: &mut dyn Observer,
         now: Timestamp,
@@ -217,7 +218,8 @@ impl Exchange {
             }
             Err(Stop::Wait(need)) => {
                 if self.wait(need, head, gateway, &settings, now) {
-                    self.state = State::Held { head: OwnedHead::new(head) };
+                    let (head, waited) = (OwnedHead::new(head), waited.also(need));
+                    self.state = State::Held { head, waited };
                 }
             }
         }
@@ -265,7 +267,7 @@ impl Exchange {
     fn pipeline(
         &mut self,
         head: &RequestHead<'_>,
-        waited: bool,
+        waited: Waited,
         gateway: &mut Gateway,
         settings: &Settings,
         observer: &mut dyn Observer,

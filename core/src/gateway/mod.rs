@@ -58,8 +58,27 @@ pub type ExchangeId = u32;
 pub(crate) struct Asker {
     /// Which.
     pub(crate) exchange: ExchangeId,
-    /// Whether it has waited already; nobody waits twice.
-    pub(crate) waited: bool,
+    /// For what it has waited already.
+    pub(crate) waited: Waited,
+}
+
+/// For what an exchange has waited: for nothing it waits twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Waited {
+    /// For an issuer's keys.
+    pub(crate) keys: bool,
+    /// For an answer.
+    pub(crate) answer: bool,
+}
+
+impl Waited {
+    /// And now for this.
+    pub(crate) fn also(self, need: Need) -> Self {
+        match need {
+            Need::Keys { .. } => Self { keys: true, ..self },
+            Need::Answer { .. } => Self { answer: true, ..self },
+        }
+    }
 }
 
 /// Something the shell is to do for the gateway.

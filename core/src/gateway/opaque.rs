@@ -9,11 +9,16 @@ use crate::time::Timestamp;
 use crate::token::{self, Failure, Refusal, Unusable, Verified, is_opaque};
 use alloc::rc::Rc;
 
+/// What stands before a signed token in a question about it: no bearer token begins so, and so no answer about it is taken for one
+/// about an opaque token, or kept.
+const LIVE: &[u8] = &[1];
+
 impl Gateway {
-    /// Verifies a token by its issuer's word: from the cache, or by asking.
+    /// Verifies a token by its issuer's word: from the cache, unless that must be `live`, or by asking.
     pub(crate) fn introspect(
         &mut self,
         token: &[u8],
+        live: bool,
         asker: Asker,
         now: Timestamp,
         count: &mut dyn FnMut(Counter),
@@ -32,20 +37,22 @@ impl Gateway {
                 Err(reason) => Err(reason.into()),
             };
         }
-        if let Some(found) = self.cache.find(token, now)
+        if !live
+            && let Some(found) = self.cache.find(token, now)
             && found.valid_at(now)
             && found.signer.is_none()
         {
             count(Counter::CacheHit);
             return Ok(token::by_word(found, true));
         }
-        if let Some(failure) = self.failures.find(token, now)
+        if !live
+            && let Some(failure) = self.failures.find(token, now)
             && failure.at <= now
         {
             count(Counter::FailureCacheHit);
             return Err(failure.reason.into());
         }
-        if asker.waited {
+        if asker.waited.answer {
             return Err(Reason::SystemIntrospectionUnavailable.into());
         }
         let Some((issuer, asked)) = settings.introspection() else {
@@ -56,7 +63,37 @@ impl Gateway {
         Err(Refusal::Wait(need))
     }
 
-    /// Takes an issuer's word on a token, which is kept for a while.
+    /// Has the issuer of a signed token stand by it now: nothing that was said before counts.
+    pub(crate) fn confirm(
+        &mut self,
+        token: &[u8],
+        verified: Verified,
+        asker: Asker,
+        now: Timestamp,
+        count: &mut dyn FnMut(Counter),
+    ) -> Result<Verified, Refusal> {
+        let settings = Rc::clone(&self.settings);
+        let issuer = verified.token().issuer;
+        let asked = settings.issuers.get(issuer).and_then(|issuer| issuer.introspection.as_ref());
+        let Some(asked) = asked else { return Err(Reason::TokenIssuerNotAsked.into()) };
+        let subject = [LIVE, token].concat();
+        if let Some(Told::Live(said)) = self.word_for(asker.exchange, &subject) {
+            return match said? {
+                Some(other) if verified.token().subject.as_deref() != Some(&*other) => {
+                    Err(Reason::SystemIntrospectionUnavailable.into())
+                }
+                Some(_) | None => Ok(verified),
+            };
+        }
+        if asker.waited.answer {
+            return Err(Reason::SystemIntrospectionUnavailable.into());
+        }
+        let role = Role::Introspection(issuer);
+        let (need, _) = self.ask(role, &subject, || asked.question(token), count, now)?;
+        Err(Refusal::Wait(need))
+    }
+
+    /// Takes an issuer's word on a token, which is kept for a while unless the token is a signed one.
     pub(super) fn introspected(
         &mut self,
         place: usize,
@@ -67,9 +104,14 @@ impl Gateway {
     ) -> Told {
         let settings = Rc::clone(&self.settings);
         let asked = settings.issuers.get(issuer).and_then(|issuer| issuer.introspection.as_ref());
+        let is_live = token.starts_with(LIVE);
         let (Some(said), Some(asked)) = (said, asked) else {
-            return Told::Token(Err(Reason::SystemIntrospectionUnavailable));
+            let unavailable = Reason::SystemIntrospectionUnavailable;
+            return if is_live { Told::Live(Err(unavailable)) } else { Told::Token(Err(unavailable)) };
         };
+        if is_live {
+            return self.confirmed(place, issuer, &said, now);
+        }
         let read = token::introspected(token, &said.body, issuer, &settings, now);
         let (verdict, expected) = match &read {
             Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
@@ -89,6 +131,22 @@ impl Gateway {
                 self.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
                 Err(reason)
             }
+            Err(Unusable::Fault(_)) => Err(Reason::SystemIntrospectionUnavailable),
+        })
+    }
+
+    /// Takes an issuer's word on a signed token.
+    fn confirmed(&mut self, place: usize, issuer: usize, said: &Said, now: Timestamp) -> Told {
+        let settings = Rc::clone(&self.settings);
+        let read = token::confirmed(&said.body, issuer, &settings);
+        let (verdict, expected) = match &read {
+            Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
+            Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
+        };
+        self.judged(place, verdict, expected, now);
+        Told::Live(match read {
+            Ok(subject) => Ok(subject),
+            Err(Unusable::Because(reason)) => Err(reason),
             Err(Unusable::Fault(_)) => Err(Reason::SystemIntrospectionUnavailable),
         })
     }

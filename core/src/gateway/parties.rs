@@ -115,6 +115,8 @@ pub(super) struct Word {
 pub(super) enum Told {
     /// What the issuer says of its token.
     Token(Result<Rc<VerifiedToken>, Reason>),
+    /// Whether the issuer stands by a signed token, and whose it says that it is.
+    Live(Result<Option<Rc<str>>, Reason>),
     /// The token for upstream.
     Upstream(Result<Rc<UpstreamToken>, Reason>),
 }

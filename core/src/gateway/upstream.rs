@@ -163,7 +163,7 @@ impl Gateway {
     ) -> Option<Result<Rc<UpstreamToken>, Reason>> {
         match self.word_for(exchange, key)? {
             Told::Upstream(verdict) => Some(verdict),
-            Told::Token(_) => None,
+            Told::Token(_) | Told::Live(_) => None,
         }
     }
 

@@ -247,6 +247,8 @@ pub struct Question {
     pub takes_opaque: bool,
     /// Whether an API key is accepted.
     pub takes_api_key: bool,
+    /// Whether the issuer is asked about the token for each request.
+    pub live: bool,
     /// Types of principals that the action applies to.
     pub principal_types: Vec<Box<str>>,
     /// The action.

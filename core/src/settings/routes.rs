@@ -98,7 +98,7 @@ fn one(
         Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding`, `step_up` or `upstream_token` on a public route, which asks for none",
+                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding`, `step_up`, `live` or `upstream_token` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
@@ -122,6 +122,7 @@ fn asks(route: &config::Route) -> bool {
         || !route.binding.is_empty()
         || route.step_up.is_some()
         || route.upstream_token.is_some()
+        || route.live
         || !route.context.is_empty()
 }
 
@@ -152,6 +153,9 @@ fn question(
         return Err(ConfigError::at("action", message));
     };
     check_credentials(route, config)?;
+    if route.live {
+        check_live(route, config)?;
+    }
     check_principals(route, config, &declared)?;
     if !declared.resources.iter().any(|ty| **ty == *resource.entity_type) {
         let message = format!(
@@ -180,6 +184,7 @@ fn question(
         takes_token: route.takes(Credential::Token),
         takes_opaque: route.takes(Credential::OpaqueToken),
         takes_api_key: route.takes(Credential::ApiKey),
+        live: route.live,
         principal_types: declared.principals,
         action: declared.uid,
         resource_type: resource.entity_type.clone().into(),
@@ -189,6 +194,17 @@ fn question(
         binding: route.binding.clone(),
         step_up,
     })
+}
+
+/// A live answer needs somebody to give it, and a credential that it can be about.
+fn check_live(route: &config::Route, config: &Config) -> Result<(), ConfigError> {
+    if !config.issuers.iter().any(|issuer| issuer.introspection.is_some()) {
+        return Err(ConfigError::at("live", "expected an issuer with `introspection`, found none"));
+    }
+    if !route.takes_tokens() || route.takes(Credential::ApiKey) {
+        return Err(ConfigError::at("live", "expected a route that takes tokens and nothing else"));
+    }
+    Ok(())
 }
 
 /// What a token is demanded to be where one is looked at.

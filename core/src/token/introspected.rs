@@ -3,7 +3,7 @@
 use super::assemble::{Read, assemble, check_times};
 use super::claims::Claims;
 use super::{Verified, VerifiedToken};
-use crate::json::{self, Value};
+use crate::json::{self, Object, Value};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -43,17 +43,8 @@ pub fn introspected(
 ) -> Result<VerifiedToken, Unusable> {
     let index = issuer;
     let issuer = settings.issuers.get(index).ok_or(Reason::SystemInternal)?;
-    if answer.len() > MAX_ANSWER_BYTES {
-        return Err(Unusable::Fault("an answer of at most 16 KiB"));
-    }
-    let answer = json::parse(answer, &json::Limits::TOKEN).map_err(|_| Unusable::Fault("strict JSON"))?;
-    let members = answer.as_object().ok_or(Unusable::Fault("a JSON object"))?;
-    match members.get("active") {
-        Some(Value::Bool(true)) => {}
-        // Whatever else is said of such a token, it means nothing (RFC 7662 §2.2).
-        Some(Value::Bool(false)) => return Err(Reason::TokenInactive.into()),
-        Some(_) | None => return Err(Unusable::Fault("the member `active`, true or false")),
-    }
+    let answer = parsed(answer)?;
+    let members = active(&answer)?;
     let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
     if claims.issuer.is_some_and(|name| name != &*issuer.name) {
         return Err(Reason::TokenIssuerUnknown.into());
@@ -73,6 +64,37 @@ pub fn introspected(
     }
     let read = Read { issuer: index, signer: None, not_before: not_before.max(now), expires };
     Ok(assemble(token, read, members, claims, settings)?)
+}
+
+/// Reads the answer of the issuer at this place about a signed token of its own: the subject, if it says whose that is. All else the
+/// token says itself.
+pub fn confirmed(answer: &[u8], issuer: usize, settings: &Settings) -> Result<Option<Rc<str>>, Unusable> {
+    let issuer = settings.issuers.get(issuer).ok_or(Reason::SystemInternal)?;
+    let answer = parsed(answer)?;
+    let members = active(&answer)?;
+    let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
+    if claims.issuer.is_some_and(|name| name != &*issuer.name) {
+        return Err(Unusable::Fault("an answer about a token of this issuer"));
+    }
+    Ok(claims.subject.map(Into::into))
+}
+
+fn parsed(answer: &[u8]) -> Result<Value<'_>, Unusable> {
+    if answer.len() > MAX_ANSWER_BYTES {
+        return Err(Unusable::Fault("an answer of at most 16 KiB"));
+    }
+    json::parse(answer, &json::Limits::TOKEN).map_err(|_| Unusable::Fault("strict JSON"))
+}
+
+/// What is said of a token that is active.
+fn active<'v, 'a>(answer: &'v Value<'a>) -> Result<&'v Object<'a>, Unusable> {
+    let members = answer.as_object().ok_or(Unusable::Fault("a JSON object"))?;
+    match members.get("active") {
+        Some(Value::Bool(true)) => Ok(members),
+        // Whatever else is said of such a token, it means nothing (RFC 7662 §2.2).
+        Some(Value::Bool(false)) => Err(Reason::TokenInactive.into()),
+        Some(_) | None => Err(Unusable::Fault("the member `active`, true or false")),
+    }
 }
 
 /// Types of access tokens (RFC 6749 §7.1, RFC 9449 §5).

@@ -16,7 +16,7 @@ pub use claim_path::{ClaimPath, NotAnObject};
 pub(crate) use claims::Claims;
 pub use confirmation::Confirmation;
 pub(crate) use introspected::by_word;
-pub use introspected::{MAX_ANSWER_BYTES, Unusable, introspected};
+pub use introspected::{MAX_ANSWER_BYTES, Unusable, confirmed, introspected};
 pub use opaque::{is_opaque, is_signed};
 pub use types::{ClaimSlot, Verified, VerifiedToken};
 pub use verify::{Failure, Refusal, Verification, verify};

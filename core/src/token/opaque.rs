@@ -45,7 +45,9 @@ mod tests {
         ] {
             assert!(is_signed(token), "{token:?}");
         }
-        for token in [&b""[..], b"eyJh.b", b"eyJh", b"abcd.b.c", b"a.b.c", b"e!Jh.b.c", b"ICAg.e30.", b"ICAgICBb.e30."] {
+        for token in
+            [&b""[..], b"eyJh.b", b"eyJh", b"abcd.b.c", b"a.b.c", b"e!Jh.b.c", b"ICAg.e30.", b"ICAgICBb.e30."]
+        {
             assert!(!is_signed(token), "{token:?}");
         }
         for token in [&b"a"[..], b"aZ09-._~+/", b"a=", b"a=="] {

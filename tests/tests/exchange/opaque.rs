@@ -424,3 +424,109 @@ fn configurations_that_make_no_sense_are_refused() -> Result<()> {
     assert!(World::configured(|config| config["issuers"][0]["keys"] = json!("none")).is_err());
     Ok(())
 }
+
+/// A world whose first route wants the issuer's word on each token.
+fn live() -> Result<World> {
+    configured(|config| config["routes"][0]["live"] = json!(true))
+}
+
+#[test]
+fn a_live_route_believes_no_answer_from_before() -> Result<()> {
+    let mut world = live()?;
+    let opaque = active(&world);
+    for _ in 0..2 {
+        assert_eq!(asked(&mut world, "opaque", said(&opaque))?.verdict(), "allow");
+    }
+    assert_eq!(verdict(&mut world, "opaque", &json!({ "active": false }))?, "token.inactive");
+    assert_eq!(verdict(&mut world, "opaque", &opaque)?, "allow", "nor a refusal");
+
+    let signed = world.token()?;
+    assert_eq!(verdict(&mut world, &signed, &json!({ "active": true }))?, "allow");
+    assert_eq!(verdict(&mut world, &signed, &json!({ "active": true, "sub": "alice" }))?, "allow");
+    assert_eq!(verdict(&mut world, &signed, &json!({ "active": false }))?, "token.inactive");
+    assert_eq!(verdict(&mut world, &signed, &json!({ "active": true }))?, "allow");
+    // What can't be an answer about this token is none.
+    for body in [
+        json!({ "active": true, "sub": "bob" }),
+        json!({ "active": true, "iss": "https://other.example" }),
+        json!({ "active": "true" }),
+        json!([]),
+    ] {
+        assert_eq!(verdict(&mut world, &signed, &body)?, "system.introspection_unavailable", "{body}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_live_route_asks_about_what_would_pass_and_no_other_route_does() -> Result<()> {
+    let mut world = live()?;
+    let expired =
+        world.key.sign(&mint::with(&world.claims(), json!({ "iat": START - 400, "exp": START - 100 })))?;
+    assert_eq!(world.verdict(&Ask::read().bearer(&expired)), "token.expired");
+    assert_eq!(world.verdict(&Ask::read().bearer("eyJh.e30.AA")), "token.malformed");
+    assert!(world.fetch().is_none());
+    let signed = world.token()?;
+    let pay = Ask::new("POST", "/tenants/acme/accounts/a1").bearer(&signed);
+    assert_ne!(world.ask(&pay).flow, Flow::Hold);
+    // The answer about a signed token is not kept as one about an opaque token.
+    assert_eq!(verdict(&mut world, &signed, &active_answer())?, "allow");
+    assert_ne!(world.ask(&pay).flow, Flow::Hold);
+    assert!(world.ask(&pay).audit.context("an audit line")?["token_introspected"].is_null());
+    Ok(())
+}
+
+fn active_answer() -> Value {
+    json!({ "active": true })
+}
+
+#[test]
+fn keys_and_then_the_issuers_word_are_waited_for() -> Result<()> {
+    let mut world = World::configured(|config| {
+        countersign_tests::world::remote_keys(config);
+        config["issuers"][0]["introspection"] =
+            json!({ "cluster": "issuer", "uri": "https://issuer.bank.example/introspect" });
+        config["routes"][0]["live"] = json!(true);
+    })?;
+    let token = world.token()?;
+    let (mut exchange, first) = world.begin(&Ask::read().bearer(&token));
+    assert_eq!(first.verdict(), "held");
+    let keys = world.fetch().context("expected a fetch of keys")?;
+    let key = world.key.clone();
+    world.publish(&keys, &[&key]);
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held", "now for the issuer's word");
+    let question = world.fetch().context("expected a question")?;
+    world.answer(&question, said(&active_answer()));
+    let allowed = world.event(&mut exchange, Event::Settled);
+    assert_eq!(allowed.verdict(), "allow");
+    let waited = allowed.audit.context("an audit line")?["waited_for"].clone();
+    let issuer = countersign_tests::world::ISSUER;
+    assert_eq!(waited, format!("keys of {issuer}, introspection by {issuer}"));
+    Ok(())
+}
+
+#[test]
+fn a_live_route_needs_someone_to_ask() -> Result<()> {
+    let refused = |change: fn(&mut Value)| match World::configured(change) {
+        Ok(_) => String::from("accepted"),
+        Err(error) => format!("{error:#}"),
+    };
+    let nobody = refused(|config| config["routes"][0]["live"] = json!(true));
+    assert!(nobody.contains("`routes[0].live`: expected an issuer with `introspection`"), "{nobody}");
+    // A token of an issuer that is not asked.
+    let mut world = configured(|config| {
+        config["routes"][0]["live"] = json!(true);
+        let mut other = config["issuers"][0].clone();
+        other["issuer"] = json!("https://other.example");
+        other["introspection"] = config["issuers"][0]["introspection"].clone();
+        config["issuers"][0]["introspection"] = Value::Null;
+        if let Some(first) = config["issuers"][0].as_object_mut() {
+            first.remove("introspection");
+        }
+        if let Some(issuers) = config["issuers"].as_array_mut() {
+            issuers.push(other);
+        }
+    })?;
+    let token = world.token()?;
+    assert_eq!(world.verdict(&Ask::read().bearer(&token)), "token.issuer.not_asked");
+    Ok(())
+}

@@ -52,4 +52,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         without: "not_before",
         tests: OPAQUE,
     },
+    Mutant {
+        name: "live answers of opaque tokens",
+        file: "core/src/gateway/opaque.rs",
+        check: "if !live\n            && let Some(found)",
+        without: "if let Some(found)",
+        tests: OPAQUE,
+    },
+    Mutant {
+        name: "live answers of signed tokens",
+        file: "core/src/exchange/authenticate.rs",
+        check: "Ok(verified) if question.live =>",
+        without: "Ok(verified) if question.live && false =>",
+        tests: OPAQUE,
+    },
+    Mutant {
+        name: "live answer of another subject",
+        file: "core/src/gateway/opaque.rs",
+        check: "verified.token().subject.as_deref() != Some(&*other)",
+        without: "false",
+        tests: OPAQUE,
+    },
+    Mutant {
+        name: "live answers are not kept",
+        file: "core/src/gateway/opaque.rs",
+        check: "const LIVE: &[u8] = &[1];",
+        without: "const LIVE: &[u8] = &[];",
+        tests: OPAQUE,
+    },
 ];
