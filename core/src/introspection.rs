@@ -12,6 +12,8 @@ pub struct IntrospectionSettings {
     pub party: PartySettings,
     /// `client_id`, where the issuer wants it in the form.
     pub client_id: Option<Box<str>>,
+    /// To whom an answer must be signed, where it must be (RFC 9701).
+    pub signed_for: Option<Box<str>>,
     /// How long the answer that a token is active serves.
     pub active: Span,
     /// How long a refusal serves.

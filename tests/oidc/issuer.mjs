@@ -45,7 +45,9 @@ function said(token) {
 function gateways() {
   if (!config.gateway) return [];
   const grants = ['client_credentials', GRANT];
-  const of = (client_id) => ({ client_id, grant_types: grants, redirect_uris: [], response_types: [] });
+  const of = (client_id) => ({
+    client_id, grant_types: grants, redirect_uris: [], response_types: [], introspection_signed_response_alg: algorithm,
+  });
   return [
     { ...of('gateway'), client_secret: config.gateway.secret },
     {
@@ -61,8 +63,10 @@ function provider(issuer, keys) {
   const made = new Provider(issuer, {
     jwks: { keys: keys.map(jwk) },
     cookies: { keys: ['only for tests'] },
-    clientDefaults: { id_token_signed_response_alg: algorithm },
-    enabledJWA: { idTokenSigningAlgValues: [algorithm] },
+    clientDefaults: {
+      id_token_signed_response_alg: algorithm, introspection_signed_response_alg: algorithm,
+    },
+    enabledJWA: { idTokenSigningAlgValues: [algorithm], introspectionSigningAlgValues: [algorithm] },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'tls_client_auth'],
     clients: config.clients.map(({ id, secret, certificate_bound = false }) => ({
       tls_client_certificate_bound_access_tokens: certificate_bound,
@@ -75,6 +79,7 @@ function provider(issuer, keys) {
     extraTokenClaims: (_ctx, token) => said(token),
     ttl: { ClientCredentials: (_ctx, _token, client) => clients.get(client.clientId)?.lifetime ?? 300 },
     features: {
+      jwtIntrospection: { enabled: true },
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },

@@ -16,6 +16,10 @@ pub struct Introspection {
     /// Sent as `client_id` with each question, for issuers that want it beside a client certificate (RFC 8705 §2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Whether answers must be signed by the issuer (RFC 9701), for the `client_id`, which then is needed. By a key of its `keys` and an
+    /// algorithm of its `algorithms`.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub signed: bool,
     /// How long a request waits for the answer, in milliseconds, a second try included; from 10 to 30,000.
     #[serde(default = "default_timeout")]
     pub timeout_milliseconds: u32,

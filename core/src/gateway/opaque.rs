@@ -2,6 +2,7 @@
 
 use super::parties::{Role, Told};
 use super::{Asker, Gateway};
+use crate::json::Value;
 use crate::metrics::Counter;
 use crate::party::{Said, Verdict};
 use crate::reason::Reason;
@@ -112,7 +113,9 @@ impl Gateway {
         if is_live {
             return self.confirmed(place, issuer, &said, now);
         }
-        let read = token::introspected(token, &said.body, issuer, &settings, now);
+        let read = self.read_answer(issuer, &said, now, |answer| {
+            token::introspected_value(token, answer, issuer, &settings, now)
+        });
         let (verdict, expected) = match &read {
             Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
             Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
@@ -138,7 +141,7 @@ impl Gateway {
     /// Takes an issuer's word on a signed token.
     fn confirmed(&mut self, place: usize, issuer: usize, said: &Said, now: Timestamp) -> Told {
         let settings = Rc::clone(&self.settings);
-        let read = token::confirmed(&said.body, issuer, &settings);
+        let read = self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings));
         let (verdict, expected) = match &read {
             Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
             Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
@@ -149,5 +152,23 @@ impl Gateway {
             Err(Unusable::Because(reason)) => Err(reason),
             Err(Unusable::Fault(_)) => Err(Reason::SystemIntrospectionUnavailable),
         })
+    }
+
+    /// Parses an answer, once its signature is verified where it must have one.
+    fn read_answer<T>(
+        &mut self,
+        issuer: usize,
+        said: &Said,
+        now: Timestamp,
+        read: impl FnOnce(&Value<'_>) -> Result<T, Unusable>,
+    ) -> Result<T, Unusable> {
+        let settings = Rc::clone(&self.settings);
+        let known = settings.issuers.get(issuer).ok_or(Reason::SystemInternal)?;
+        let asked = known.introspection.as_ref().ok_or(Reason::SystemInternal)?;
+        let Some(client) = &asked.signed_for else { return read(&token::parsed(&said.body)?) };
+        let store = self.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
+        let keys = (store, &*self.provider);
+        let payload = token::open_answer(&said.body, known, client, asked.party.timeout, keys, now)?;
+        read(token::inner(&token::parsed(&payload)?)?)
     }
 }

@@ -176,7 +176,7 @@ impl Gateway {
             id,
             purpose: role.purpose(),
             to: role.settings(&self.settings)?.endpoint.clone(),
-            accept: "application/json",
+            accept: role.settings(&self.settings)?.media_type,
             form: Some(form),
             timeout,
         })

@@ -21,6 +21,8 @@ pub struct PartySettings {
     pub timeout: Span,
     /// How many questions may be open.
     pub calls: usize,
+    /// The media type of its answers.
+    pub media_type: &'static str,
     /// Whether an answer of status 400 says something of the thing that was asked about (RFC 6749 §5.2).
     pub refuses_by_400: bool,
 }
@@ -184,7 +186,7 @@ impl Party {
         now: Timestamp,
     ) -> Option<(Heard, bool)> {
         let at = self.questions.iter().position(|question| question.stage == Stage::Asked(call))?;
-        match whole(answer, settings.refuses_by_400) {
+        match whole(answer, settings) {
             Ok(said) => Some((Heard::Settled(self.settle(at, Ok(said))?), false)),
             Err(Fault { expected, kind }) => {
                 let opened = match kind {
@@ -289,16 +291,16 @@ enum FaultKind {
 }
 
 /// The body of an answer that may say something of what was asked about.
-fn whole(answer: Option<CallAnswer>, refuses_by_400: bool) -> Result<Said, Fault> {
+fn whole(answer: Option<CallAnswer>, settings: &PartySettings) -> Result<Said, Fault> {
     let (expected, kind) = match answer {
         Some(answer)
-            if answer.is_type("application/json")
-                && (answer.status == 200 || refuses_by_400 && answer.status == 400) =>
+            if answer.is_type(settings.media_type)
+                && (answer.status == 200 || settings.refuses_by_400 && answer.status == 400) =>
         {
             return Ok(Said { ok: answer.status == 200, body: answer.body });
         }
         Some(answer) => match answer.status {
-            200 => ("an answer of `application/json`", FaultKind::Lasting),
+            200 => ("an answer of the media type that was asked for", FaultKind::Lasting),
             401 | 403 => ("status 200, found 401 or 403: the gateway is refused", FaultKind::Lasting),
             404 => ("status 200, found 404", FaultKind::Lasting),
             429 => ("status 200, found 429: it is asked too often", FaultKind::Lasting),

@@ -10,6 +10,7 @@ fn settings() -> PartySettings {
         endpoint: Location::parse("https://issuer.example/introspect", "issuer").unwrap(),
         timeout: Span::from_millis(1_000),
         calls: 2,
+        media_type: "application/json",
         refuses_by_400: false,
     }
 }
@@ -95,7 +96,7 @@ fn what_would_fail_again_is_not_asked_again() {
     let Some((Heard::Settled(settled), _)) = asked.answered(CallId(1), page, &settings(), at(1)) else {
         panic!()
     };
-    assert_eq!(settled.answer, Err("an answer of `application/json`"));
+    assert_eq!(settled.answer, Err("an answer of the media type that was asked for"));
 }
 
 #[test]

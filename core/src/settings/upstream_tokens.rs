@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::issuers::bounded;
-use super::parties::party;
+use super::parties::{Answers, party};
 use crate::config::{self, ActorSource, Config, Credential, Grant, Requirement, TokenKind};
 use crate::time::Span;
 use crate::upstream_token::{ActorSettings, GrantSettings, UpstreamTokenSettings};
@@ -84,9 +84,10 @@ fn one(token: &config::UpstreamToken) -> Result<UpstreamTokenSettings, ConfigErr
         LEAST_LIFETIME_SECONDS,
         MAX_LIFETIME_SECONDS,
     )?;
+    let answers = Answers { media_type: "application/json", refuses_by_400: true };
     Ok(UpstreamTokenSettings {
         name: token.name.clone().into(),
-        party: party(&token.cluster, &token.uri, token.timeout_milliseconds, token.calls, true)?,
+        party: party(&token.cluster, &token.uri, token.timeout_milliseconds, token.calls, answers)?,
         grant: grant(token)?,
         fields: fields(token)?,
         audiences,

@@ -41,10 +41,20 @@ pub fn introspected(
     settings: &Settings,
     now: Timestamp,
 ) -> Result<VerifiedToken, Unusable> {
+    introspected_value(token, &parsed(answer)?, issuer, settings, now)
+}
+
+/// The same of an answer that was parsed.
+pub(crate) fn introspected_value(
+    token: &[u8],
+    answer: &Value<'_>,
+    issuer: usize,
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<VerifiedToken, Unusable> {
     let index = issuer;
     let issuer = settings.issuers.get(index).ok_or(Reason::SystemInternal)?;
-    let answer = parsed(answer)?;
-    let members = active(&answer)?;
+    let members = active(answer)?;
     let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
     if claims.issuer.is_some_and(|name| name != &*issuer.name) {
         return Err(Reason::TokenIssuerUnknown.into());
@@ -68,10 +78,13 @@ pub fn introspected(
 
 /// Reads the answer of the issuer at this place about a signed token of its own: the subject, if it says whose that is. All else the
 /// token says itself.
-pub fn confirmed(answer: &[u8], issuer: usize, settings: &Settings) -> Result<Option<Rc<str>>, Unusable> {
+pub(crate) fn confirmed(
+    answer: &Value<'_>,
+    issuer: usize,
+    settings: &Settings,
+) -> Result<Option<Rc<str>>, Unusable> {
     let issuer = settings.issuers.get(issuer).ok_or(Reason::SystemInternal)?;
-    let answer = parsed(answer)?;
-    let members = active(&answer)?;
+    let members = active(answer)?;
     let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
     if claims.issuer.is_some_and(|name| name != &*issuer.name) {
         return Err(Unusable::Fault("an answer about a token of this issuer"));
@@ -79,7 +92,8 @@ pub fn confirmed(answer: &[u8], issuer: usize, settings: &Settings) -> Result<Op
     Ok(claims.subject.map(Into::into))
 }
 
-fn parsed(answer: &[u8]) -> Result<Value<'_>, Unusable> {
+/// Parses an answer.
+pub(crate) fn parsed(answer: &[u8]) -> Result<Value<'_>, Unusable> {
     if answer.len() > MAX_ANSWER_BYTES {
         return Err(Unusable::Fault("an answer of at most 16 KiB"));
     }

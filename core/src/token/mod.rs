@@ -9,6 +9,7 @@ mod introspected;
 mod opaque;
 mod principal;
 mod profile;
+mod signed_answer;
 mod types;
 mod verify;
 
@@ -16,7 +17,9 @@ pub use claim_path::{ClaimPath, NotAnObject};
 pub(crate) use claims::Claims;
 pub use confirmation::Confirmation;
 pub(crate) use introspected::by_word;
-pub use introspected::{MAX_ANSWER_BYTES, Unusable, confirmed, introspected};
+pub use introspected::{MAX_ANSWER_BYTES, Unusable, introspected};
+pub(crate) use introspected::{confirmed, introspected_value, parsed};
 pub use opaque::{is_opaque, is_signed};
+pub(crate) use signed_answer::{inner, open_answer};
 pub use types::{ClaimSlot, Verified, VerifiedToken};
 pub use verify::{Failure, Refusal, Verification, verify};

@@ -94,6 +94,27 @@ fn both_kinds_of_tokens_serve_on_one_route() -> Result<()> {
 }
 
 #[test]
+fn answers_may_have_to_be_signed_and_every_one_to_be_new() -> Result<()> {
+    let world = start()?;
+    let mut configuration = opaque::configuration(&world, json!({ "client_id": "gateway", "signed": true }))?;
+    let routes = configuration["routes"].as_array_mut().context("routes")?;
+    let route = routes.iter_mut().find(|route| route["name"] == "score-transfer").context("a route")?;
+    route["live"] = json!(true);
+    for gateway in opaque::both(&world, &configuration)? {
+        let (name, client) = (gateway.name(), edge(&world, gateway.as_ref())?);
+        let (token, signed) = (opaque::token(&world, "alice")?, world.token("alice")?);
+        let answer = client.send(&score(&token))?;
+        assert_eq!(verdict(&answer), allowed(), "{name}: {}", answer.text());
+        // This provider refuses to be asked about its JWTs, and so stands by none of them.
+        unavailable(&client.send(&score(&signed))?)?;
+        world.provider()?.revoke("alice", &token)?;
+        let answer = client.send(&score(&token))?;
+        assert_eq!(verdict(&answer), refused(401, "token.inactive"), "{name}: what was said before counts");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_certificate_proves_the_gateway_as_well() -> Result<()> {
     let world = start()?;
     let introspection = json!({ "client_id": "gateway-certificate" });

@@ -5,8 +5,8 @@ use countersign_core::exchange::{Event, Exchange, Flow};
 use countersign_core::gateway::{Call, CallAnswer};
 use countersign_core::metrics::Counter;
 use countersign_core::reason::Reason;
-use countersign_tests::mint;
 use countersign_tests::world::{Answer, Ask, START, World};
+use countersign_tests::{mint, proof};
 use serde_json::{Value, json};
 
 /// A world whose issuer is asked about opaque tokens, on all routes.
@@ -528,5 +528,80 @@ fn a_live_route_needs_someone_to_ask() -> Result<()> {
     })?;
     let token = world.token()?;
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "token.issuer.not_asked");
+    Ok(())
+}
+
+/// A world whose issuer signs its answers (RFC 9701).
+fn signing() -> Result<World> {
+    configured(|config| config["issuers"][0]["introspection"]["signed"] = json!(true))
+}
+
+/// A signed answer.
+fn signed_answer(key: &mint::SigningKey, header: Value, payload: &Value) -> Result<Option<CallAnswer>> {
+    let usual = json!({ "alg": "ES256", "kid": "k1", "typ": "token-introspection+jwt" });
+    let text = proof::sign(&mint::with(&usual, header), payload, key)?;
+    Ok(Some(answer(200, "application/token-introspection+jwt", &text)))
+}
+
+fn payload(world: &World) -> Value {
+    json!({
+        "iss": countersign_tests::world::ISSUER, "aud": "the gateway", "iat": world.now().as_secs(),
+        "token_introspection": active(world),
+    })
+}
+
+#[test]
+fn a_signed_answer_is_by_the_issuer_to_the_gateway_and_new() -> Result<()> {
+    let mut world = signing()?;
+    let (key, good) = (world.key.clone(), payload(&world));
+    let (mut exchange, call) = held(&mut world, "opaque")?;
+    assert!(call.headers().contains(&("accept", "application/token-introspection+jwt")));
+    world.answer(&call, signed_answer(&key, json!({}), &good)?);
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "allow");
+
+    let inactive = mint::with(&good, json!({ "token_introspection": { "active": false } }));
+    assert_eq!(
+        asked(&mut world, "other", signed_answer(&key, json!({}), &inactive)?)?.verdict(),
+        "token.inactive"
+    );
+
+    let stranger = mint::SigningKey::new("k1")?;
+    let now = START;
+    for (header, changes, by) in [
+        (json!({}), json!({}), &stranger),
+        (json!({ "typ": "JWT" }), json!({}), &key),
+        (json!({ "typ": null }), json!({}), &key),
+        (json!({ "kid": "k9" }), json!({}), &key),
+        (json!({}), json!({ "iss": "https://other.example" }), &key),
+        (json!({}), json!({ "iss": null }), &key),
+        (json!({}), json!({ "aud": "another" }), &key),
+        (json!({}), json!({ "aud": null }), &key),
+        (json!({}), json!({ "iat": now - 13 }), &key),
+        (json!({}), json!({ "iat": now + 11 }), &key),
+        (json!({}), json!({ "iat": null }), &key),
+        (json!({}), json!({ "token_introspection": null }), &key),
+        (json!({}), json!({ "token_introspection": null, "active": true }), &key),
+    ] {
+        let mut world = World::with_key(key.clone(), |config| {
+            config["issuers"][0]["introspection"] = json!({
+                "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+                "signed": true,
+            });
+            config["routes"][0]["credentials"] = json!(["opaque_token"]);
+        })?;
+        let payload = mint::with(&good, changes.clone());
+        let answer = signed_answer(by, header.clone(), &payload)?;
+        let refused = asked(&mut world, "opaque", answer)?;
+        assert_eq!(refused.verdict(), "system.introspection_unavailable", "{header} {changes}");
+    }
+    // What is not signed is no answer, whatever it calls itself.
+    for (media_type, body) in [
+        ("application/json", active(&world).to_string()),
+        ("application/token-introspection+jwt", active(&world).to_string()),
+    ] {
+        let mut world = signing()?;
+        let refused = asked(&mut world, "opaque", Some(answer(200, media_type, &body)))?;
+        assert_eq!(refused.verdict(), "system.introspection_unavailable");
+    }
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "introspection, type of the answer",
         file: "core/src/party/mod.rs",
-        check: r#"if answer.is_type("application/json")"#,
+        check: r#"if answer.is_type(settings.media_type)"#,
         without: "if true",
         tests: OPAQUE,
     },

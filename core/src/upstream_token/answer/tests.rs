@@ -17,6 +17,7 @@ fn settings() -> UpstreamTokenSettings {
             endpoint: Location::parse("https://issuer.example/token", "issuer").unwrap(),
             timeout: Span::from_secs(1),
             calls: 4,
+            media_type: "application/json",
             refuses_by_400: true,
         },
         grant: GrantSettings::Exchange(ActorSettings::Workload),
