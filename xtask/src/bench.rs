@@ -45,6 +45,14 @@ pub(crate) fn credentials(args: &[String]) -> Result<()> {
     steps.step("new tokens on Envoy", || run("bench-envoy", &envoy))
 }
 
+/// Credentials that need a second party, once it has answered, in the simulator. `--quick` makes it short.
+pub(crate) fn live_credentials(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(3);
+    steps.step("building countersign.wasm", filter::build_step)?;
+    steps.step("building the benchmark", || built("bench-live-credentials"))?;
+    steps.step("measuring", || run("bench-live-credentials", args))
+}
+
 /// The official crate, on cases made up at random. `--cases N`, `--seed S`, `--first N` and `--jobs N` go on.
 pub(crate) fn differential(args: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);

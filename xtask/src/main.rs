@@ -41,6 +41,8 @@ cargo xtask CHORE
   bench cedar    policies beside Cedar's own implementations; `--quick` for a short run
   bench credentials
                  signatures by tables beside the crates' own, and new tokens beside Envoy's own filter
+  bench live-credentials
+                 introspection and exchange once their answers are known, in the simulator
   differential   policies made up at random, held against the official crate: `--cases N --seed S`
   differential credentials
                  tokens made up at random, held against other libraries: `--cases N --seed S`
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
         ("bench", [what, args @ ..]) if what == "cedar" => bench::cedar(args),
         ("bench", [what, args @ ..]) if what == "credentials" => bench::credentials(args),
+        ("bench", [what, args @ ..]) if what == "live-credentials" => bench::live_credentials(args),
         ("differential", [what, args @ ..]) if what == "credentials" => bench::differential_credentials(args),
         ("differential", args) => bench::differential(args),
         _ => {
