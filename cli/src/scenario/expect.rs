@@ -1,5 +1,6 @@
 //! What a decision must be.
 
+use super::short::Short;
 use crate::case::shortfalls;
 use crate::engine::{Decision, Outcome};
 use countersign_host_sim::HeaderMap;
@@ -27,9 +28,9 @@ pub(super) struct Expect {
     /// The determining policies, in any order.
     #[serde(default)]
     policies: Option<Vec<String>>,
-    /// Headers that go upstream; `null` for one that must not, `*` in a value for anything.
+    /// Headers that go upstream; `null` for one that must not, `*` in a value for anything, an object for a token.
     #[serde(default)]
-    upstream: BTreeMap<String, Option<String>>,
+    upstream: BTreeMap<String, Option<Short<Carried>>>,
     /// Headers of the refusal, in the same form.
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
@@ -39,6 +40,14 @@ pub(super) struct Expect {
     /// Other members of the decision record.
     #[serde(default)]
     record: Map<String, Value>,
+}
+
+/// What a header holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Carried {
+    /// The file's token of this name, as a bearer token.
+    token: String,
 }
 
 impl Expect {
@@ -76,8 +85,13 @@ impl Expect {
             && record.is_empty()
     }
 
-    /// In what a decision falls short; one line for each.
-    pub(super) fn shortfalls(&self, decision: &Decision, prefix: &str) -> String {
+    /// In what a decision falls short; one line for each. `is_token` says whether a header's value is the file's token of a name.
+    pub(super) fn shortfalls(
+        &self,
+        decision: &Decision,
+        prefix: &str,
+        is_token: impl Fn(&str, &str) -> Result<bool, String>,
+    ) -> Result<String, String> {
         let record = decision.record(prefix);
         let mut expected = self.record.clone();
         for (name, want) in [
@@ -125,7 +139,19 @@ impl Expect {
             _ = writeln!(lines, "`headers`: expected the request to be refused, it was not");
         }
         for (name, want) in &self.upstream {
-            compare("upstream", name, want.as_deref(), upstream, &mut lines);
+            match want {
+                None => compare("upstream", name, None, upstream, &mut lines),
+                Some(Short::Text(text)) => compare("upstream", name, Some(text), upstream, &mut lines),
+                Some(Short::Whole(Carried { token })) => {
+                    let have = value_of(upstream, name).unwrap_or_default();
+                    if forwarded && !is_token(&have, token)? {
+                        _ = writeln!(
+                            lines,
+                            "`upstream.{name}`: expected `Bearer` and the token `{token}`, got `{have}`"
+                        );
+                    }
+                }
+            }
         }
         for (name, want) in &self.headers {
             compare("headers", name, want.as_deref(), back, &mut lines);
@@ -133,15 +159,12 @@ impl Expect {
         if let Some(want) = &self.challenge {
             compare("headers", "www-authenticate", Some(want), back, &mut lines);
         }
-        lines
+        Ok(lines)
     }
 }
 
 fn compare(place: &str, name: &str, want: Option<&str>, headers: &HeaderMap, lines: &mut String) {
-    let name = name.to_ascii_lowercase();
-    let values: Vec<String> =
-        headers.get_all(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
-    let have = (!values.is_empty()).then(|| values.join(", "));
+    let have = value_of(headers, name);
     let good = match (want, &have) {
         (None, None) => true,
         (Some(pattern), Some(have)) => matches(pattern, have),
@@ -152,6 +175,14 @@ fn compare(place: &str, name: &str, want: Option<&str>, headers: &HeaderMap, lin
             |text: Option<&str>| text.map_or_else(|| String::from("none"), |text| format!("`{text}`"));
         _ = writeln!(lines, "`{place}.{name}`: expected {}, got {}", shown(want), shown(have.as_deref()));
     }
+}
+
+/// What a header holds, each of its values.
+fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let values: Vec<String> =
+        headers.get_all(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    (!values.is_empty()).then(|| values.join(", "))
 }
 
 /// Whether a text fits a pattern in which `*` stands for anything.

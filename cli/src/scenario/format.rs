@@ -68,6 +68,9 @@ pub(super) struct AnswerSpec {
     pub(super) keys: Option<Vec<String>>,
     #[serde(default)]
     pub(super) body: Option<String>,
+    /// What a token service answers that gives the file's token of this name.
+    #[serde(default)]
+    pub(super) token: Option<String>,
     #[serde(default)]
     pub(super) status: Option<u16>,
     /// Such as `cache-control: max-age=60`.

@@ -222,8 +222,8 @@ impl Plan {
     pub(crate) fn documents(&self, now: Timestamp) -> Result<BTreeMap<String, Vec<Served>>, String> {
         let mut sources = Sources::default();
         sources.change(&self.file.issuers, &self.file.upstreams);
-        let known = self.mint().introspected(now.as_secs())?;
-        let scripts = sources.scripts(&self.config, &self.keys, &known)?;
+        let mint = self.mint();
+        let scripts = sources.scripts(&mint, &mint.introspected(now.as_secs())?, now.as_secs())?;
         let documents = |(cluster, script): (String, Script)| match script.documents() {
             Some(documents) => Ok((cluster, documents)),
             None => Err(format!("`upstreams.{cluster}`: expected documents alone")),
@@ -283,8 +283,9 @@ impl Plan {
         sources.change(&self.file.issuers, &self.file.upstreams);
         sources.change(&case.issuers, &case.upstreams);
         let ahead = if case.cold { Duration::ZERO } else { AHEAD };
-        let known = self.mint().introspected(self.start.as_secs())?;
-        let mut clusters = sources.scripts(&self.config, &self.keys, &known)?;
+        let mint = self.mint();
+        let known = mint.introspected(self.start.as_secs())?;
+        let mut clusters = sources.scripts(&mint, &known, self.start.as_secs())?;
         // A cluster that a later step brings to life exists from the start, as in a gateway.
         for cluster in case.steps.iter().flat_map(|step| step.upstreams.keys()) {
             clusters.entry(cluster.clone()).or_default();
@@ -314,7 +315,7 @@ impl Plan {
             let wrong = |message: String| format!("{label}{message}");
             if !step.issuers.is_empty() || !step.upstreams.is_empty() {
                 sources.change(&step.issuers, &step.upstreams);
-                for (cluster, script) in sources.scripts(&self.config, &self.keys, &known).map_err(wrong)? {
+                for (cluster, script) in sources.scripts(&mint, &known, now.as_secs()).map_err(wrong)? {
                     engine.set_cluster(&cluster, &script);
                 }
             }
@@ -455,7 +456,9 @@ impl Plan {
         if let Some(value) = expect {
             let expect =
                 Expect::read(value).map_err(|(path, message)| format!("`expect.{path}`: {message}"))?;
-            let short = expect.shortfalls(&decision, &self.prefix);
+            let mint = self.mint();
+            let is_token = |value: &str, name: &str| mint.is_bearer(value, name, self.start.as_secs());
+            let short = expect.shortfalls(&decision, &self.prefix, is_token)?;
             trace.failures.extend(short.lines().map(|line| format!("{}{line}", label.unwrap_or_default())));
         }
         trace.nonce = decision.reply_header("dpop-nonce").or(trace.nonce.take());

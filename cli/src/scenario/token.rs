@@ -5,6 +5,8 @@ use super::keys::Keys;
 use super::opaque::{self, Introspected};
 use super::short::Short;
 use crate::credentials::{Forgery, ProofBuilder, TokenBuilder};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use countersign_core::config::{Config, Issuer};
 use serde_json::{Map, Value, json};
 
@@ -37,6 +39,18 @@ fn forgery(tamper: Option<&str>) -> Result<Option<Forgery>, String> {
             ));
         }
     }))
+}
+
+/// Whether two JWTs say the same, but for their times.
+fn says_alike(one: &str, other: &str) -> bool {
+    let said = |token: &str| {
+        let mut parts = token.split('.').map(|part| BASE64URL.decode(part).ok());
+        let header = parts.next()??;
+        let mut claims: Map<String, Value> = serde_json::from_slice(&parts.next()??).ok()?;
+        claims.retain(|name, _| !["exp", "iat", "nbf"].contains(&name.as_str()));
+        Some((header, claims))
+    };
+    said(one).is_some_and(|one| Some(one) == said(other))
 }
 
 /// What tokens are made from.
@@ -93,6 +107,27 @@ impl Mint<'_> {
             Some(forgery) => token.forge(&key.key, &forgery),
         };
         minted.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// What a token service answers that gives the file's token of this name (RFC 8693 §2.2.1).
+    pub(super) fn given(&self, name: &str, now: i64) -> Result<String, String> {
+        let answer = json!({
+            "access_token": self.of_file(name, now)?,
+            "token_type": "Bearer",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        });
+        Ok(answer.to_string())
+    }
+
+    /// Whether the value of a header is the file's token of this name, whenever it was minted.
+    pub(super) fn is_bearer(&self, value: &str, name: &str, now: i64) -> Result<bool, String> {
+        let wanted = self.of_file(name, now)?;
+        Ok(value.strip_prefix("Bearer ").is_some_and(|token| token == wanted || says_alike(token, &wanted)))
+    }
+
+    fn of_file(&self, name: &str, now: i64) -> Result<String, String> {
+        let token = self.mint(&Short::Text(name.to_owned()), now, |_| Ok(None))?;
+        token.ok_or_else(|| format!("`token`: expected one of the file's `tokens`, found `{name}`"))
     }
 
     /// The proof for a request; nothing where none is wanted.

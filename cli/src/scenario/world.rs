@@ -3,6 +3,7 @@
 use super::format::{AnswerSpec, Publication, Upstreams};
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
+use super::token::Mint;
 use crate::engine::{Answer, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
@@ -29,20 +30,23 @@ impl Sources {
         }
     }
 
-    /// How every cluster answers: what is scripted first, then what issuers publish, and say of the tokens that they know.
+    /// How every cluster answers: what is scripted first, with tokens minted at `now`, in seconds; then what issuers publish, and say of
+    /// the tokens that they know.
     pub(super) fn scripts(
         &self,
-        config: &Config,
-        keys: &Keys,
+        mint: &Mint<'_>,
         known: &[Introspected],
+        now: i64,
     ) -> Result<BTreeMap<String, Script>, String> {
+        let (config, keys) = (mint.config, mint.keys);
         let mut scripts: BTreeMap<String, Script> = BTreeMap::new();
         for (cluster, paths) in &self.upstreams {
             let script = scripts.entry(cluster.clone()).or_default();
             for (path, answers) in paths.iter().filter(|(path, _)| *path != "*") {
                 script.on(
                     Some(path),
-                    sequence(answers, keys).map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
+                    sequence(answers, mint, now)
+                        .map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
                 );
             }
         }
@@ -79,7 +83,8 @@ impl Sources {
             if let (Some(answers), Some(script)) = (paths.get("*"), scripts.get_mut(cluster)) {
                 script.on(
                     None,
-                    sequence(answers, keys).map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
+                    sequence(answers, mint, now)
+                        .map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
                 );
             }
         }
@@ -112,11 +117,11 @@ pub(super) fn publish_inline(
     Ok(())
 }
 
-fn sequence(answers: &[AnswerSpec], keys: &Keys) -> Result<Vec<Answer>, String> {
-    answers.iter().map(|answer| one(answer, keys)).collect()
+fn sequence(answers: &[AnswerSpec], mint: &Mint<'_>, now: i64) -> Result<Vec<Answer>, String> {
+    answers.iter().map(|answer| one(answer, mint, now)).collect()
 }
 
-fn one(answer: &AnswerSpec, keys: &Keys) -> Result<Answer, String> {
+fn one(answer: &AnswerSpec, mint: &Mint<'_>, now: i64) -> Result<Answer, String> {
     let delay = match &answer.delay {
         None => Duration::ZERO,
         Some(text) => time::span(text)
@@ -129,14 +134,19 @@ fn one(answer: &AnswerSpec, keys: &Keys) -> Result<Answer, String> {
         Some(other) => {
             return Err(format!("`failure`: expected `refused`, `reset` or `silence`, found `{other}`"));
         }
-        None => Reply::Response {
-            status: answer.status.unwrap_or(200),
-            headers: answer.headers.clone().into_iter().collect(),
-            body: match (&answer.keys, &answer.body) {
-                (Some(names), _) => keys.jwks(names)?.into_bytes(),
-                (None, body) => body.clone().unwrap_or_default().into_bytes(),
-            },
-        },
+        None => {
+            let mut headers = answer.headers.clone();
+            let body = match answer {
+                AnswerSpec { keys: Some(names), .. } => mint.keys.jwks(names)?,
+                AnswerSpec { token: Some(name), .. } => {
+                    headers.entry("content-type".into()).or_insert_with(|| "application/json".into());
+                    mint.given(name, now)?
+                }
+                AnswerSpec { body, .. } => body.clone().unwrap_or_default(),
+            };
+            let headers = headers.into_iter().collect();
+            Reply::Response { status: answer.status.unwrap_or(200), headers, body: body.into_bytes() }
+        }
     };
     Ok(Answer { delay, reply })
 }

@@ -122,6 +122,39 @@ fn an_opaque_token_needs_somebody_who_is_asked_about_it() {
 }
 
 #[test]
+fn a_token_that_goes_upstream_is_held_against_the_one_that_is_named() {
+    let whole = fs::read_to_string(root().join("tests/scenarios/upstream-tokens.yaml")).unwrap();
+    let whole = whole.replace("../../policies", &root().join("policies").display().to_string());
+    let file = folder("scenario-upstream-token").join("one.yaml");
+    let expected = "authorization: { token: narrow }, x-countersign-subject";
+    let given = "token-service: { /token: [{ token: narrow }] }\n  feature";
+    for (right, wrong, told) in [
+        (
+            expected,
+            "authorization: { token: next }, x-countersign-subject",
+            "and the token `next`, got `Bearer ",
+        ),
+        (
+            expected,
+            "authorization: { token: nobody }, x-countersign-subject",
+            "the file's `tokens` (`alice`, ",
+        ),
+        (expected, "authorization: { token: none }, x-countersign-subject", "`tokens`, found `none`"),
+        (
+            given,
+            "token-service: { /token: [{ token: nobody }] }\n  feature",
+            "`upstreams.token-service`: expected",
+        ),
+    ] {
+        assert_eq!(whole.matches(right).count(), 1, "{right}");
+        fs::write(&file, whole.replace(right, wrong)).unwrap();
+        let filter = "the model gets a token of the customer";
+        let run = countersign(&["test", file.to_str().unwrap(), "--filter", filter]).exits(1);
+        assert!(run.out().contains(told), "`{told}` in\n{}", run.out());
+    }
+}
+
+#[test]
 fn a_case_that_asserts_nothing_is_a_mistake() {
     let held = "name: a\nsteps: [{ request: { url: /healthz }, hold: x";
     for (name, case, message) in [

@@ -87,3 +87,32 @@ fn introspection() -> Result<()> {
     let skipped: Vec<&str> = skipped.iter().map(String::as_str).collect();
     passes("introspection.yaml", ENVOY, 20, &skipped, &[])
 }
+
+#[test]
+fn upstream_tokens() -> Result<()> {
+    // Where the token service fails, or time passes, `tests/tests/exchange/upstream.rs` and `hops.rs` beside this have it happen.
+    let mut skipped: Vec<String> = vec![
+        "one exchange serves until its token is to be renewed, and then nobody waits".to_owned(),
+        "all who want the same token wait for one".to_owned(),
+    ];
+    let refusals = ["invalid_grant", "invalid_target", "access_denied"];
+    skipped.extend(refusals.map(|error| format!("the token service refuses: {error}")));
+    skipped.push("a refusal takes back what was given".to_owned());
+    let wrong =
+        ["for-others", "for-others-too", "of-another", "by-another", "by-nobody", "broad", "too-long"];
+    let wrong = wrong.into_iter().chain(["over"]);
+    skipped.extend(wrong.map(|token| format!("what comes is not what was asked for: {token}")));
+    let failures = ["down", "silent", "broken off", "too late", "an error", "a page", "half an answer"];
+    let failures = failures.into_iter().chain(["the gateway is not let in", "another kind of token"]);
+    skipped.extend(failures.map(|what| format!("the token service fails: {what}")));
+    skipped.extend(
+        [
+            "a failure that passes is not seen",
+            "a token service that is down costs no token that it has given",
+            "the gateway's own token is there before anyone asks, and is renewed while nobody waits",
+        ]
+        .map(str::to_owned),
+    );
+    let skipped: Vec<&str> = skipped.iter().map(String::as_str).collect();
+    passes("upstream-tokens.yaml", ENVOY, 4, &skipped, &[])
+}
