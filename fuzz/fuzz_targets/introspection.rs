@@ -38,7 +38,7 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         Err(Unusable::Because(_)) => assert!(active.is_some(), "refused, and nothing was said of it"),
-        Err(Unusable::Fault(_)) => assert_eq!(active, None, "an answer that is not taken for one"),
+        Err(Unusable::Fault(_) | Unusable::Unfit(_)) => assert_eq!(active, None, "an answer that is not taken for one"),
     }
 });
 

@@ -135,7 +135,10 @@ impl Exchange {
             }
             (Event::Settled, State::Obtaining { permit, edits, key }) => {
                 match gateway.upstream_word(self.id, &key) {
-                    Some(Ok(token)) if token.expires > now && permit.valid_at(now) => {
+                    _ if !permit.valid_at(now) => {
+                        self.refuse(Reason::TokenExpired.into(), Some(&settings));
+                    }
+                    Some(Ok(token)) if token.expires > now => {
                         self.release(permit, edits, Some(&token), &settings);
                     }
                     Some(Ok(_)) | None => {

@@ -118,6 +118,7 @@ impl Gateway {
         });
         let (verdict, expected) = match &read {
             Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
+            Err(Unusable::Unfit(expected)) => (Verdict::Undecided, *expected),
             Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
         };
         self.judged(place, verdict, expected, now);
@@ -134,7 +135,7 @@ impl Gateway {
                 self.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
                 Err(reason)
             }
-            Err(Unusable::Fault(_)) => Err(Reason::SystemIntrospectionUnavailable),
+            Err(Unusable::Fault(_) | Unusable::Unfit(_)) => Err(Reason::SystemIntrospectionUnavailable),
         })
     }
 
@@ -144,13 +145,14 @@ impl Gateway {
         let read = self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings));
         let (verdict, expected) = match &read {
             Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
+            Err(Unusable::Unfit(expected)) => (Verdict::Undecided, *expected),
             Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
         };
         self.judged(place, verdict, expected, now);
         Told::Live(match read {
             Ok(subject) => Ok(subject),
             Err(Unusable::Because(reason)) => Err(reason),
-            Err(Unusable::Fault(_)) => Err(Reason::SystemIntrospectionUnavailable),
+            Err(Unusable::Fault(_) | Unusable::Unfit(_)) => Err(Reason::SystemIntrospectionUnavailable),
         })
     }
 

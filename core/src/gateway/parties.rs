@@ -244,7 +244,7 @@ impl Gateway {
     pub(super) fn judged(&mut self, place: usize, verdict: Verdict, expected: &str, now: Timestamp) {
         let opened = self.seats.get_mut(place).is_some_and(|seat| seat.party.judged(verdict, now));
         self.breaker_opened(place, opened);
-        if verdict == Verdict::Bad {
+        if !expected.is_empty() {
             self.unanswered(place, expected);
         }
     }

@@ -220,6 +220,7 @@ impl Gateway {
             Some(Ok(_)) => self.judged(place, Verdict::Good, "", now),
             Some(Err(Unusable::Because(_))) => self.judged(place, Verdict::Undecided, "", now),
             Some(Err(Unusable::Fault(expected))) => self.judged(place, Verdict::Bad, expected, now),
+            Some(Err(Unusable::Unfit(expected))) => self.judged(place, Verdict::Undecided, expected, now),
         }
         let read = read.map(|read| read.map(Rc::new));
         if asked.is_own() {
@@ -230,7 +231,7 @@ impl Gateway {
         Told::Upstream(match read {
             Some(Ok(token)) => Ok(token),
             Some(Err(Unusable::Because(reason))) => Err(reason),
-            Some(Err(Unusable::Fault(_))) | None => unavailable,
+            Some(Err(Unusable::Fault(_) | Unusable::Unfit(_))) | None => unavailable,
         })
     }
 
@@ -257,7 +258,7 @@ impl Gateway {
                 let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
                 self.failures.insert(key, failure, 0, now.plus(REFUSED), now);
             }
-            Some(Err(Unusable::Fault(_))) | None => {}
+            Some(Err(Unusable::Fault(_) | Unusable::Unfit(_))) | None => {}
         }
     }
 

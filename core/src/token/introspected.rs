@@ -22,6 +22,9 @@ pub const MAX_ANSWER_BYTES: usize = 16 * 1024;
 pub enum Unusable {
     /// It is no answer, whatever the token is; what was expected.
     Fault(&'static str),
+    /// It is one about something else than what was asked about; what was expected. What a caller chose may be behind that, and so
+    /// it says nothing of who answered.
+    Unfit(&'static str),
     /// The token is refused.
     Because(Reason),
 }

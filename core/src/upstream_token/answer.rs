@@ -118,12 +118,12 @@ fn read_jwt(
     }
     if !settings.is_own() && (grounds.subject.is_none() || text(claims, "sub")? != grounds.subject.as_deref())
     {
-        return Err(Unusable::Fault("a JWT of the subject of the token that it was asked for"));
+        return Err(Unusable::Unfit("a JWT of the subject of the token that it was asked for"));
     }
     if let Some(actor) = &grounds.actor {
         let acting = claims.get("act").and_then(Value::as_object).and_then(|act| act.get("sub"));
         if acting.and_then(Value::as_str) != Some(actor) {
-            return Err(Unusable::Fault("a JWT in which `act` names the actor that was asked for"));
+            return Err(Unusable::Unfit("a JWT in which `act` names the actor that was asked for"));
         }
     }
     narrow(text(claims, "scope")?, settings)?;

@@ -59,7 +59,7 @@ fn reads(settings: &UpstreamTokenSettings, answer: &str) -> Result<UpstreamToken
 fn expected(answer: &str) -> &'static str {
     match reads(&settings(), answer) {
         Ok(_) => "",
-        Err(Unusable::Fault(expected)) => expected,
+        Err(Unusable::Fault(expected) | Unusable::Unfit(expected)) => expected,
         Err(Unusable::Because(reason)) => reason.code(),
     }
 }
@@ -163,7 +163,7 @@ fn refusals_blame_the_right_one() {
         match read(false, body.as_bytes(), settings, &grounds(), 0, NOW) {
             Ok(_) => String::new(),
             Err(Unusable::Because(reason)) => reason.code().to_string(),
-            Err(Unusable::Fault(_)) => "fault".into(),
+            Err(Unusable::Fault(_) | Unusable::Unfit(_)) => "fault".into(),
         }
     };
     for (error, whose) in [
