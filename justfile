@@ -28,6 +28,10 @@ bench *args:
 bench-cedar *args:
     cargo xtask bench cedar {{args}}
 
+# Credentials that need a second party, once it has answered.
+bench-live-credentials *args:
+    cargo xtask bench live-credentials {{args}}
+
 # Policies made up at random, held against the official crate.
 differential *args:
     cargo xtask differential {{args}}
