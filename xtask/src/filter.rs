@@ -79,7 +79,7 @@ fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize
 fn flags(small: bool) -> Vec<String> {
     let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
     if small {
-        flags.push("-Cllvm-args=-inline-threshold=60".to_owned());
+        flags.push("-Cllvm-args=-inline-threshold=45".to_owned());
     }
     let home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
