@@ -1,18 +1,19 @@
-//! Formatting, clippy, links, and the proof that the core needs no standard library.
+//! Formatting, clippy, links, the places of mutants, and the proof that the core needs no standard library.
 
 use anyhow::Result;
 
 use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain};
-use crate::{docs, process};
+use crate::{docs, mutants, process};
 
-/// Formatting, links between pages, and clippy, warnings being errors.
+/// Formatting, links between pages, the checks that mutants name, and clippy, warnings being errors.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(3);
+    let mut steps = Steps::new(4);
     steps.step("formatting", || {
         process::logged("fmt", process::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
     })?;
     steps.step("links between pages", docs::links_step)?;
+    steps.step("checks that mutants take out", mutants::stand)?;
     // The release profile, so that build scripts and macros are compiled once for everything.
     steps.step("clippy", || {
         let mut clippy = process::cargo();

@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "inactive tokens",
         file: "core/src/token/introspected.rs",
-        check: "Some(Value::Bool(false)) => return Err(Reason::TokenInactive.into()),",
-        without: "Some(Value::Bool(false)) => {}",
+        check: "Some(Value::Bool(false)) => Err(Reason::TokenInactive.into()),",
+        without: "Some(Value::Bool(false)) => Ok(members),",
         tests: OPAQUE,
     },
     Mutant {
@@ -34,8 +34,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "issuer of an answer",
         file: "core/src/token/introspected.rs",
-        check: "claims.issuer.is_some_and(|name| name != &*issuer.name)",
-        without: "false",
+        check: "if claims.issuer.is_some_and(|name| name != &*issuer.name) {\n        return Err(Reason",
+        without: "if false {\n        return Err(Reason",
+        tests: OPAQUE,
+    },
+    Mutant {
+        name: "issuer of a live answer",
+        file: "core/src/token/introspected.rs",
+        check: "if claims.issuer.is_some_and(|name| name != &*issuer.name) {\n        return Err(Unusable",
+        without: "if false {\n        return Err(Unusable",
         tests: OPAQUE,
     },
     Mutant {

@@ -47,6 +47,35 @@ const OPAQUE: &[&str] = &["--test", "exchange", "opaque::"];
 const UPSTREAM: &[&str] = &["--test", "exchange", "upstream::"];
 const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
+impl Mutant {
+    /// The text of its file, in which the check must stand once.
+    fn text_in(&self, tree: &Path) -> Result<String> {
+        let text =
+            fs::read_to_string(tree.join(self.file)).with_context(|| format!("reading {}", self.file))?;
+        match text.matches(self.check).count() {
+            1 => Ok(text),
+            times => bail!(
+                "{}: expected the check \"{}\" once, found it {times} times: `{}`",
+                self.file,
+                self.name,
+                self.check
+            ),
+        }
+    }
+}
+
+/// Whether every check stands where its mutant looks for it.
+pub(crate) fn stand() -> Result<String> {
+    let faults: Vec<String> = all()
+        .filter_map(|mutant| mutant.text_in(&crate::root()).err())
+        .map(|error| format!("{error:#}"))
+        .collect();
+    match faults.is_empty() {
+        true => Ok(format!("{} checks", all().count())),
+        false => bail!("{}", faults.join("\n")),
+    }
+}
+
 /// Every check, by subject.
 fn all() -> impl Iterator<Item = &'static Mutant> {
     [
@@ -101,10 +130,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
 /// Whether the mutant builds and a test fails with it.
 fn goes_red(tree: &Path, mutant: &Mutant) -> Result<bool> {
     let file = tree.join(mutant.file);
-    let text = fs::read_to_string(&file).with_context(|| format!("reading {}", mutant.file))?;
-    if text.matches(mutant.check).count() != 1 {
-        bail!("{}: expected the check \"{}\" once: `{}`", mutant.file, mutant.name, mutant.check);
-    }
+    let text = mutant.text_in(tree)?;
     fs::write(&file, text.replace(mutant.check, mutant.without))?;
     let mut build = cargo(tree, mutant.tests);
     build.arg("--no-run");
