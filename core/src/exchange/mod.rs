@@ -316,9 +316,9 @@ impl Exchange {
             }
         };
         let edits = forward::edits(&permit, &admitted, record.id(), settings);
+        record.obtains(admitted.route, settings);
         let count = &mut |counter| self.effects.push_back(Effect::Count(counter));
         let obtained = obtain::obtain(&permit, &admitted, gateway, count, now)?;
-        record.obtains(admitted.route, settings);
         Ok((permit, edits, obtained))
     }
 

@@ -175,8 +175,10 @@ fn refusals_and_failures_are_told_apart() -> Result<()> {
     let token = world.token()?;
     let refused = answered(&mut world, &token, said(400, &json!({ "error": "invalid_grant" })))?;
     assert_eq!(refused.verdict(), "delegation.exchange_refused");
-    assert_eq!(world.verdict(&Ask::read().bearer(&token)), "delegation.exchange_refused");
+    let at_once = world.ask(&Ask::read().bearer(&token));
+    assert_eq!(at_once.verdict(), "delegation.exchange_refused");
     assert!(world.fetch().is_none(), "a refusal serves for a while");
+    assert_eq!(at_once.audit.context("expected an audit line")?["upstream_token"], "model");
     world.advance(10);
     for answer in [
         said(400, &json!({ "error": "invalid_client" })),
@@ -212,8 +214,10 @@ fn a_token_service_that_fails_is_left_alone_and_cached_tokens_serve_on() -> Resu
     }
     let claims = mint::with(&world.claims(), json!({ "jti": "n-9" }));
     let fresh = world.key.sign(&claims)?;
-    assert_eq!(world.verdict(&Ask::read().bearer(&fresh)), "system.token_service_unavailable");
+    let at_once = world.ask(&Ask::read().bearer(&fresh));
+    assert_eq!(at_once.verdict(), "system.token_service_unavailable");
     assert!(world.fetch().is_none(), "nobody is asked");
+    assert_eq!(at_once.audit.context("expected an audit line")?["upstream_token"], "model");
     assert_eq!(world.verdict(&Ask::read().bearer(&token)), "allow");
     world.advance(2);
     let recovered = narrow(&world, json!({}))?;

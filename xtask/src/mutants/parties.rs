@@ -193,6 +193,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: UPSTREAM,
     },
     Mutant {
+        name: "exchange, what a refusal without a question was for",
+        file: "core/src/exchange/mod.rs",
+        check: "record.obtains(admitted.route, settings);\n        let count = &mut |counter| self.effects.push_back(Effect::Count(counter));\n        let obtained = obtain::obtain(&permit, &admitted, gateway, count, now)?;",
+        without: "let count = &mut |counter| self.effects.push_back(Effect::Count(counter));\n        let obtained = obtain::obtain(&permit, &admitted, gateway, count, now)?;\n        record.obtains(admitted.route, settings);",
+        tests: UPSTREAM,
+    },
+    Mutant {
         name: "own token, its end",
         file: "core/src/gateway/upstream.rs",
         check: "&& now < token.expires\n",
