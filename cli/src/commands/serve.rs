@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use countersign_core::config::{Config, Issuer, KeySource};
+use countersign_core::config::{Config, KeySource};
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
 use countersign_host_sim::{LogLevel, LogLine};
 
@@ -33,8 +33,8 @@ pub(crate) struct Serve {
     /// Where allowed requests go, such as `http://127.0.0.1:9000`.
     #[arg(long, value_name = "URL", value_parser = origin)]
     upstream: String,
-    /// Where a cluster is that the filter calls, such as `issuer=http://127.0.0.1:8090`. A cluster for issuer keys
-    /// that is not named here is at the address in its `uri`.
+    /// Where a cluster is that the filter calls, such as `issuer=http://127.0.0.1:8090`. One that is not named here is
+    /// at the address in the configuration's `uri`.
     #[arg(long, value_name = "NAME=URL", value_parser = cluster)]
     cluster: Vec<(String, String)>,
     /// The gateway's certificate chain, as PEM.
@@ -58,7 +58,7 @@ impl Serve {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let configuration = Configuration::load(&self.config)?;
-        let clusters = self.clusters(&configuration.config)?;
+        let clusters = clusters(&self.cluster, &configuration.config)?;
         let module = Module::load(self.module.as_deref())?;
         let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
         options.listen = self.listen;
@@ -77,32 +77,6 @@ impl Serve {
         Ok(Exit::Good)
     }
 
-    /// The clusters named, and for issuer keys those that the configuration gives an address.
-    fn clusters(&self, config: &Config) -> Result<BTreeMap<String, String>, Failure> {
-        let mut clusters: BTreeMap<String, String> = self.cluster.iter().cloned().collect();
-        let known: BTreeSet<&str> = config.clusters().collect();
-        if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
-            let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-            let known = if known.is_empty() { String::from("none") } else { known.join(", ") };
-            return Err(Failure::usage(format!(
-                "`--cluster {name}=…`: expected a cluster of the configuration ({known}), found `{name}`"
-            )));
-        }
-        for issuer in &config.issuers {
-            for (cluster, uri) in sources(issuer) {
-                if clusters.contains_key(cluster) {
-                    continue;
-                }
-                let address = address(&uri).map_err(|error| {
-                    Failure::usage(format!("keys of issuer `{}`: {error}", issuer.issuer))
-                        .help(format!("add `--cluster {cluster}=http://HOST:PORT`"))
-                })?;
-                clusters.insert(cluster.to_owned(), address);
-            }
-        }
-        Ok(clusters)
-    }
-
     fn tls(&self) -> Result<Option<Tls>, Failure> {
         let (Some(certificates), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let client = match &self.client_ca {
@@ -113,20 +87,70 @@ impl Serve {
     }
 }
 
-/// The clusters that an issuer is reached through, each with an address that is there.
-fn sources(issuer: &Issuer) -> Vec<(&str, String)> {
-    let asked = issuer.introspection.as_ref().map(|asked| (&*asked.cluster, asked.uri.clone()));
-    let keys = match &issuer.keys {
-        KeySource::Inline(_) | KeySource::None => Vec::new(),
-        KeySource::Remote(remote) => vec![(&*remote.cluster, remote.uri.clone())],
-        KeySource::Discovery(discovered) => {
-            let uri = discovered.document_uri(&issuer.issuer);
-            let keys = discovered.jwks_authority.clone().unwrap_or_else(|| uri.clone());
-            let second = discovered.jwks_cluster.as_deref().map(|cluster| (cluster, keys));
-            [(&*discovered.cluster, uri)].into_iter().chain(second).collect()
+/// The clusters named, and else those that the configuration gives an address.
+fn clusters(named: &[(String, String)], config: &Config) -> Result<BTreeMap<String, String>, Failure> {
+    let mut clusters: BTreeMap<String, String> = named.iter().cloned().collect();
+    let known: BTreeSet<&str> = config.clusters().collect();
+    if let Some(name) = clusters.keys().find(|name| !known.contains(name.as_str())) {
+        let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let known = if known.is_empty() { String::from("none") } else { known.join(", ") };
+        return Err(Failure::usage(format!(
+            "`--cluster {name}=…`: expected a cluster of the configuration ({known}), found `{name}`"
+        )));
+    }
+    for Source { whose, cluster, uri } in sources(config) {
+        if clusters.contains_key(cluster) {
+            continue;
         }
-    };
-    keys.into_iter().chain(asked).collect()
+        let address = address(&uri).map_err(|error| {
+            Failure::usage(format!("{whose}: {error}"))
+                .help(format!("add `--cluster {cluster}=http://HOST:PORT`"))
+        })?;
+        clusters.insert(cluster.to_owned(), address);
+    }
+    Ok(clusters)
+}
+
+/// Something that is called through a cluster.
+struct Source<'a> {
+    /// What it is called for.
+    whose: String,
+    cluster: &'a str,
+    /// An address that is there.
+    uri: String,
+}
+
+/// All that the filter calls: issuers for their keys and their word on tokens, and token services.
+fn sources(config: &Config) -> Vec<Source<'_>> {
+    let mut sources = Vec::new();
+    for issuer in &config.issuers {
+        let keys = format!("keys of issuer `{}`", issuer.issuer);
+        match &issuer.keys {
+            KeySource::Inline(_) | KeySource::None => {}
+            KeySource::Remote(remote) => {
+                sources.push(Source { whose: keys, cluster: &remote.cluster, uri: remote.uri.clone() });
+            }
+            KeySource::Discovery(discovered) => {
+                let document = discovered.document_uri(&issuer.issuer);
+                let second = discovered.jwks_authority.as_ref().unwrap_or(&document).clone();
+                let (whose, cluster) = (keys.clone(), &*discovered.cluster);
+                sources.push(Source { whose, cluster, uri: document });
+                if let Some(cluster) = &discovered.jwks_cluster {
+                    sources.push(Source { whose: keys, cluster, uri: second });
+                }
+            }
+        }
+        if let Some(asked) = &issuer.introspection {
+            let whose = format!("introspection by issuer `{}`", issuer.issuer);
+            sources.push(Source { whose, cluster: &asked.cluster, uri: asked.uri.clone() });
+        }
+    }
+    sources.extend(config.upstream_tokens.iter().map(|token| Source {
+        whose: format!("upstream token `{}`", token.name),
+        cluster: &token.cluster,
+        uri: token.uri.clone(),
+    }));
+    sources
 }
 
 /// Audit lines are for programs, all else is for people.
@@ -228,6 +252,47 @@ mod tests {
         ] {
             assert!(address(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn every_cluster_has_the_address_of_the_configuration_or_the_one_it_is_given() {
+        let mut config: Config = serde_json::from_value(serde_json::json!({
+            "issuers": [
+                {
+                    "issuer": "https://one.example", "algorithms": ["ES256"], "audiences": ["a"],
+                    "keys": { "remote": { "cluster": "keys", "uri": "http://127.0.0.1:1/jwks" } },
+                    "introspection": { "cluster": "word", "uri": "http://127.0.0.1:2/introspect" },
+                },
+                {
+                    "issuer": "http://127.0.0.1:3", "algorithms": ["ES256"], "audiences": ["a"],
+                    "keys": { "discovery": {
+                        "cluster": "found", "jwks_cluster": "second", "jwks_authority": "http://127.0.0.1:4",
+                    } },
+                },
+            ],
+            "upstream_tokens": [{
+                "name": "model", "grant": "token_exchange", "cluster": "tokens", "uri": "http://127.0.0.1:5/token",
+            }],
+            "policy": {}, "routes": [],
+        }))
+        .unwrap();
+        let named = |name: &str| vec![(name.to_owned(), "127.0.0.1:9".to_owned())];
+        let text = |clusters: BTreeMap<String, String>| {
+            clusters.iter().map(|(name, address)| format!("{name}={address}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            text(clusters(&named("word"), &config).unwrap()),
+            "found=127.0.0.1:3 keys=127.0.0.1:1 second=127.0.0.1:4 tokens=127.0.0.1:5 word=127.0.0.1:9"
+        );
+        assert!(clusters(&named("typo"), &config).is_err());
+
+        config.upstream_tokens[0].uri = "https://tokens.example/token".to_owned();
+        let fault = format!("{:?}", clusters(&[], &config).unwrap_err());
+        assert!(fault.contains("upstream token `model`: expected `http://HOST:PORT`"), "{fault}");
+        assert!(clusters(&named("tokens"), &config).is_ok());
+        config.issuers[0].introspection.as_mut().unwrap().uri = "https://one.example".to_owned();
+        let fault = format!("{:?}", clusters(&named("tokens"), &config).unwrap_err());
+        assert!(fault.contains("introspection by issuer `https://one.example`"), "{fault}");
     }
 
     #[test]
