@@ -5,6 +5,7 @@
 //! is ever rehashed, and memory is bounded by count and by bytes.
 
 use crate::crypto;
+use crate::metrics::Counter;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -47,6 +48,17 @@ pub enum Inserted {
     Refused,
 }
 
+impl Inserted {
+    /// Counts each living entry that was dropped as `counter`.
+    pub fn count(self, counter: Counter, count: &mut dyn FnMut(Counter)) {
+        let evicted = match self {
+            Self::Kept { evicted } => evicted,
+            Self::Refused => 0,
+        };
+        (0..evicted).for_each(|_| count(counter));
+    }
+}
+
 impl<V: Clone> Cache<V> {
     /// A cache of at most `max_entries` (rounded up to a power of two, at least four; 0 is off) and `max_bytes`.
     /// `hash_key` must be unpredictable to those who choose the keys.
@@ -64,22 +76,14 @@ impl<V: Clone> Cache<V> {
         if self.slots.is_empty() {
             return None;
         }
-        let hash = self.hash(key);
-        for index in self.set(hash) {
-            let Some(slot) = self.slots.get_mut(index) else { continue };
-            let Some(entry) = slot.as_mut() else { continue };
-            if entry.hash != hash || !crypto::constant_time_eq(&entry.key, key) {
-                continue;
-            }
-            if entry.expires <= now {
-                self.bytes = self.bytes.saturating_sub(entry.weight);
-                *slot = None;
-                return None;
-            }
-            entry.used = true;
-            return Some(entry.value.clone());
+        let index = self.position(self.hash(key), key)?;
+        let entry = self.slots.get_mut(index)?.as_mut()?;
+        if entry.expires <= now {
+            self.take(index);
+            return None;
         }
-        None
+        entry.used = true;
+        Some(entry.value.clone())
     }
 
     /// Keeps `value` under `key` until `expires`. `weight` is the value's own size in bytes.
@@ -97,8 +101,18 @@ impl<V: Clone> Cache<V> {
         }
         let hash = self.hash(key);
         let mut evicted = 0;
-        let index = self.victim(hash, key, now);
-        evicted += self.clear(index, now);
+        let index = match self.position(hash, key) {
+            // A successor takes its place, and nobody else's.
+            Some(own) => {
+                self.take(own);
+                own
+            }
+            None => {
+                let index = self.victim(hash, now);
+                evicted += self.clear(index, now);
+                index
+            }
+        };
         while self.bytes.saturating_add(weight) > self.max_bytes {
             let hand = self.hand;
             self.hand = (self.hand + 1) % self.slots.len();
@@ -113,30 +127,18 @@ impl<V: Clone> Cache<V> {
 
     /// Drops what is under `key`.
     pub fn remove(&mut self, key: &[u8]) {
-        if self.slots.is_empty() {
-            return;
-        }
-        let hash = self.hash(key);
-        for index in self.set(hash) {
-            let Some(slot) = self.slots.get_mut(index) else { continue };
-            if let Some(entry) = slot
-                && entry.hash == hash
-                && crypto::constant_time_eq(&entry.key, key)
-            {
-                self.bytes = self.bytes.saturating_sub(entry.weight);
-                *slot = None;
-            }
+        if let Some(index) = self.position(self.hash(key), key) {
+            self.take(index);
         }
     }
 
     /// Drops every entry for which `keep` says no.
     pub fn retain(&mut self, mut keep: impl FnMut(&V) -> bool) {
-        for slot in &mut self.slots {
-            if let Some(entry) = slot
+        for index in 0..self.slots.len() {
+            if let Some(Some(entry)) = self.slots.get(index)
                 && !keep(&entry.value)
             {
-                self.bytes = self.bytes.saturating_sub(entry.weight);
-                *slot = None;
+                self.take(index);
             }
         }
     }
@@ -167,15 +169,21 @@ impl<V: Clone> Cache<V> {
         start..start + WAYS
     }
 
-    /// The slot to write to: the key's own, else a free or expired one, else one not used lately, else the first.
-    fn victim(&mut self, hash: u64, key: &[u8], now: Timestamp) -> usize {
+    /// The slot that holds `key`, whose hash this is.
+    fn position(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let is_here = |index: &usize| match self.slots.get(*index) {
+            Some(Some(entry)) => entry.hash == hash && crypto::constant_time_eq(&entry.key, key),
+            Some(None) | None => false,
+        };
+        self.set(hash).find(is_here)
+    }
+
+    /// The slot to write a new key to: a free or expired one, else one not used lately, else the first.
+    fn victim(&mut self, hash: u64, now: Timestamp) -> usize {
         let set = self.set(hash);
         let mut best = (u8::MAX, set.start);
         for index in set.clone() {
             let rank = match self.slots.get(index) {
-                Some(Some(entry)) if entry.hash == hash && crypto::constant_time_eq(&entry.key, key) => {
-                    return index;
-                }
                 Some(Some(entry)) if entry.expires <= now => 1,
                 Some(Some(entry)) if !entry.used => 2,
                 Some(Some(_)) => 3,
@@ -198,13 +206,13 @@ impl<V: Clone> Cache<V> {
 
     /// Empties a slot; 1 if that dropped an entry that still lived.
     fn clear(&mut self, index: usize, now: Timestamp) -> u32 {
-        match self.slots.get_mut(index).and_then(Option::take) {
-            Some(entry) => {
-                self.bytes = self.bytes.saturating_sub(entry.weight);
-                u32::from(entry.expires > now)
-            }
-            None => 0,
-        }
+        self.take(index).map_or(0, |entry| u32::from(entry.expires > now))
+    }
+
+    fn take(&mut self, index: usize) -> Option<Entry<V>> {
+        let entry = self.slots.get_mut(index)?.take()?;
+        self.bytes = self.bytes.saturating_sub(entry.weight);
+        Some(entry)
     }
 }
 

@@ -61,7 +61,8 @@ fn what_is_too_large_already_over_or_unwanted_is_not_kept() {
 fn a_second_insertion_replaces_the_first() {
     let mut cache = cache(4, 10_000);
     cache.insert(b"k", "old".into(), 3, later(10), NOW);
-    assert_eq!(cache.insert(b"k", "new".into(), 3, later(20), NOW), Inserted::Kept { evicted: 1 });
+    assert_eq!(cache.insert(b"k", "new".into(), 3, later(20), NOW), Inserted::Kept { evicted: 0 });
+    assert_eq!(cache.bytes(), 3 + 1 + OVERHEAD);
     assert_eq!(cache.find(b"k", later(15)).as_deref(), Some("new"));
     assert_eq!(cache.len(), 1);
 }
@@ -76,4 +77,23 @@ fn retain_drops_and_gives_bytes_back() {
     assert_eq!(cache.find(b"b", NOW).as_deref(), Some("b"));
     cache.retain(|_| false);
     assert_eq!(cache.bytes(), 0);
+}
+
+#[test]
+fn whoever_makes_room_is_counted() {
+    let mut cache = cache(4, 10_000);
+    let mut counted = 0;
+    for key in [b"a", b"b", b"c", b"d", b"e", b"f"] {
+        cache
+            .insert(key, String::new(), 0, later(10), NOW)
+            .count(Counter::CacheEvicted, &mut |_| counted += 1);
+    }
+    assert_eq!((counted, cache.len()), (2, 4));
+    cache
+        .insert(b"g", String::new(), 0, later(20), later(10))
+        .count(Counter::CacheEvicted, &mut |_| counted += 1);
+    assert_eq!(counted, 2, "what is over makes room for nothing");
+    cache.remove(b"g");
+    assert_eq!(cache.find(b"g", later(11)), None);
+    assert_eq!(cache.len(), 3);
 }

@@ -12,7 +12,7 @@ pub use crate::call::{Call, CallAnswer, CallId};
 pub use crate::keys::KeyHealth;
 pub use waiting::Need;
 
-use crate::cache::{Cache, Inserted};
+use crate::cache::Cache;
 use crate::crypto::{Fast, SignatureProvider, digest::Sha256};
 use crate::decision::{DecisionId, DecisionIds};
 use crate::dpop::{self, Proofs};
@@ -473,11 +473,8 @@ impl Gateway {
         until: Timestamp,
         now: Timestamp,
     ) {
-        if let Inserted::Kept { evicted } = self.cache.insert(token, verified, weight, until, now) {
-            for _ in 0..evicted {
-                self.notices.push_back(Notice::Count(Counter::CacheEvicted));
-            }
-        }
+        let count = &mut |counter| self.notices.push_back(Notice::Count(counter));
+        self.cache.insert(token, verified, weight, until, now).count(Counter::CacheEvicted, count);
     }
 
     /// The clock was set back: nobody waits longer for that, and no keys live longer.

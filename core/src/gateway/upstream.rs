@@ -1,8 +1,8 @@
 //! Tokens for those upstream: from the cache, or from the token service.
 
 use super::parties::{Role, Told};
-use super::{Entropy, ExchangeId, Gateway, Need};
-use crate::cache::{Cache, Inserted};
+use super::{Entropy, ExchangeId, Gateway, Need, Notice};
+use crate::cache::Cache;
 use crate::jitter::Jitter;
 use crate::metrics::Counter;
 use crate::party::{QuestionId, Said, Verdict};
@@ -245,12 +245,9 @@ impl Gateway {
         match read {
             Some(Ok(token)) => {
                 let held = &mut self.upstream.exchanged;
-                let kept = held.insert(key, Rc::clone(token), token.weight(), token.expires, now);
-                if let Inserted::Kept { evicted } = kept {
-                    for _ in 0..evicted {
-                        self.notices.push_back(super::Notice::Count(Counter::UpstreamTokenEvicted));
-                    }
-                }
+                let count = &mut |counter| self.notices.push_back(Notice::Count(counter));
+                held.insert(key, Rc::clone(token), token.weight(), token.expires, now)
+                    .count(Counter::UpstreamTokenEvicted, count);
             }
             // The token service takes back what it gave before.
             Some(Err(Unusable::Because(reason))) => {

@@ -5,7 +5,7 @@ use super::claims::Claims;
 use super::opaque::is_signed;
 use super::profile;
 use super::types::{Verified, VerifiedToken};
-use crate::cache::{Cache, Inserted};
+use crate::cache::Cache;
 use crate::config::IssuerProfile;
 use crate::crypto::SignatureProvider;
 use crate::gateway::Need;
@@ -104,13 +104,11 @@ pub fn verify(
             return Err(refusal);
         }
     };
-    let inserted =
-        state.cache.insert(token, Rc::clone(&verified), verified.weight(token.len()), verified.expires, now);
-    if let Inserted::Kept { evicted } = inserted {
-        for _ in 0..evicted {
-            (state.count)(Counter::CacheEvicted);
-        }
-    }
+    let weight = verified.weight(token.len());
+    state
+        .cache
+        .insert(token, Rc::clone(&verified), weight, verified.expires, now)
+        .count(Counter::CacheEvicted, state.count);
     Ok(Verified::assertion(verified, false))
 }
 
