@@ -49,6 +49,7 @@ pub mod revocation;
 pub mod route;
 pub mod settings;
 pub mod shared;
+mod signed;
 pub mod spiffe;
 pub mod step_up;
 pub mod time;

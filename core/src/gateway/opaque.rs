@@ -6,6 +6,7 @@ use crate::json::Value;
 use crate::metrics::Counter;
 use crate::party::{Said, Verdict};
 use crate::reason::Reason;
+use crate::signed::Keys;
 use crate::time::Timestamp;
 use crate::token::{self, Failure, Refusal, Unusable, Verified, is_opaque};
 use alloc::rc::Rc;
@@ -169,8 +170,10 @@ impl Gateway {
         let asked = known.introspection.as_ref().ok_or(Reason::SystemInternal)?;
         let Some(client) = &asked.signed_for else { return read(&token::parsed(&said.body)?) };
         let store = self.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
-        let keys = (store, &*self.provider);
-        let payload = token::open_answer(&said.body, known, client, asked.party.timeout, keys, now)?;
-        read(token::inner(&token::parsed(&payload)?)?)
+        // A new key is fetched for the answers after this one.
+        let keys = Keys { store, provider: &*self.provider, waited: false };
+        let payload = token::open_answer(&said.body, known, keys, now)?;
+        let payload = token::parsed(&payload)?;
+        read(token::said_to(client, &payload, known, asked.party.timeout, now)?)
     }
 }

@@ -1,9 +1,11 @@
 //! What status lists and feeds have in common: a JWT of a type of its own, about a document, by the issuer of the tokens.
 
-use crate::crypto::{Algorithm, SignatureProvider};
-use crate::jose::{Jws, JwsError};
+use crate::crypto::Algorithm;
+use crate::jose::JwsError;
 use crate::json::{self, JsonError, Object, Value};
-use crate::keys::{KeyStore, Unproven};
+use crate::keys::Unproven;
+pub use crate::signed::Keys;
+use crate::signed::{self, Expected, Fault};
 use crate::time::{Span, Timestamp};
 use crate::token::Claims;
 use alloc::vec::Vec;
@@ -22,16 +24,6 @@ pub struct Origin<'a> {
     pub clock_skew: Span,
     /// The largest document, in bytes as it was fetched.
     pub max_bytes: usize,
-}
-
-/// By whose keys a document is verified, and who does the arithmetic.
-pub struct Keys<'a> {
-    /// The issuer's keys.
-    pub store: &'a mut KeyStore,
-    /// Who does the arithmetic.
-    pub provider: &'a dyn SignatureProvider,
-    /// Whether this document has waited for a fetch of keys already.
-    pub waited: bool,
 }
 
 /// Why a document is not taken for what it should be.
@@ -80,16 +72,17 @@ pub(super) fn open(
     keys: Keys<'_>,
     now: Timestamp,
 ) -> Result<Vec<u8>, SignedError> {
-    let jws = Jws::parse(token, origin.max_bytes).map_err(SignedError::Jws)?;
-    // A token of the same issuer is as well signed, and says something else (RFC 8725 §3.11).
-    if jws.header.typ.as_deref() != Some(typ) {
-        return Err(SignedError::Type { expected: typ });
-    }
-    if !origin.algorithms.contains(&jws.header.algorithm) {
-        return Err(SignedError::Algorithm);
-    }
-    keys.store.verify(&jws, keys.waited, keys.provider, now).map_err(SignedError::Key)?;
-    Ok(jws.payload)
+    let expected = Expected {
+        max_bytes: origin.max_bytes,
+        is_type: &|found| found == typ,
+        algorithms: origin.algorithms,
+    };
+    signed::open(token, &expected, keys, now).map_err(|fault| match fault {
+        Fault::Jws(error) => SignedError::Jws(error),
+        Fault::Type => SignedError::Type { expected: typ },
+        Fault::Algorithm => SignedError::Algorithm,
+        Fault::Key(unproven) => SignedError::Key(unproven),
+    })
 }
 
 /// Parses a payload that has few values, some of them long.

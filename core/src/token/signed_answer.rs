@@ -2,42 +2,46 @@
 
 use super::claims::Claims;
 use super::introspected::{MAX_ANSWER_BYTES, Unusable};
-use crate::crypto::SignatureProvider;
-use crate::jose::{Jws, is_type};
-use crate::json::{self, Value};
-use crate::keys::KeyStore;
-use crate::reason::Reason;
+use crate::jose::is_type;
+use crate::json::Value;
 use crate::settings::IssuerSettings;
+use crate::signed::{self, Expected, Fault, Keys};
 use crate::time::{Span, Timestamp};
 use alloc::vec::Vec;
 
 /// The media type of a signed answer, without its `application/` (§5).
 const TYPE: &str = "token-introspection+jwt";
 
-/// Verifies a signed answer of this issuer to `client`; its payload. An answer of more than `age` ago is none.
+/// Verifies that a signed answer is this issuer's; its payload.
 pub(crate) fn open_answer(
     answer: &[u8],
     issuer: &IssuerSettings,
-    client: &str,
-    age: Span,
-    keys: (&mut KeyStore, &dyn SignatureProvider),
+    keys: Keys<'_>,
     now: Timestamp,
 ) -> Result<Vec<u8>, Unusable> {
-    let jws = Jws::parse(answer, MAX_ANSWER_BYTES * 3 / 2).map_err(|_| Unusable::Fault("a signed answer"))?;
-    // A token of the same issuer is as well signed, and says something else (§8.1, RFC 8725 §3.11).
-    if !jws.header.typ.as_deref().is_some_and(|typ| is_type(typ, TYPE)) {
-        return Err(Unusable::Fault("an answer whose `typ` is `token-introspection+jwt`"));
-    }
-    if !issuer.algorithms.contains(&jws.header.algorithm) {
-        return Err(Unusable::Fault("an answer signed by one of the issuer's `algorithms`"));
-    }
-    let (store, provider) = keys;
-    // A new key is fetched for the answers after this one.
-    store
-        .verify(&jws, false, provider, now)
-        .map_err(|_| Unusable::Fault("an answer signed by a key of the issuer"))?;
-    let payload = json::parse(&jws.payload, &json::Limits::TOKEN)
-        .map_err(|_| Unusable::Fault("a signed answer of strict JSON"))?;
+    let expected = Expected {
+        max_bytes: MAX_ANSWER_BYTES * 3 / 2,
+        is_type: &|typ| is_type(typ, TYPE),
+        algorithms: &issuer.algorithms,
+    };
+    signed::open(answer, &expected, keys, now).map_err(|fault| {
+        Unusable::Fault(match fault {
+            Fault::Jws(_) => "a signed answer",
+            Fault::Type => "an answer whose `typ` is `token-introspection+jwt`",
+            Fault::Algorithm => "an answer signed by one of the issuer's `algorithms`",
+            Fault::Key(_) => "an answer signed by a key of the issuer",
+        })
+    })
+}
+
+/// What the payload of a signed answer says to `client`. An answer of more than `age` ago says nothing.
+pub(crate) fn said_to<'v, 'a>(
+    client: &str,
+    payload: &'v Value<'a>,
+    issuer: &IssuerSettings,
+    age: Span,
+    now: Timestamp,
+) -> Result<&'v Value<'a>, Unusable> {
     let members = payload.as_object().ok_or(Unusable::Fault("a signed answer that is a JSON object"))?;
     let claims = Claims::read(members).map_err(|_| Unusable::Fault("claims of the standard's types"))?;
     if claims.issuer != Some(&*issuer.name) || !claims.is_for(client) {
@@ -50,12 +54,5 @@ pub(crate) fn open_answer(
     if !fresh {
         return Err(Unusable::Fault("an answer that was made for this question, by its `iat`"));
     }
-    drop(payload);
-    Ok(jws.payload)
-}
-
-/// What a signed answer says.
-pub(crate) fn inner<'v, 'a>(payload: &'v Value<'a>) -> Result<&'v Value<'a>, Unusable> {
-    let members = payload.as_object().ok_or(Reason::SystemInternal)?;
     members.get("token_introspection").ok_or(Unusable::Fault("the member `token_introspection`"))
 }

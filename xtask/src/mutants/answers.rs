@@ -124,9 +124,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "signed answers, signature",
-        file: "core/src/token/signed_answer.rs",
-        check: r#".map_err(|_| Unusable::Fault("an answer signed by a key of the issuer"))?;"#,
-        without: ".ok();",
+        file: "core/src/signed.rs",
+        check: "keys.store.verify(&jws, keys.waited, keys.provider, now).map_err(Fault::Key)?;",
+        without: "let _ = (keys, now);",
         tests: OPAQUE,
     },
 ];
