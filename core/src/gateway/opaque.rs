@@ -4,7 +4,7 @@ use super::parties::{Role, Told};
 use super::{Asker, Gateway};
 use crate::json::Value;
 use crate::metrics::Counter;
-use crate::party::{Said, Verdict};
+use crate::party::Said;
 use crate::reason::Reason;
 use crate::signed::Keys;
 use crate::time::Timestamp;
@@ -107,8 +107,8 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let asked = settings.issuers.get(issuer).and_then(|issuer| issuer.introspection.as_ref());
         let is_live = token.starts_with(LIVE);
+        let unavailable = Reason::SystemIntrospectionUnavailable;
         let (Some(said), Some(asked)) = (said, asked) else {
-            let unavailable = Reason::SystemIntrospectionUnavailable;
             return if is_live { Told::Live(Err(unavailable)) } else { Told::Token(Err(unavailable)) };
         };
         if is_live {
@@ -117,12 +117,7 @@ impl Gateway {
         let read = self.read_answer(issuer, &said, now, |answer| {
             token::introspected_value(token, answer, issuer, &settings, now)
         });
-        let (verdict, expected) = match &read {
-            Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
-            Err(Unusable::Unfit(expected)) => (Verdict::Undecided, *expected),
-            Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
-        };
-        self.judged(place, verdict, expected, now);
+        self.judge(place, &read, now);
         Told::Token(match read {
             Ok(verified) => {
                 let verified = Rc::new(verified);
@@ -131,12 +126,13 @@ impl Gateway {
                 self.keep(token, Rc::clone(&verified), weight, until, now);
                 Ok(verified)
             }
-            Err(Unusable::Because(reason)) => {
-                let until = now.plus(asked.inactive);
-                self.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
-                Err(reason)
+            Err(unusable) => {
+                if let Unusable::Because(reason) = unusable {
+                    let until = now.plus(asked.inactive);
+                    self.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
+                }
+                Err(unusable.reason(unavailable))
             }
-            Err(Unusable::Fault(_) | Unusable::Unfit(_)) => Err(Reason::SystemIntrospectionUnavailable),
         })
     }
 
@@ -144,17 +140,8 @@ impl Gateway {
     fn confirmed(&mut self, place: usize, issuer: usize, said: &Said, now: Timestamp) -> Told {
         let settings = Rc::clone(&self.settings);
         let read = self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings));
-        let (verdict, expected) = match &read {
-            Err(Unusable::Fault(expected)) => (Verdict::Bad, *expected),
-            Err(Unusable::Unfit(expected)) => (Verdict::Undecided, *expected),
-            Ok(_) | Err(Unusable::Because(_)) => (Verdict::Good, ""),
-        };
-        self.judged(place, verdict, expected, now);
-        Told::Live(match read {
-            Ok(subject) => Ok(subject),
-            Err(Unusable::Because(reason)) => Err(reason),
-            Err(Unusable::Fault(_) | Unusable::Unfit(_)) => Err(Reason::SystemIntrospectionUnavailable),
-        })
+        self.judge(place, &read, now);
+        Told::Live(read.map_err(|unusable| unusable.reason(Reason::SystemIntrospectionUnavailable)))
     }
 
     /// Parses an answer, once its signature is verified where it must have one.

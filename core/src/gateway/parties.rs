@@ -1,13 +1,14 @@
 //! Second parties: who is asked what, and what becomes of the answers.
 
 use super::{Entropy, ExchangeId, Gateway, Need, Notice, VerifiedToken};
-use crate::call::{Call, CallAnswer, CallId};
+use crate::call::{Call, CallAnswer, CallId, Form};
 use crate::crypto;
 use crate::metrics::Counter;
-use crate::party::{Heard, Party, PartySettings, Put, Settled, Verdict};
+use crate::party::{Heard, NotAsked, Party, PartySettings, Put, Settled, Verdict};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::Timestamp;
+use crate::token::Unusable;
 use crate::upstream_token::UpstreamToken;
 use alloc::boxed::Box;
 use alloc::format;
@@ -74,6 +75,15 @@ impl Role {
         match self {
             Self::Introspection(_) => Counter::IntrospectionJoined,
             Self::UpstreamToken(_) => Counter::UpstreamTokenJoined,
+        }
+    }
+
+    /// What a refusal says of the party. Whether a token is active is the very question; whether one is exchanged may be the caller's
+    /// fault.
+    fn refusing(self) -> Verdict {
+        match self {
+            Self::Introspection(_) => Verdict::Good,
+            Self::UpstreamToken(_) => Verdict::Undecided,
         }
     }
 
@@ -144,7 +154,7 @@ impl Gateway {
         &mut self,
         role: Role,
         subject: &[u8],
-        form: impl FnOnce() -> crate::call::Form,
+        form: impl FnOnce() -> Form,
         count: &mut dyn FnMut(Counter),
         now: Timestamp,
     ) -> Result<(Need, bool), Reason> {
@@ -159,8 +169,8 @@ impl Gateway {
                 count(role.joined());
                 Ok((Need::Answer { party: place, question }, false))
             }
-            Err(crate::party::NotAsked::GivenUp) => Err(role.unavailable()),
-            Err(crate::party::NotAsked::Busy) => Err(Reason::LimitPending),
+            Err(NotAsked::GivenUp) => Err(role.unavailable()),
+            Err(NotAsked::Busy) => Err(Reason::LimitPending),
         }
     }
 
@@ -240,11 +250,18 @@ impl Gateway {
         crypto::constant_time_eq(&word.subject, subject).then_some(word.said)
     }
 
-    /// What an answer was worth, now that it was read; what was expected of it where that was nothing.
-    pub(super) fn judged(&mut self, place: usize, verdict: Verdict, expected: &str, now: Timestamp) {
-        let opened = self.seats.get_mut(place).is_some_and(|seat| seat.party.judged(verdict, now));
+    /// Judges a party by its answer, now that it was read.
+    pub(super) fn judge<T>(&mut self, place: usize, read: &Result<T, Unusable>, now: Timestamp) {
+        let Some(seat) = self.seats.get_mut(place) else { return };
+        let (verdict, expected) = match read {
+            Ok(_) => (Verdict::Good, None),
+            Err(Unusable::Because(_)) => (seat.role.refusing(), None),
+            Err(Unusable::Fault(expected)) => (Verdict::Bad, Some(*expected)),
+            Err(Unusable::Unfit(expected)) => (Verdict::Undecided, Some(*expected)),
+        };
+        let opened = seat.party.judged(verdict, now);
         self.breaker_opened(place, opened);
-        if !expected.is_empty() {
+        if let Some(expected) = expected {
             self.unanswered(place, expected);
         }
     }

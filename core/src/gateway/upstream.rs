@@ -5,7 +5,7 @@ use super::{Entropy, ExchangeId, Gateway, Need, Notice};
 use crate::cache::Cache;
 use crate::jitter::Jitter;
 use crate::metrics::Counter;
-use crate::party::{QuestionId, Said, Verdict};
+use crate::party::{QuestionId, Said};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
@@ -209,18 +209,16 @@ impl Gateway {
         let need = Need::Answer { party: place, question };
         let asked = self.upstream.asked.iter().position(|asked| asked.need == need);
         let grounds = asked.map_or_else(Grounds::none, |at| self.upstream.asked.swap_remove(at).grounds);
-        let unavailable = Err(Reason::SystemTokenServiceUnavailable);
-        let Some(asked) = settings.upstream_tokens.get(index) else { return Told::Upstream(unavailable) };
+        let unavailable = Reason::SystemTokenServiceUnavailable;
+        let Some(asked) = settings.upstream_tokens.get(index) else {
+            return Told::Upstream(Err(unavailable));
+        };
         let read = said.map(|said| {
             let spread = self.upstream.spread();
             upstream_token::read(said.ok, &said.body, asked, &grounds, spread, now)
         });
-        match &read {
-            None => {}
-            Some(Ok(_)) => self.judged(place, Verdict::Good, "", now),
-            Some(Err(Unusable::Because(_))) => self.judged(place, Verdict::Undecided, "", now),
-            Some(Err(Unusable::Fault(expected))) => self.judged(place, Verdict::Bad, expected, now),
-            Some(Err(Unusable::Unfit(expected))) => self.judged(place, Verdict::Undecided, expected, now),
+        if let Some(read) = &read {
+            self.judge(place, read, now);
         }
         let read = read.map(|read| read.map(Rc::new));
         if asked.is_own() {
@@ -229,9 +227,8 @@ impl Gateway {
             self.exchanged(key, &grounds, &read, now);
         }
         Told::Upstream(match read {
-            Some(Ok(token)) => Ok(token),
-            Some(Err(Unusable::Because(reason))) => Err(reason),
-            Some(Err(Unusable::Fault(_) | Unusable::Unfit(_))) | None => unavailable,
+            Some(read) => read.map_err(|unusable| unusable.reason(unavailable)),
+            None => Err(unavailable),
         })
     }
 

@@ -29,6 +29,16 @@ pub enum Unusable {
     Because(Reason),
 }
 
+impl Unusable {
+    /// Why a request is refused that waited for it; `unavailable` where its token is not to blame.
+    pub(crate) fn reason(self, unavailable: Reason) -> Reason {
+        match self {
+            Self::Because(reason) => reason,
+            Self::Fault(_) | Self::Unfit(_) => unavailable,
+        }
+    }
+}
+
 impl From<Reason> for Unusable {
     fn from(reason: Reason) -> Self {
         Self::Because(reason)
