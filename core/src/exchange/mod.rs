@@ -257,7 +257,7 @@ impl Exchange {
         settings: &Settings,
     ) {
         if let Some(token) = token {
-            obtain::add(&mut edits, token);
+            obtain::add(&mut edits, token, &settings.header_names);
         }
         let counter = if permit.is_public() { Counter::Public } else { Counter::Allowed };
         self.effects.push_back(Effect::EditHeaders(edits));

@@ -7,9 +7,10 @@ use super::effect::HeaderEdits;
 use crate::gateway::{Gateway, Need};
 use crate::metrics::Counter;
 use crate::reason::Reason;
+use crate::settings::HeaderNames;
 use crate::time::Timestamp;
 use crate::token::Refusal;
-use crate::upstream_token::{UpstreamToken, Wanted};
+use crate::upstream_token::{OWN_KEY, UpstreamToken, Wanted};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -35,17 +36,17 @@ pub(super) fn obtain(
     let Some(index) = admitted.route.upstream_token else { return Ok(Obtained::Nothing) };
     let settings = Rc::clone(gateway.settings());
     let asked = settings.upstream_tokens.get(index).ok_or(Reason::SystemInternal)?;
-    let wanted = if asked.is_own() { None } else { Some(wanted(index, permit, admitted)?) };
-    let got = match &wanted {
-        None => gateway.own_token(index, count, now),
-        Some(wanted) => gateway.exchange(wanted, count, now),
+    let (got, key) = if asked.is_own() {
+        (gateway.own_token(index, count, now), OWN_KEY.to_vec())
+    } else {
+        let wanted = wanted(index, permit, admitted)?;
+        let key = wanted.key(asked);
+        (gateway.exchange(&wanted, &key, count, now), key)
     };
     match got {
         Ok(token) => Ok(Obtained::Token(token)),
         Err(Refusal::Because(reason)) => Err(reason),
-        Err(Refusal::Wait(need)) => {
-            Ok(Obtained::Later { need, key: gateway.upstream_key(wanted.as_ref()).into() })
-        }
+        Err(Refusal::Wait(need)) => Ok(Obtained::Later { need, key: key.into() }),
     }
 }
 
@@ -62,9 +63,9 @@ fn wanted<'a>(index: usize, permit: &'a Permit, admitted: &'a Admitted<'_>) -> R
 }
 
 /// Puts the token into the request.
-pub(super) fn add(edits: &mut HeaderEdits, token: &UpstreamToken) {
+pub(super) fn add(edits: &mut HeaderEdits, token: &UpstreamToken, names: &HeaderNames) {
     if !edits.remove.iter().any(|name| name.eq_ignore_ascii_case(b"authorization")) {
         edits.remove.push((*b"authorization").into());
     }
-    edits.add.push(("authorization".into(), String::from(&*token.authorization)));
+    edits.add.push((Rc::clone(&names.authorization), String::from(&*token.authorization)));
 }

@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
 use crate::token::{Failure, Refusal, Unusable};
-use crate::upstream_token::{self, Grounds, UpstreamToken, Wanted};
+use crate::upstream_token::{self, Grounds, OWN_KEY, UpstreamToken, Wanted};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -19,9 +19,6 @@ const AGAIN: Span = Span::from_secs(1);
 
 /// How long a refusal of the token service serves.
 const REFUSED: Span = Span::from_secs(10);
-
-/// The key of the gateway's own tokens: there is one for each place.
-const OWN: &[u8] = b"";
 
 /// Tokens for those upstream.
 pub(super) struct Held {
@@ -92,17 +89,17 @@ impl Own {
 }
 
 impl Gateway {
-    /// The token that goes upstream in the client's place.
+    /// The token that goes upstream in the client's place; `key` is that of what is wanted.
     pub(crate) fn exchange(
         &mut self,
         wanted: &Wanted<'_>,
+        key: &[u8],
         count: &mut dyn FnMut(Counter),
         now: Timestamp,
     ) -> Result<Rc<UpstreamToken>, Refusal> {
         let settings = Rc::clone(&self.settings);
         let asked = settings.upstream_tokens.get(wanted.index).ok_or(Reason::SystemInternal)?;
-        let key = wanted.key(asked);
-        let held = self.upstream.exchanged.find(&key, now);
+        let held = self.upstream.exchanged.find(key, now);
         if let Some(held) = &held
             && (now < held.renew || held.expires >= wanted.verified.expires)
         {
@@ -110,7 +107,7 @@ impl Gateway {
             return Ok(Rc::clone(held));
         }
         if held.is_none()
-            && let Some(failure) = self.failures.find(&key, now)
+            && let Some(failure) = self.failures.find(key, now)
             && failure.at <= now
         {
             count(Counter::FailureCacheHit);
@@ -120,7 +117,7 @@ impl Gateway {
         // Who has a token that still lives does not wait for its successor, nor for the service where that fails.
         let unheard = &mut |_| ();
         let count: &mut dyn FnMut(Counter) = if held.is_some() { unheard } else { count };
-        let put = self.ask(role, &key, || wanted.form(asked), count, now);
+        let put = self.ask(role, key, || wanted.form(asked), count, now);
         if let Ok((need, true)) = put {
             self.upstream.asked.push(Asked { need, grounds: wanted.grounds(asked) });
         }
@@ -150,7 +147,7 @@ impl Gateway {
             return Ok(Rc::clone(token));
         }
         count(Counter::UpstreamTokenMiss);
-        let put = self.ask(Role::UpstreamToken(index), OWN, || asked.form(), count, now);
+        let put = self.ask(Role::UpstreamToken(index), OWN_KEY, || asked.form(), count, now);
         self.asked_own(index, put.map(|_| ()), now);
         Err(Refusal::Wait(put?.0))
     }
@@ -167,12 +164,6 @@ impl Gateway {
         }
     }
 
-    /// The key of what is asked for.
-    pub(crate) fn upstream_key(&self, wanted: Option<&Wanted<'_>>) -> Vec<u8> {
-        let settings = |wanted: &Wanted<'_>| self.settings.upstream_tokens.get(wanted.index);
-        wanted.and_then(|wanted| Some(wanted.key(settings(wanted)?))).unwrap_or_else(|| OWN.to_vec())
-    }
-
     /// Asks for the gateway's own tokens ahead of the requests that will want them.
     pub(super) fn renew_own(&mut self, now: Timestamp) {
         let settings = Rc::clone(&self.settings);
@@ -182,7 +173,7 @@ impl Gateway {
             };
             let index = own.index;
             let Some(asked) = settings.upstream_tokens.get(index) else { continue };
-            let put = self.ask(Role::UpstreamToken(index), OWN, || asked.form(), &mut |_| (), now);
+            let put = self.ask(Role::UpstreamToken(index), OWN_KEY, || asked.form(), &mut |_| (), now);
             self.asked_own(index, put.map(|_| ()), now);
         }
     }

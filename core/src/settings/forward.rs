@@ -10,8 +10,10 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The names of the headers that go upstream, each with the configured prefix.
+/// The names of the headers that go upstream, each but the first with the configured prefix.
 pub struct HeaderNames {
+    /// `authorization`, of a token for upstream.
+    pub authorization: Rc<str>,
     /// The decision's ID.
     pub decision_id: Rc<str>,
     /// The principal's Cedar type.
@@ -39,6 +41,7 @@ impl HeaderNames {
             (Box::from(&**attribute), name(&format!("attribute-{}", attribute.to_ascii_lowercase())))
         };
         Self {
+            authorization: Rc::from("authorization"),
             decision_id: name("decision-id"),
             principal_type: name("principal-type"),
             principal: name("principal"),

@@ -57,6 +57,9 @@ const SPIFFE_ID: &[u8] = b"urn:countersign:token-type:spiffe-id";
 /// RFC 8693 §3.
 const ACCESS_TOKEN: &[u8] = b"urn:ietf:params:oauth:token-type:access_token";
 
+/// What stands in the place of [`Wanted::key`] for the gateway's own tokens: there is one for each place in the settings.
+pub(crate) const OWN_KEY: &[u8] = b"";
+
 /// What an exchange is made for.
 pub(crate) struct Wanted<'a> {
     /// The token's place in the settings.
