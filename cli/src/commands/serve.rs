@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn every_cluster_has_the_address_of_the_configuration_or_the_one_it_is_given() {
         let mut config: Config = serde_json::from_value(serde_json::json!({
-            "issuers": [
+            "version": 1, "issuers": [
                 {
                     "issuer": "https://one.example", "algorithms": ["ES256"], "audiences": ["a"],
                     "keys": { "remote": { "cluster": "keys", "uri": "http://127.0.0.1:1/jwks" } },
