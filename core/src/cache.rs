@@ -24,7 +24,17 @@ pub struct Cache<V> {
     hash_key: (u64, u64),
     max_bytes: usize,
     bytes: usize,
+    entries: usize,
     hand: usize,
+}
+
+/// How full a cache is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fill {
+    /// How many entries it has, expired ones among them.
+    pub entries: usize,
+    /// About how many bytes they take.
+    pub bytes: usize,
 }
 
 struct Entry<V> {
@@ -68,7 +78,8 @@ impl<V: Clone> Cache<V> {
         let mut table = Vec::new();
         table.resize_with(slots, || None);
         let sets = (slots / WAYS).max(1) as u64;
-        Self { slots: table, set_mask: sets.wrapping_sub(1), hash_key, max_bytes, bytes: 0, hand: 0 }
+        let set_mask = sets.wrapping_sub(1);
+        Self { slots: table, set_mask, hash_key, max_bytes, bytes: 0, entries: 0, hand: 0 }
     }
 
     /// The value under `key`, if it is there and has not expired at `now`.
@@ -121,6 +132,7 @@ impl<V: Clone> Cache<V> {
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = Some(Entry { hash, key: key.into(), value, expires, weight, used: false });
             self.bytes = self.bytes.saturating_add(weight);
+            self.entries += 1;
         }
         Inserted::Kept { evicted }
     }
@@ -150,12 +162,17 @@ impl<V: Clone> Cache<V> {
 
     /// How many entries there are, expired ones among them.
     pub fn len(&self) -> usize {
-        self.slots.iter().flatten().count()
+        self.entries
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How full it is.
+    pub fn fill(&self) -> Fill {
+        Fill { entries: self.entries, bytes: self.bytes }
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
@@ -212,6 +229,7 @@ impl<V: Clone> Cache<V> {
     fn take(&mut self, index: usize) -> Option<Entry<V>> {
         let entry = self.slots.get_mut(index)?.take()?;
         self.bytes = self.bytes.saturating_sub(entry.weight);
+        self.entries = self.entries.saturating_sub(1);
         Some(entry)
     }
 }

@@ -1,6 +1,7 @@
 //! The names of what is counted and timed, in one place. A shell defines them all at start and adds up
 //! what the core tells it to count.
 
+use crate::cache::Fill;
 use crate::crypto::Algorithm;
 use crate::keys::KeyHealth;
 use crate::policy;
@@ -104,13 +105,17 @@ pub enum Counter {
     UpstreamTokenMiss,
     /// Living entries dropped from the cache of tokens for upstream to make room.
     UpstreamTokenEvicted,
+    /// Tokens and exchanges looked for in the cache of refusals, and not found there.
+    FailureCacheMiss,
+    /// Living entries dropped from the cache of refusals to make room.
+    FailureCacheEvicted,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 23] = [
+    const PLAIN: [Self; 25] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -134,6 +139,8 @@ impl Counter {
         Self::UpstreamTokenHit,
         Self::UpstreamTokenMiss,
         Self::UpstreamTokenEvicted,
+        Self::FailureCacheMiss,
+        Self::FailureCacheEvicted,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -167,6 +174,8 @@ impl Counter {
             Self::UpstreamTokenHit => 20,
             Self::UpstreamTokenMiss => 21,
             Self::UpstreamTokenEvicted => 22,
+            Self::FailureCacheMiss => 23,
+            Self::FailureCacheEvicted => 24,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -198,6 +207,8 @@ impl Counter {
             Self::UpstreamTokenHit => String::from("countersign.upstream_token.hit"),
             Self::UpstreamTokenMiss => String::from("countersign.upstream_token.miss"),
             Self::UpstreamTokenEvicted => String::from("countersign.upstream_token.evicted"),
+            Self::FailureCacheMiss => String::from("countersign.failure_cache.miss"),
+            Self::FailureCacheEvicted => String::from("countersign.failure_cache.evicted"),
         }
     }
 
@@ -215,7 +226,7 @@ impl Counter {
             Self::Held => {
                 "requests that had to wait: for issuer keys, an issuer's word on their token, or a token for upstream"
             }
-            Self::FailureCacheHit => "tokens found refused in the cache of refusals",
+            Self::FailureCacheHit => "tokens and exchanges found refused in the cache of refusals",
             Self::DpopAccepted => "DPoP proofs that were accepted",
             Self::HostVerificationFailed => {
                 "signatures that the gateway's own verification gave no verdict on; the module's did"
@@ -240,6 +251,8 @@ impl Counter {
             Self::UpstreamTokenEvicted => {
                 "living entries dropped from the cache of tokens for upstream to make room"
             }
+            Self::FailureCacheMiss => "tokens and exchanges that were not found in the cache of refusals",
+            Self::FailureCacheEvicted => "living entries dropped from the cache of refusals to make room",
         }
     }
 }
@@ -303,6 +316,84 @@ impl IssuerGauge {
             Self::Failures => Some(health.failures.into()),
             Self::Healthy => Some(health.healthy.into()),
         }
+    }
+}
+
+/// A cache whose fill is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheName {
+    /// Verified tokens.
+    Tokens,
+    /// Tokens and exchanges that were refused.
+    Failures,
+    /// Exchanged tokens.
+    UpstreamTokens,
+    /// Used proofs of possession.
+    Proofs,
+}
+
+impl CacheName {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Tokens, Self::Failures, Self::UpstreamTokens, Self::Proofs];
+}
+
+/// What is said of each cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheGauge {
+    /// How many entries it has.
+    Entries,
+    /// How many bytes they take.
+    Bytes,
+}
+
+impl CacheGauge {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Entries, Self::Bytes];
+
+    /// The gauge's name for this cache.
+    pub fn name(self, cache: CacheName) -> String {
+        let cache = match cache {
+            CacheName::Tokens => "token_cache",
+            CacheName::Failures => "failure_cache",
+            CacheName::UpstreamTokens => "upstream_token",
+            CacheName::Proofs => "dpop.used",
+        };
+        let gauge = match self {
+            Self::Entries => "entries",
+            Self::Bytes => "bytes",
+        };
+        alloc::format!("countersign.{cache}.{gauge}")
+    }
+
+    /// What it says of this cache, for the reference page.
+    pub const fn help(self, cache: CacheName) -> &'static str {
+        match (self, cache) {
+            (Self::Entries, CacheName::Tokens) => "verified tokens in the cache",
+            (Self::Entries, CacheName::Failures) => "refusals in the cache of refusals",
+            (Self::Entries, CacheName::UpstreamTokens) => {
+                "exchanged tokens in the cache of tokens for upstream"
+            }
+            (Self::Entries, CacheName::Proofs) => {
+                "used proofs of possession that all workers remember; 0 until the worker has accepted one"
+            }
+            (Self::Bytes, CacheName::Tokens) => "about how many bytes they take, at most `token_cache.bytes`",
+            (Self::Bytes, CacheName::Failures) => {
+                "about how many bytes they take, at most a quarter of `token_cache.bytes`"
+            }
+            (Self::Bytes, CacheName::UpstreamTokens) => {
+                "about how many bytes they take, at most `token_cache.bytes` again"
+            }
+            (Self::Bytes, CacheName::Proofs) => "how many bytes they take",
+        }
+    }
+
+    /// Its value.
+    pub fn value(self, fill: Fill) -> u64 {
+        let value = match self {
+            Self::Entries => fill.entries,
+            Self::Bytes => fill.bytes,
+        };
+        u64::try_from(value).unwrap_or(u64::MAX)
     }
 }
 
@@ -378,6 +469,11 @@ mod tests {
         for (index, counter) in all.into_iter().enumerate() {
             assert_eq!(counter.index(), index);
             assert!(names.insert(counter.name()), "{} twice", counter.name());
+        }
+        for gauge in CacheGauge::ALL {
+            for cache in CacheName::ALL {
+                assert!(names.insert(gauge.name(cache)), "{} twice", gauge.name(cache));
+            }
         }
     }
 }

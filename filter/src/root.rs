@@ -113,8 +113,9 @@ impl Root {
                 Notice::TimedOut(context) => self.wake(streams, context, Event::Timeout, now),
             }
         }
-        if let Some(gateway) = &self.gateway {
+        if let Some(gateway) = &mut self.gateway {
             self.telemetry.set_key_health(gateway.key_health(time));
+            self.telemetry.set_fills(gateway.fills(time));
         }
         self.report();
         let _ = host::set_effective_context(self.id);

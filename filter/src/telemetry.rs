@@ -1,9 +1,10 @@
 //! Counters, gauges and stage histograms, defined once when the worker is configured.
 
 use crate::host::{self, MetricKind};
+use countersign_core::cache::Fill;
 use countersign_core::crypto::Algorithm;
 use countersign_core::gateway::KeyHealth;
-use countersign_core::metrics::{self, Counter, IssuerGauge, Stage};
+use countersign_core::metrics::{self, CacheGauge, CacheName, Counter, IssuerGauge, Stage};
 use countersign_core::settings::Settings;
 
 /// The host's ids of our metrics. A metric that the host refuses is not kept and not counted.
@@ -16,6 +17,8 @@ pub(crate) struct Telemetry {
     stages: [Option<u32>; Stage::ALL.len()],
     /// By issuer.
     issuers: Vec<[Gauge; IssuerGauge::ALL.len()]>,
+    /// By [`CacheName`].
+    caches: Vec<[Gauge; CacheGauge::ALL.len()]>,
 }
 
 impl Telemetry {
@@ -39,6 +42,9 @@ impl Telemetry {
                 .iter()
                 .map(|slug| IssuerGauge::ALL.map(|gauge| Gauge::define(&gauge.name(slug))))
                 .collect(),
+            caches: CacheName::ALL
+                .map(|cache| CacheGauge::ALL.map(|gauge| Gauge::define(&gauge.name(cache))))
+                .into(),
         }
     }
 
@@ -73,6 +79,15 @@ impl Telemetry {
         }
     }
 
+    /// Says how full each cache is.
+    pub(crate) fn set_fills(&mut self, fills: [Fill; CacheName::ALL.len()]) {
+        for (gauges, fill) in self.caches.iter_mut().zip(fills) {
+            for (gauge, what) in gauges.iter_mut().zip(CacheGauge::ALL) {
+                gauge.set(what.value(fill));
+            }
+        }
+    }
+
     /// Says for how many keys there are tables.
     pub(crate) fn set_tables(&self, tables: usize) {
         if let Some(id) = self.tables {
@@ -98,7 +113,7 @@ struct Tally {
 }
 
 /// A gauge of the host's, and what it was told last. All workers set the same one, so that what changes is told and what
-/// stays is not.
+/// stays is not; of what each worker has for itself, it shows the one in which it changed last.
 struct Gauge {
     id: Option<u32>,
     told: Option<u64>,

@@ -2,7 +2,9 @@
 
 use super::cell;
 use countersign_core::crypto::Algorithm;
-use countersign_core::metrics::{Counter, IssuerGauge, Stage, TABLES_NAME, by_host_name, stage_name};
+use countersign_core::metrics::{
+    CacheGauge, CacheName, Counter, IssuerGauge, Stage, TABLES_NAME, by_host_name, stage_name,
+};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -34,6 +36,14 @@ pub(crate) fn markdown() -> String {
     for gauge in IssuerGauge::ALL {
         _ = writeln!(page, "| `{}` | {} |", gauge.name("<issuer>"), gauge.help());
     }
+    page.push_str(
+        "\nFor each cache, on every tick. A worker has caches of its own, and all set the same gauge: it shows the worker in which \
+         it changed last. Used proofs are shared; what other workers did with them is seen within 32 seconds.\n\n\
+         | Name | Says |\n| --- | --- |\n",
+    );
+    for (gauge, cache) in caches() {
+        _ = writeln!(page, "| `{}` | {} |", gauge.name(cache), gauge.help(cache));
+    }
     page.push_str("\n## Histograms\n\n| Name | Unit | Measures |\n| --- | --- | --- |\n");
     for stage in Stage::ALL {
         _ = writeln!(page, "| `{}` | nanoseconds | {} |", stage_name(stage), measures(stage));
@@ -56,8 +66,15 @@ pub(crate) fn data() -> Value {
         .map(|algorithm| json!({ "name": by_host_name(algorithm), "help": says(algorithm) }))
         .chain(IssuerGauge::ALL.map(|gauge| json!({ "name": gauge.name("<issuer>"), "help": gauge.help() })))
         .collect();
+    gauges.extend(
+        caches().map(|(gauge, cache)| json!({ "name": gauge.name(cache), "help": gauge.help(cache) })),
+    );
     gauges.push(json!({ "name": TABLES_NAME, "help": TABLES }));
     json!({ "counters": counters, "gauges": gauges, "histograms": histograms })
+}
+
+fn caches() -> impl Iterator<Item = (CacheGauge, CacheName)> {
+    CacheName::ALL.into_iter().flat_map(|cache| CacheGauge::ALL.map(|gauge| (gauge, cache)))
 }
 
 fn says(algorithm: Algorithm) -> String {

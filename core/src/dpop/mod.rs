@@ -3,6 +3,7 @@
 mod nonce;
 mod proof;
 mod replay;
+mod tally;
 mod target;
 
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tests;
 pub(crate) use nonce::Nonces;
 pub(crate) use target::{Origin, Request};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Fill};
 use crate::crypto::{self, Algorithm, SignatureProvider};
 use crate::metrics::Counter;
 use crate::reason::Reason;
@@ -37,6 +38,8 @@ pub(crate) struct Proofs {
     headers: Cache<Rc<Header>>,
     /// Nonces of the gateway.
     pub(crate) nonces: Nonces,
+    /// How many used ones there are.
+    used: tally::Tally,
 }
 
 /// What a proof is held against.
@@ -56,7 +59,18 @@ pub(crate) struct Question<'a> {
 impl Proofs {
     /// None yet.
     pub(crate) fn new(hash_key: (u64, u64), secret: [u8; 32]) -> Self {
-        Self { headers: Cache::new(HEADERS, HEADER_BYTES, hash_key), nonces: Nonces::new(secret) }
+        let headers = Cache::new(HEADERS, HEADER_BYTES, hash_key);
+        Self { headers, nonces: Nonces::new(secret), used: tally::Tally::default() }
+    }
+
+    /// Looks how many used proofs there are, by and by.
+    pub(crate) fn look(&mut self, settings: &DpopSettings, shared: &dyn SharedData, now: Timestamp) {
+        self.used.look(&memory(settings), shared, now);
+    }
+
+    /// How many used proofs are remembered.
+    pub(crate) fn fill(&self) -> Fill {
+        self.used.fill()
     }
 
     /// Checks a proof as RFC 9449 §4.3 says, the costly parts last; a good one is good once.
@@ -107,8 +121,7 @@ impl Proofs {
         // Last of all, so that only holders of good tokens and keys take room there. It is before the policies are asked: whatever they
         // say, the proof is used up.
         let used = replay::Proof { key: &bound, id: &claims.id, issued_at: claims.issued_at };
-        let memory = replay::Memory { entries: settings.replay_entries, max_age: settings.max_age };
-        replay::note(&used, &memory, question.shared, now)?;
+        self.used.noted(replay::note(&used, &memory(settings), question.shared, now)?);
         count(Counter::DpopAccepted);
         Ok(())
     }
@@ -122,6 +135,10 @@ impl Proofs {
         self.headers.insert(encoded, Rc::clone(&header), 1_024, until, now);
         Ok(header)
     }
+}
+
+fn memory(settings: &DpopSettings) -> replay::Memory {
+    replay::Memory { entries: settings.replay_entries, max_age: settings.max_age }
 }
 
 fn verify(header: &Header, parts: &proof::Parts<'_>, provider: &dyn SignatureProvider) -> Result<(), Reason> {

@@ -14,7 +14,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How many shards there are: as many as a byte can name. It must not depend on the configuration.
-const SHARDS: usize = 256;
+pub(super) const SHARDS: usize = 256;
 
 /// The least that a shard has room for.
 const LEAST_ROOM: usize = 4;
@@ -29,7 +29,7 @@ const ATTEMPTS: usize = 16;
 const HEAD: usize = 4;
 
 /// Eight bytes of the proof's digest, eight of its key's, four of the second in which it was issued.
-const RECORD: usize = 20;
+pub(super) const RECORD: usize = 20;
 
 /// A proof that is good.
 pub(super) struct Proof<'a> {
@@ -56,6 +56,15 @@ impl Memory {
     }
 }
 
+/// A shard that a proof was noted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Which.
+    pub(super) shard: u8,
+    /// How many living proofs it has.
+    pub(super) living: usize,
+}
+
 /// A proof as a shard has it.
 struct Record {
     mark: [u8; 8],
@@ -70,14 +79,16 @@ pub(super) fn note(
     memory: &Memory,
     shared: &dyn SharedData,
     now: Timestamp,
-) -> Result<(), Reason> {
-    let (name, record) = place(proof).ok_or(Reason::SystemInternal)?;
+) -> Result<Noted, Reason> {
+    let (number, record) = place(proof).ok_or(Reason::SystemInternal)?;
+    let name = name(number);
     for _ in 0..ATTEMPTS {
         let entry = shared.get(&name).map_err(|Unavailable| Reason::SystemSharedData)?;
         let (shard, version) = entry.map_or((Vec::new(), None), |entry| (entry.bytes, Some(entry.version)));
         let shard = with(&shard, &record, memory, now)?;
+        let living = shard.len().saturating_sub(HEAD) / RECORD;
         match shared.set(&name, &shard, version) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Noted { shard: number, living }),
             Err(NotWritten::Changed) => {}
             Err(NotWritten::Unavailable) => return Err(Reason::SystemSharedData),
         }
@@ -85,18 +96,31 @@ pub(super) fn note(
     Err(Reason::LimitDpop)
 }
 
-/// The name of a proof's shard, and its record.
-fn place(proof: &Proof<'_>) -> Option<(String, Record)> {
+/// How many living proofs a shard has; nothing where that can't be seen.
+pub(super) fn living(shard: u8, memory: &Memory, shared: &dyn SharedData, now: Timestamp) -> Option<usize> {
+    let entry = shared.get(&name(shard)).ok()?;
+    let bytes = entry.map(|entry| entry.bytes).unwrap_or_default();
+    let (records, _) = bytes.get(HEAD..).unwrap_or_default().as_chunks::<RECORD>();
+    let oldest = seconds(now.minus(memory.max_age));
+    Some(records.iter().filter(|bytes| Record::read(bytes).issued >= oldest).count())
+}
+
+fn name(shard: u8) -> String {
+    format!("countersign/dpop/proofs/{shard}")
+}
+
+/// The number of a proof's shard, and its record.
+fn place(proof: &Proof<'_>) -> Option<(u8, Record)> {
     let mut digest = Sha256::new();
     digest.update_framed(proof.key).update_framed(proof.id.as_bytes());
     let digest = digest.finish();
-    let shard = digest.last()?;
+    let shard = *digest.last()?;
     let record = Record {
         mark: *digest.first_chunk()?,
         key: *proof.key.first_chunk()?,
         issued: seconds(proof.issued_at),
     };
-    Some((format!("countersign/dpop/proofs/{shard}"), record))
+    Some((shard, record))
 }
 
 /// A shard with its living records and one more.

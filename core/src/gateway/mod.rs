@@ -3,6 +3,7 @@
 //! Like an exchange it does no I/O. A shell asks [`Gateway::poll_call`] what to fetch, reports with
 //! [`Gateway::call_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
 
+mod caches;
 mod opaque;
 mod parties;
 mod upstream;

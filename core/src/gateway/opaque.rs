@@ -47,12 +47,8 @@ impl Gateway {
             count(Counter::CacheHit);
             return Ok(token::by_word(found, true));
         }
-        if !live
-            && let Some(failure) = self.failures.find(token, now)
-            && failure.at <= now
-        {
-            count(Counter::FailureCacheHit);
-            return Err(failure.reason.into());
+        if !live && let Some(reason) = Failure::find(&mut self.failures, token, count, now) {
+            return Err(reason.into());
         }
         if asker.waited.answer {
             return Err(Reason::SystemIntrospectionUnavailable.into());
@@ -129,7 +125,7 @@ impl Gateway {
             Err(unusable) => {
                 if let Unusable::Because(reason) = unusable {
                     let until = now.plus(asked.inactive);
-                    self.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
+                    self.keep_failure(token, Failure { issuer, reason, at: now }, until);
                 }
                 Err(unusable.reason(unavailable))
             }

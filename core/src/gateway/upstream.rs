@@ -2,7 +2,7 @@
 
 use super::parties::{Role, Told};
 use super::{Entropy, ExchangeId, Gateway, Need, Notice};
-use crate::cache::Cache;
+use crate::cache::{Cache, Fill};
 use crate::jitter::Jitter;
 use crate::metrics::Counter;
 use crate::party::{QuestionId, Said};
@@ -76,6 +76,11 @@ impl Held {
         }
     }
 
+    /// How full the cache is.
+    pub(super) fn fill(&self) -> Fill {
+        self.exchanged.fill()
+    }
+
     fn spread(&mut self) -> u32 {
         let part = self.jitter.part_of(Span::from_nanos(1_024)).as_nanos();
         u32::try_from(part).unwrap_or(0)
@@ -107,11 +112,9 @@ impl Gateway {
             return Ok(Rc::clone(held));
         }
         if held.is_none()
-            && let Some(failure) = self.failures.find(key, now)
-            && failure.at <= now
+            && let Some(reason) = Failure::find(&mut self.failures, key, count, now)
         {
-            count(Counter::FailureCacheHit);
-            return Err(failure.reason.into());
+            return Err(reason.into());
         }
         let role = Role::UpstreamToken(wanted.index);
         // Who has a token that still lives does not wait for its successor, nor for the service where that fails.
@@ -241,7 +244,7 @@ impl Gateway {
             Some(Err(Unusable::Because(reason))) => {
                 self.upstream.exchanged.remove(key);
                 let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
-                self.failures.insert(key, failure, 0, now.plus(REFUSED), now);
+                self.keep_failure(key, failure, now.plus(REFUSED));
             }
             Some(Err(Unusable::Fault(_) | Unusable::Unfit(_))) | None => {}
         }

@@ -46,6 +46,31 @@ pub struct Failure {
     pub at: Timestamp,
 }
 
+impl Failure {
+    /// Why this was refused before, if it was.
+    pub(crate) fn find(
+        failures: &mut Cache<Self>,
+        key: &[u8],
+        count: &mut dyn FnMut(Counter),
+        now: Timestamp,
+    ) -> Option<Reason> {
+        let found = failures.find(key, now).filter(|failure| failure.at <= now);
+        count(if found.is_some() { Counter::FailureCacheHit } else { Counter::FailureCacheMiss });
+        found.map(|failure| failure.reason)
+    }
+
+    /// Keeps it until then.
+    pub(crate) fn keep(
+        self,
+        failures: &mut Cache<Self>,
+        key: &[u8],
+        until: Timestamp,
+        count: &mut dyn FnMut(Counter),
+    ) {
+        failures.insert(key, self, 0, until, self.at).count(Counter::FailureCacheEvicted, count);
+    }
+}
+
 /// Why there is no proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -84,11 +109,9 @@ pub fn verify(
     }
     // What was said of opaque tokens is not looked at either.
     if is_signed(token)
-        && let Some(failure) = state.failures.find(token, now)
-        && failure.at <= now
+        && let Some(reason) = Failure::find(state.failures, token, state.count, now)
     {
-        (state.count)(Counter::FailureCacheHit);
-        return Err(failure.reason.into());
+        return Err(reason.into());
     }
     (state.count)(Counter::CacheMiss);
     let mut issuer = None;
@@ -99,7 +122,7 @@ pub fn verify(
                 && is_final(reason)
             {
                 let until = now.plus(state.settings.failure_life);
-                state.failures.insert(token, Failure { issuer, reason, at: now }, 0, until, now);
+                Failure { issuer, reason, at: now }.keep(state.failures, token, until, state.count);
             }
             return Err(refusal);
         }

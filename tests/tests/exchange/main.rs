@@ -2,6 +2,7 @@
 
 mod api_key;
 mod binding;
+mod caches;
 mod delegation;
 mod forwarded;
 mod hostile;

@@ -220,6 +220,29 @@ fn an_answer_to_an_older_question_is_never_used() -> Result<()> {
 }
 
 #[test]
+fn what_the_issuer_said_is_told_as_what_the_caches_hold() -> Result<()> {
+    let mut host = started(&bank(json!({}))?)?;
+    let gauges = |host: &Host| {
+        ["token_cache.entries", "failure_cache.entries", "upstream_token.entries", "dpop.used.entries"]
+            .map(|name| host.metrics().gauge(&format!("countersign.{name}")))
+    };
+    host.advance(BEAT);
+    assert_eq!(gauges(&host), [Some(0); 4]);
+    for token in ["good-1", "good-2", "bad"] {
+        host.request(&request("GET", token));
+    }
+    host.advance(BEAT);
+    assert_eq!(gauges(&host), [Some(2), Some(1), Some(0), Some(0)]);
+    for name in ["token_cache.bytes", "failure_cache.bytes"] {
+        assert!(
+            host.metrics().gauge(&format!("countersign.{name}")).is_some_and(|bytes| bytes > 0),
+            "{name}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn clients_that_leave_make_room_and_the_issuer_is_asked_no_more() -> Result<()> {
     let bank = bank(json!({}))?;
     let mut host = bank.builder()?.cluster(CLUSTER, Upstream::always(UpstreamReply::never())).start()?;

@@ -23,7 +23,7 @@ fn used(
     now: i64,
 ) -> Result<(), Reason> {
     let at = |secs| Timestamp::from_secs(START + secs);
-    note(&Proof { key, id, issued_at: at(issued) }, memory, shared, at(now))
+    note(&Proof { key, id, issued_at: at(issued) }, memory, shared, at(now)).map(|_| ())
 }
 
 /// Names of proofs by this key that fall into the shard of the first.
@@ -143,7 +143,8 @@ fn what_is_no_shard_is_refused_and_stays() {
     for bytes in [&[0_u8; 3][..], &[0; HEAD + 1], &[0; HEAD + RECORD - 1], &[0; HEAD + RECORD + 1]] {
         let shared = Alone::default();
         let proof = Proof { key: &key(1), id: "a", issued_at: Timestamp::from_secs(START) };
-        let name = place(&proof).unwrap().0;
+        let number = place(&proof).unwrap().0;
+        let name = name(number);
         shared.set(&name, bytes, None).unwrap();
         let now = Timestamp::from_secs(START);
         assert_eq!(note(&proof, &SMALL, &shared, now), Err(Reason::SystemSharedData));
