@@ -21,7 +21,7 @@ pub struct Introspection {
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub signed: bool,
     /// How long a request waits for the answer, in milliseconds, a second try included; from 10 to 30,000.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::default_party_timeout")]
     pub timeout_milliseconds: u32,
     /// For how long the answer that a token is active serves other requests with it, in seconds; at most 300, and never longer than the
     /// token lives. A token that is revoked is accepted no longer than this. With 0, every request has the issuer asked.
@@ -31,12 +31,8 @@ pub struct Introspection {
     #[serde(default = "default_inactive")]
     pub inactive_seconds: u32,
     /// How many questions a worker may have open at this endpoint; from 1 to 1,024. A request that would need one more is refused.
-    #[serde(default = "default_calls")]
+    #[serde(default = "super::default_party_calls")]
     pub calls: u32,
-}
-
-fn default_timeout() -> u32 {
-    1_000
 }
 
 fn default_active() -> u32 {
@@ -45,8 +41,4 @@ fn default_active() -> u32 {
 
 fn default_inactive() -> u32 {
     10
-}
-
-fn default_calls() -> u32 {
-    64
 }

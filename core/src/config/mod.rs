@@ -167,6 +167,16 @@ fn default_max_lifetime() -> u32 {
     3600
 }
 
+/// How long a request waits for a second party, in milliseconds.
+fn default_party_timeout() -> u32 {
+    1_000
+}
+
+/// How many questions may be open at one.
+fn default_party_calls() -> u32 {
+    64
+}
+
 /// How a token becomes the Cedar principal.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -47,10 +47,10 @@ pub struct UpstreamToken {
     #[serde(default = "default_max_lifetime")]
     pub max_lifetime_seconds: u32,
     /// How long a request waits for the answer, in milliseconds, a second try included; from 10 to 30,000.
-    #[serde(default = "default_timeout")]
+    #[serde(default = "super::default_party_timeout")]
     pub timeout_milliseconds: u32,
     /// How many requests for tokens a worker may have open at this endpoint; from 1 to 1,024. A request that would need one more is refused.
-    #[serde(default = "default_calls")]
+    #[serde(default = "super::default_party_calls")]
     pub calls: u32,
 }
 
@@ -92,12 +92,4 @@ pub enum TokenKind {
 
 fn default_max_lifetime() -> u32 {
     3_600
-}
-
-fn default_timeout() -> u32 {
-    1_000
-}
-
-fn default_calls() -> u32 {
-    64
 }

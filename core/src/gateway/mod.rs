@@ -314,12 +314,11 @@ impl Gateway {
             }
             keys.fetch_started(now);
         }
-        self.calls = self.calls.wrapping_add(1);
-        let id = CallId(self.calls);
-        let to = keeper.next(id, source, now);
-        self.notices.push_back(Notice::Count(Counter::KeyFetch));
         // Two documents take no longer than one may.
         let left = keys.deadline().map_or(source.freshness.timeout, |deadline| deadline.since(now));
+        let id = self.next_call_id();
+        let to = self.keepers.get_mut(issuer)?.as_mut()?.next(id, source, now);
+        self.notices.push_back(Notice::Count(Counter::KeyFetch));
         Some(Call {
             id,
             purpose: "issuer keys",
