@@ -105,11 +105,11 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let asked = settings.upstream_tokens.get(wanted.index).ok_or(Reason::SystemInternal)?;
         let held = self.upstream.exchanged.find(key, now);
-        if let Some(held) = &held
-            && (now < held.renew || held.expires >= wanted.verified.expires)
-        {
+        if let Some(held) = &held {
             count(Counter::UpstreamTokenHit);
-            return Ok(Rc::clone(held));
+            if now < held.renew || held.expires >= wanted.verified.expires {
+                return Ok(Rc::clone(held));
+            }
         }
         if held.is_none()
             && let Some(reason) = Failure::find(&mut self.failures, key, count, now)

@@ -120,6 +120,8 @@ fn the_clients_token_becomes_a_narrower_one() -> Result<()> {
     let renewal = world.fetch().context("expected a renewal")?;
     assert_eq!(world.verdict(&again), "allow");
     assert!(world.fetch().is_none(), "one renewal at a time");
+    let counted = |counter| world.counted.iter().filter(|counted| **counted == counter).count();
+    assert_eq!((counted(Counter::UpstreamTokenHit), counted(Counter::UpstreamTokenMiss)), (4, 1));
     let next = self::narrow(&world, json!({}))?;
     assert!(world.answer(&renewal, given(&next)).is_empty(), "nobody waited");
     assert_eq!(world.ask(&again).added("authorization"), Some(&*format!("Bearer {next}")));
