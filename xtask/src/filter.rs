@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
 use crate::process;
+use crate::setup;
 use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain, WASM};
 use crate::wasm;
@@ -61,17 +63,38 @@ pub(crate) fn build_step() -> Result<String> {
     ))
 }
 
-/// Writes a built module, with the exports alone that are wanted, to where it is looked for. Its size in KiB.
+/// What gateways' engines have beyond the first version of WebAssembly, and rustc makes use of.
+const FEATURES: [&str; 8] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+];
+
+/// Writes a built module, with the exports alone that are wanted and optimised once more as a whole, to where it is looked for. Its size in
+/// KiB.
 fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize> {
     let built = crate::target("wasm").join(WASM).join(built);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
     let bytes =
         wasm::keep_exports(&bytes, wanted).with_context(|| format!("rewriting {}", built.display()))?;
-    // An unchanged module keeps its time stamp: compiled forms of it are cached by that.
-    if fs::read(to).ok().as_ref() != Some(&bytes) {
-        fs::write(to, &bytes)?;
+    // An unchanged module keeps its time stamp, since compiled forms of it are cached by that, and is not optimised again.
+    let before = built.with_extension("before.wasm");
+    if !to.exists() || fs::read(&before).ok().as_ref() != Some(&bytes) {
+        let (unready, ready) = (built.with_extension("unready.wasm"), built.with_extension("ready.wasm"));
+        fs::write(&unready, &bytes)?;
+        let mut optimise = Command::new(setup::binaryen()?);
+        optimise.arg("-O2").args(FEATURES).arg(&unready).arg("-o").arg(&ready);
+        process::logged("wasm-opt", &mut optimise)?;
+        fs::rename(&ready, to)?;
+        fs::rename(&unready, &before)?;
     }
-    Ok(bytes.len().div_ceil(1024))
+    let size = fs::metadata(to).with_context(|| format!("reading {}", to.display()))?.len();
+    Ok(usize::try_from(size)?.div_ceil(1024))
 }
 
 /// Compiler flags: SIMD, which every gateway's engine has, less inlining than for machines that have room where the module's

@@ -13,8 +13,9 @@ use crate::toolchain::{Library, Toolchain};
 
 /// Everything that tests and demo need.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(3);
+    let mut steps = Steps::new(4);
     steps.step("compiler for wasm32", wasm)?;
+    steps.step("optimiser of modules", || binaryen().map(|_| "binaryen".to_owned()))?;
     steps.step("Envoy", envoy)?;
     steps.step("OpenID provider", oidc)?;
     steps.finish("set up");
@@ -99,6 +100,12 @@ fn envoy_version(binary: &Path) -> Result<String> {
 /// The OpenID provider of the tests, at the versions in its lock file.
 pub(crate) fn oidc() -> Result<String> {
     npm("tests/oidc", "the test issuer").map(|node| format!("oidc-provider on Node {node}"))
+}
+
+/// The optimiser of built modules, at the version in its lock file.
+pub(crate) fn binaryen() -> Result<PathBuf> {
+    npm("xtask/binaryen", "the optimiser of the built module")?;
+    Ok(crate::root().join("xtask/binaryen/node_modules/.bin/wasm-opt"))
 }
 
 /// The peer of `bench cedar` under Node, at the version in its lock file.

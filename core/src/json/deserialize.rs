@@ -6,6 +6,7 @@
 use super::{Limits, Object, Value, parse};
 use alloc::{
     borrow::Cow,
+    boxed::Box,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -57,19 +58,27 @@ enum Step {
 }
 
 /// An error on its way out; steps are added from the inside, hence last first.
+// In a box: every reader of a field has code that hands it on.
 #[derive(Debug)]
-struct Failure {
+struct Failure(Box<Fault>);
+
+#[derive(Debug)]
+struct Fault {
     steps: Vec<Step>,
     message: String,
 }
 
 impl Failure {
+    #[cold]
+    #[inline(never)]
     fn new(message: String) -> Self {
-        Self { steps: Vec::new(), message }
+        Self(Box::new(Fault { steps: Vec::new(), message }))
     }
 
+    #[cold]
+    #[inline(never)]
     fn within(mut self, step: Step) -> Self {
-        self.steps.push(step);
+        self.0.steps.push(step);
         self
     }
 
@@ -82,7 +91,7 @@ impl Failure {
 
     fn into_path_error(self) -> PathError {
         let mut path = String::new();
-        for step in self.steps.iter().rev() {
+        for step in self.0.steps.iter().rev() {
             match step {
                 // Writing to a string can't fail.
                 Step::Index(index) => {
@@ -99,13 +108,13 @@ impl Failure {
                 }
             }
         }
-        PathError { path, message: self.message }
+        PathError { path, message: self.0.message }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -116,10 +125,14 @@ impl de::Error for Failure {
         Self::new(message.to_string())
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new(format!("expected {}, got {}", wanted(expected), kind_of(&unexpected)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         Self::new(match unexpected {
             Unexpected::Signed(value) => format!("expected {}, got `{value}`", wanted(expected)),
@@ -129,14 +142,20 @@ impl de::Error for Failure {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
         Self::new(format!("expected {}, got {length} elements", wanted(expected)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         Self::new(format!("expected {}, got `{}`", one_of(expected), shortened(variant)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_field(_field: &str, expected: &'static [&'static str]) -> Self {
         // The reader of the object adds the field to the path.
         Self::new(match expected {
@@ -145,10 +164,14 @@ impl de::Error for Failure {
         })
     }
 
+    #[cold]
+    #[inline(never)]
     fn missing_field(field: &'static str) -> Self {
         Self::new("missing, but required".to_string()).within_member(field)
     }
 
+    #[cold]
+    #[inline(never)]
     fn duplicate_field(field: &'static str) -> Self {
         Self::new("given twice".to_string()).within_member(field)
     }
