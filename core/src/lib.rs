@@ -32,6 +32,7 @@ pub mod crypto;
 pub mod decision;
 mod dpop;
 pub mod exchange;
+pub mod fetch;
 pub mod gateway;
 pub mod introspection;
 mod jitter;

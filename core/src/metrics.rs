@@ -6,6 +6,7 @@ use crate::crypto::Algorithm;
 use crate::keys::KeyHealth;
 use crate::policy;
 use crate::reason::Reason;
+use crate::revocation::DocumentHealth;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -73,6 +74,10 @@ pub enum Counter {
     KeyFetch,
     /// Fetches of issuer keys that failed.
     KeyFetchFailed,
+    /// Fetches of status lists and revocation feeds begun.
+    RevocationFetch,
+    /// Fetches of status lists and revocation feeds that failed.
+    RevocationFetchFailed,
     /// Requests that had to wait for keys or an answer.
     Held,
     /// Refusals found in the cache of refused tokens.
@@ -115,7 +120,7 @@ impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 25] = [
+    const PLAIN: [Self; 27] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -139,6 +144,8 @@ impl Counter {
         Self::UpstreamTokenHit,
         Self::UpstreamTokenMiss,
         Self::UpstreamTokenEvicted,
+        Self::RevocationFetch,
+        Self::RevocationFetchFailed,
         Self::FailureCacheMiss,
         Self::FailureCacheEvicted,
     ];
@@ -174,8 +181,10 @@ impl Counter {
             Self::UpstreamTokenHit => 20,
             Self::UpstreamTokenMiss => 21,
             Self::UpstreamTokenEvicted => 22,
-            Self::FailureCacheMiss => 23,
-            Self::FailureCacheEvicted => 24,
+            Self::RevocationFetch => 23,
+            Self::RevocationFetchFailed => 24,
+            Self::FailureCacheMiss => 25,
+            Self::FailureCacheEvicted => 26,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -191,6 +200,8 @@ impl Counter {
             Self::CacheEvicted => String::from("countersign.token_cache.evicted"),
             Self::KeyFetch => String::from("countersign.keys.fetch"),
             Self::KeyFetchFailed => String::from("countersign.keys.fetch_failed"),
+            Self::RevocationFetch => String::from("countersign.revocation.fetch"),
+            Self::RevocationFetchFailed => String::from("countersign.revocation.fetch_failed"),
             Self::Held => String::from("countersign.held"),
             Self::HostVerificationFailed => String::from("countersign.signatures.host_failed"),
             Self::FailureCacheHit => String::from("countersign.failure_cache.hit"),
@@ -223,8 +234,10 @@ impl Counter {
             Self::CacheEvicted => "living entries dropped from the token cache to make room",
             Self::KeyFetch => "fetches of issuer keys begun, those of discovery documents among them",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
+            Self::RevocationFetch => "fetches of status lists and revocation feeds begun",
+            Self::RevocationFetchFailed => "such fetches that failed",
             Self::Held => {
-                "requests that had to wait: for issuer keys, an issuer's word on their token, or a token for upstream"
+                "requests that had to wait: for issuer keys, for a status list or revocation feed, for an issuer's word on their token, or a token for upstream"
             }
             Self::FailureCacheHit => "tokens and exchanges found refused in the cache of refusals",
             Self::DpopAccepted => "DPoP proofs that were accepted",
@@ -315,6 +328,64 @@ impl IssuerGauge {
             Self::Age => u64::try_from(health.age.unwrap_or_default().as_secs()).ok(),
             Self::Failures => Some(health.failures.into()),
             Self::Healthy => Some(health.healthy.into()),
+        }
+    }
+}
+
+/// What is said of what each issuer publishes about its tokens, all its documents together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationGauge {
+    /// How many tokens they may speak of.
+    Entries,
+    /// How many bytes they take.
+    Bytes,
+    /// How old they are.
+    Age,
+    /// How many fetches in a row have failed.
+    Failures,
+    /// How long it took until what was revoked last was refused.
+    Delay,
+}
+
+impl RevocationGauge {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Entries, Self::Bytes, Self::Age, Self::Failures, Self::Delay];
+
+    /// The gauge's name for the issuer with this name in metrics; see [`issuer_slugs`].
+    pub fn name(self, slug: &str) -> String {
+        let gauge = match self {
+            Self::Entries => "entries",
+            Self::Bytes => "bytes",
+            Self::Age => "age_seconds",
+            Self::Failures => "failures",
+            Self::Delay => "delay_milliseconds",
+        };
+        alloc::format!("countersign.issuer.{slug}.revocation_{gauge}")
+    }
+
+    /// What it says, for the reference page.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Entries => {
+                "statuses in the issuer's lists and entries of its feed, those that a worker holds"
+            }
+            Self::Bytes => "bytes that a worker holds them in",
+            Self::Age => "how long ago the oldest of its documents was fetched, in seconds",
+            Self::Failures => "how many fetches in a row have failed, of the document that failed most often",
+            Self::Delay => {
+                "how long it took at most until what the issuer revoked last was refused, in milliseconds: from the fetch before to the time when a worker took what it holds"
+            }
+        }
+    }
+
+    /// Its value; nothing where there is nothing to say.
+    pub fn value(self, health: &DocumentHealth) -> Option<u64> {
+        match self {
+            Self::Entries => Some(health.entries),
+            Self::Bytes => u64::try_from(health.bytes).ok(),
+            Self::Age => u64::try_from(health.age?.as_secs()).ok(),
+            Self::Failures => Some(health.failures.into()),
+            Self::Delay => u64::try_from(health.delay?.as_nanos() / 1_000_000).ok(),
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Layer {
     Binding,
     /// Who acts for whom.
     Delegation,
+    /// Whether the issuer has taken the credential back.
+    Revocation,
     /// The policy decision.
     Policy,
     /// A bound that protects the gateway.
@@ -31,6 +33,7 @@ impl Layer {
             Self::Token => "token",
             Self::Binding => "binding",
             Self::Delegation => "delegation",
+            Self::Revocation => "revocation",
             Self::Policy => "policy",
             Self::Limit => "limit",
             Self::System => "system",
@@ -245,6 +248,20 @@ reasons! {
         "Have the party act that `may_act` names.";
     DelegationExchangeRefused "delegation.exchange_refused" Delegation 403 None "the token service gives no token for upstream in exchange for this one"
         "Ask the token service's operators why this caller may not go on; the name is in `upstream_token` of the audit line.";
+    RevocationRevoked "revocation.revoked" Revocation 401 InvalidToken "the token was revoked"
+        "Log in again, or get a new token: the issuer's revocation feed lists this one, its subject, its session, or all of its time.";
+    RevocationInvalid "revocation.status_invalid" Revocation 401 InvalidToken "the token was revoked, by its status"
+        "Get a new token: the issuer's status list says that this one is invalid.";
+    RevocationSuspended "revocation.status_suspended" Revocation 401 InvalidToken "the token is suspended"
+        "Wait until the issuer lifts the suspension, or get a new token.";
+    RevocationStatusUnknown "revocation.status_unknown" Revocation 401 InvalidToken "the token's status is not one that is accepted"
+        "Check what the issuer's status list says at the token's index: beyond its end there is no status, and only 0 is valid.";
+    RevocationStatusMissing "revocation.status_missing" Revocation 401 InvalidToken "the token says nothing about where its status is"
+        "Have the issuer set `status.status_list` in its tokens, or take `status_required` from its `revocation`.";
+    RevocationStatusMalformed "revocation.status_malformed" Revocation 401 InvalidToken "the token's `status` claim is not well-formed"
+        "Have the issuer set `status.status_list` to an object with `idx` and `uri`.";
+    RevocationListUnknown "revocation.list_unknown" Revocation 401 InvalidToken "the token's status is in a list that is not fetched"
+        "Add the list's address to the issuer's `revocation.status_lists`, spelled exactly as in the token, if it should count.";
     PolicyStepUp "policy.step_up" Policy 401 InsufficientAuthentication "the request needs a stronger or more recent login"
         "Log in again as the challenge's `acr_values` and `max_age` say, and repeat the request with the new token.";
     PolicyForbidden "policy.forbidden" Policy 403 InsufficientScope "a policy forbids the request"
@@ -269,6 +286,8 @@ reasons! {
         "Check the JWKS cluster, its address and its TLS settings; the token itself was not judged.";
     SystemIntrospectionUnavailable "system.introspection_unavailable" System 503 None "the issuer gave no answer about the token"
         "Check the introspection cluster, its address, and the gateway's credential at the issuer; the token itself was not judged.";
+    SystemRevocationUnavailable "system.revocation_unavailable" System 503 None "whether the token was revoked can't be known now"
+        "Check the cluster and addresses of the issuer's `revocation`, and the gateway's log; the token itself was not judged.";
     SystemTokenServiceUnavailable "system.token_service_unavailable" System 503 None "the token service gave no token for upstream"
         "Wait and try again; the gateway's log says what was expected of the token service named by `upstream_token`.";
     SystemTimeout "system.timeout" System 503 None "a dependency did not answer in time"

@@ -73,7 +73,7 @@ impl Root {
     pub(crate) fn call_answered(&mut self, token: u32, body_size: usize, streams: &mut Streams) {
         let (Some(id), Some(gateway)) = (self.calls.remove(&token), &mut self.gateway) else { return };
         let headers = host::call_response_headers().unwrap_or_default();
-        let body = match body_size > gateway.max_answer_bytes() {
+        let body = match body_size > gateway.max_answer_bytes(id) {
             true => Vec::new(),
             false => host::call_response_body(body_size).unwrap_or_default(),
         };
@@ -115,6 +115,7 @@ impl Root {
         }
         if let Some(gateway) = &mut self.gateway {
             self.telemetry.set_key_health(gateway.key_health(time));
+            self.telemetry.set_revocation_health(gateway.revocation_health(time));
             self.telemetry.set_fills(gateway.fills(time));
         }
         self.report();

@@ -4,7 +4,8 @@ use crate::host::{self, MetricKind};
 use countersign_core::cache::Fill;
 use countersign_core::crypto::Algorithm;
 use countersign_core::gateway::KeyHealth;
-use countersign_core::metrics::{self, CacheGauge, CacheName, Counter, IssuerGauge, Stage};
+use countersign_core::metrics::{self, CacheGauge, CacheName, Counter, IssuerGauge, RevocationGauge, Stage};
+use countersign_core::revocation::DocumentHealth;
 use countersign_core::settings::Settings;
 
 /// The host's ids of our metrics. A metric that the host refuses is not kept and not counted.
@@ -17,6 +18,8 @@ pub(crate) struct Telemetry {
     stages: [Option<u32>; Stage::ALL.len()],
     /// By issuer.
     issuers: Vec<[Gauge; IssuerGauge::ALL.len()]>,
+    /// By issuer; nothing of those that publish nothing about tokens that they took back.
+    revocations: Vec<Option<[Gauge; RevocationGauge::ALL.len()]>>,
     /// By [`CacheName`].
     caches: Vec<[Gauge; CacheGauge::ALL.len()]>,
 }
@@ -24,6 +27,7 @@ pub(crate) struct Telemetry {
 impl Telemetry {
     /// Defines every metric.
     pub(crate) fn define(settings: &Settings) -> Self {
+        let slugs = metrics::issuer_slugs(settings.issuers.iter().map(|issuer| &*issuer.name));
         Self {
             counters: Counter::all()
                 .into_iter()
@@ -38,7 +42,16 @@ impl Telemetry {
             tables: host::define_metric(MetricKind::Gauge, metrics::TABLES_NAME).ok(),
             stages: Stage::ALL
                 .map(|stage| host::define_metric(MetricKind::Histogram, &metrics::stage_name(stage)).ok()),
-            issuers: metrics::issuer_slugs(settings.issuers.iter().map(|issuer| &*issuer.name))
+            revocations: settings
+                .issuers
+                .iter()
+                .zip(&slugs)
+                .map(|(issuer, slug)| {
+                    issuer.revocation.as_ref()?;
+                    Some(RevocationGauge::ALL.map(|gauge| Gauge::define(&gauge.name(slug))))
+                })
+                .collect(),
+            issuers: slugs
                 .iter()
                 .map(|slug| IssuerGauge::ALL.map(|gauge| Gauge::define(&gauge.name(slug))))
                 .collect(),
@@ -72,6 +85,18 @@ impl Telemetry {
     pub(crate) fn set_key_health(&mut self, health: impl Iterator<Item = KeyHealth>) {
         for (gauges, health) in self.issuers.iter_mut().zip(health) {
             for (gauge, what) in gauges.iter_mut().zip(IssuerGauge::ALL) {
+                if let Some(value) = what.value(&health) {
+                    gauge.set(value);
+                }
+            }
+        }
+    }
+
+    /// Says how what each issuer publishes about its tokens is.
+    pub(crate) fn set_revocation_health(&mut self, health: impl Iterator<Item = Option<DocumentHealth>>) {
+        for (gauges, health) in self.revocations.iter_mut().zip(health) {
+            let (Some(gauges), Some(health)) = (gauges, health) else { continue };
+            for (gauge, what) in gauges.iter_mut().zip(RevocationGauge::ALL) {
                 if let Some(value) = what.value(&health) {
                     gauge.set(value);
                 }

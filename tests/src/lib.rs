@@ -17,6 +17,7 @@ pub mod mutation;
 pub mod pki;
 pub mod policies;
 pub mod proof;
+pub mod revocation;
 pub mod scenarios;
 pub mod server;
 pub mod services;

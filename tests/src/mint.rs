@@ -61,8 +61,13 @@ impl SigningKey {
 
     /// A token that names another key than it is signed with.
     pub fn sign_as(&self, kid: &str, claims: &Value) -> Result<String> {
+        self.sign_typed("at+jwt", kid, claims)
+    }
+
+    /// Claims of any type, under this `kid`.
+    pub fn sign_typed(&self, typ: &str, kid: &str, claims: &Value) -> Result<String> {
         let mut header = Header::new(self.algorithm);
-        header.typ = Some("at+jwt".to_owned());
+        header.typ = Some(typ.to_owned());
         header.kid = Some(kid.to_owned());
         Ok(jsonwebtoken::encode(&header, claims, &self.encoding_key()?)?)
     }

@@ -143,7 +143,8 @@ impl Native {
                 Reply::Silence => (timeout, None),
                 _ if delay > timeout => (timeout, None),
                 Reply::Response { status, headers, body } => {
-                    let body = if body.len() > self.gateway.max_answer_bytes() { Vec::new() } else { body };
+                    let most = self.gateway.max_answer_bytes(fetch.id);
+                    let body = if body.len() > most { Vec::new() } else { body };
                     let status = status.to_string();
                     let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
                     let pairs = pairs.chain([(&b":status"[..], status.as_bytes())]);

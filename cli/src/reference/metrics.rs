@@ -3,7 +3,8 @@
 use super::cell;
 use countersign_core::crypto::Algorithm;
 use countersign_core::metrics::{
-    CacheGauge, CacheName, Counter, IssuerGauge, Stage, TABLES_NAME, by_host_name, stage_name,
+    CacheGauge, CacheName, Counter, IssuerGauge, RevocationGauge, Stage, TABLES_NAME, by_host_name,
+    stage_name,
 };
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -37,6 +38,13 @@ pub(crate) fn markdown() -> String {
         _ = writeln!(page, "| `{}` | {} |", gauge.name("<issuer>"), gauge.help());
     }
     page.push_str(
+        "\nFor each issuer that has `revocation`, on every tick: of all its documents together, as the worker holds them in which it changed last.\n\n\
+         | Name | Says |\n| --- | --- |\n",
+    );
+    for gauge in RevocationGauge::ALL {
+        _ = writeln!(page, "| `{}` | {} |", gauge.name("<issuer>"), gauge.help());
+    }
+    page.push_str(
         "\nFor each cache, on every tick. A worker has caches of its own, and all set the same gauge: it shows the worker in which \
          it changed last. Used proofs are shared; what other workers did with them is seen within 32 seconds.\n\n\
          | Name | Says |\n| --- | --- |\n",
@@ -65,6 +73,9 @@ pub(crate) fn data() -> Value {
         .into_iter()
         .map(|algorithm| json!({ "name": by_host_name(algorithm), "help": says(algorithm) }))
         .chain(IssuerGauge::ALL.map(|gauge| json!({ "name": gauge.name("<issuer>"), "help": gauge.help() })))
+        .chain(
+            RevocationGauge::ALL.map(|gauge| json!({ "name": gauge.name("<issuer>"), "help": gauge.help() })),
+        )
         .collect();
     gauges.extend(
         caches().map(|(gauge, cache)| json!({ "name": gauge.name(cache), "help": gauge.help(cache) })),

@@ -88,6 +88,7 @@ fn blurb(layer: Layer) -> &'static str {
         Layer::Token => "The credential: its form, signature, claims and issuer",
         Layer::Binding => "Whether who presents a credential is its holder",
         Layer::Delegation => "Who acts for whom",
+        Layer::Revocation => "Whether the issuer has taken the credential back",
         Layer::Policy => "The policy decision",
         Layer::Limit => "A bound that protects the gateway",
         Layer::System => "The gateway, or something it depends on; never the caller's fault",

@@ -6,7 +6,7 @@ mod form;
 pub use cache_headers::lifetime;
 pub use form::Form;
 
-use crate::keys::Location;
+use crate::fetch::Location;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -11,6 +11,7 @@ mod delegation;
 mod introspection;
 mod json_value;
 mod keys;
+mod revocation;
 mod step_up;
 mod upstream_token;
 
@@ -21,6 +22,7 @@ pub use delegation::{Actor, Delegation};
 pub use introspection::Introspection;
 pub use json_value::JsonValue;
 pub use keys::{DiscoveredKeys, KeySource, RemoteKeys};
+pub use revocation::Revocation;
 pub use step_up::StepUp;
 pub use upstream_token::{ActorSource, Grant, TokenKind, UpstreamToken};
 
@@ -123,6 +125,9 @@ pub struct Issuer {
     /// has this: an opaque token does not say whose it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<Introspection>,
+    /// What it publishes about tokens that it took back: status lists, a revocation feed, or both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// How its tokens say that one party acts for another. Without it, tokens with `act` are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
@@ -139,7 +144,9 @@ impl Config {
 impl Issuer {
     /// Every cluster that the issuer is reached through.
     pub fn clusters(&self) -> impl Iterator<Item = &str> {
-        self.keys.clusters().chain(self.introspection.iter().map(|introspection| &*introspection.cluster))
+        let introspection = self.introspection.iter().map(|introspection| &*introspection.cluster);
+        let revocation = self.revocation.iter().map(|revocation| &*revocation.cluster);
+        self.keys.clusters().chain(introspection).chain(revocation)
     }
 }
 

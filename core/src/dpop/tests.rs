@@ -18,6 +18,10 @@ fn token(case: &Value) -> VerifiedToken {
     let jkt = case["jkt"].as_str().unwrap();
     let text = case["access_token"].as_str().unwrap();
     VerifiedToken {
+        session: None,
+        issued_at: None,
+        status: None,
+        looked_up: core::cell::Cell::new(0),
         issuer: 0,
         signer: None,
         subject: None,

@@ -140,6 +140,10 @@ impl Record {
                 let issuer = gateway.settings().issuers.get(issuer);
                 format!("keys of {}", issuer.map(|issuer| &*issuer.name).unwrap_or_default())
             }
+            Need::Revocation { document } => {
+                let wanted = gateway.settings().revocations.get(document);
+                wanted.map(|wanted| format!("{} {}", wanted.kind.name(), wanted.uri)).unwrap_or_default()
+            }
             Need::Answer { party, .. } => gateway.party_name(party),
         };
         self.waited_for = Some(match self.waited_for.take() {

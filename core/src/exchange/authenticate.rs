@@ -10,7 +10,7 @@ use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::request::RequestHead;
 use crate::settings::Question;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::token::{Refusal, Verified, is_signed};
 
 /// Who asks, with the proof.
@@ -69,6 +69,11 @@ pub(super) fn authenticate(
                 },
                 false => Err(Reason::TokenNotAccepted.into()),
             };
+            let verdict = verdict.and_then(|verified| {
+                let waited = asker.waited.revocation;
+                gateway.check_revocation(token, verified.token(), waited, Span::ZERO, now)?;
+                Ok(verified)
+            });
             match verdict {
                 Ok(verified) => Ok(Authenticated::Token { verified, scheme }),
                 Err(Refusal::Because(reason)) => Err(reason.into()),

@@ -4,8 +4,10 @@
 //! [`Gateway::call_done`], calls [`Gateway::tick`] now and then, and carries out what [`Gateway::poll_notice`] says.
 
 mod caches;
+mod fetches;
 mod opaque;
 mod parties;
+mod revoked;
 mod upstream;
 mod waiting;
 
@@ -18,16 +20,15 @@ use crate::crypto::{Fast, SignatureProvider, digest::Sha256};
 use crate::decision::{DecisionId, DecisionIds};
 use crate::dpop::{self, Proofs};
 use crate::jose::JwksLimits;
-use crate::keys::{Keeper, KeyStore, News, RemoteKeySettings, Step};
+use crate::keys::KeyStore;
 use crate::metrics::Counter;
 use crate::reason::Reason;
+use crate::revocation;
 use crate::settings::{KeySettings, Settings};
 use crate::shared::{Alone, SharedData};
 use crate::time::{Span, Timestamp};
 use crate::token::{self, Failure, Refusal, Verification, Verified, VerifiedToken};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -68,6 +69,8 @@ pub(crate) struct Asker {
 pub(crate) struct Waited {
     /// For an issuer's keys.
     pub(crate) keys: bool,
+    /// For what an issuer says of tokens that it took back.
+    pub(crate) revocation: bool,
     /// For an answer.
     pub(crate) answer: bool,
 }
@@ -77,6 +80,7 @@ impl Waited {
     pub(crate) fn also(self, need: Need) -> Self {
         match need {
             Need::Keys { .. } => Self { keys: true, ..self },
+            Need::Revocation { .. } => Self { revocation: true, ..self },
             Need::Answer { .. } => Self { answer: true, ..self },
         }
     }
@@ -99,8 +103,10 @@ pub enum Notice {
 pub struct Gateway {
     settings: Rc<Settings>,
     keys: Vec<KeyStore>,
-    /// Who fetches keys, by issuer; nobody where they are part of the configuration.
-    keepers: Vec<Option<Keeper>>,
+    /// What issuers say of tokens that they took back.
+    revocations: Vec<revocation::Document>,
+    /// Who fetches what.
+    fetchers: Vec<fetches::Fetcher>,
     calls: u64,
     /// The latest time that was told, to see when the clock is set back.
     ticked: Timestamp,
@@ -144,14 +150,12 @@ impl Gateway {
     /// A worker that has fetched nothing yet. Workers of one thread may share their settings.
     pub fn new(settings: impl Into<Rc<Settings>>, entropy: Entropy) -> Self {
         let settings = settings.into();
-        let stores = settings.issuers.iter().enumerate().map(|(index, issuer)| match &issuer.keys {
-            KeySettings::Inline(set) => (KeyStore::fixed(set.clone()), None),
-            KeySettings::Remote(source) => (
-                KeyStore::fetched_by(source.freshness, entropy.derive("jitter", index)),
-                Some(Keeper::new(source, entropy.derive("worker", index))),
-            ),
+        let keys = settings.issuers.iter().enumerate().map(|(index, issuer)| match &issuer.keys {
+            KeySettings::Inline(set) => KeyStore::fixed(set.clone()),
+            KeySettings::Remote(remote) => {
+                KeyStore::fetched_by(remote.source.freshness, entropy.derive("jitter", index))
+            }
         });
-        let (keys, keepers) = stores.unzip();
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let cache = Cache::new(
             size(settings.token_cache.entries),
@@ -159,8 +163,9 @@ impl Gateway {
             entropy.cache_key,
         );
         Self {
-            keys,
-            keepers,
+            keys: keys.collect(),
+            revocations: revoked::documents(&settings, &entropy),
+            fetchers: fetches::fetchers(&settings, &entropy),
             calls: 0,
             ticked: Timestamp::default(),
             cache,
@@ -189,9 +194,9 @@ impl Gateway {
         &self.settings
     }
 
-    /// The largest answer to a fetch that is looked at, in bytes.
-    pub fn max_answer_bytes(&self) -> usize {
-        JwksLimits::default().max_bytes
+    /// The largest answer to this call that is looked at, in bytes.
+    pub fn max_answer_bytes(&self, id: CallId) -> usize {
+        self.max_fetched_bytes(id).unwrap_or_else(|| JwksLimits::default().max_bytes)
     }
 
     /// Who verifies signatures, in the place of [`Fast`].
@@ -240,7 +245,7 @@ impl Gateway {
         };
         match verify(self) {
             // Another worker may have what is missing.
-            Err(Refusal::Wait(Need::Keys { issuer })) if self.look(issuer, now) => verify(self),
+            Err(Refusal::Wait(Need::Keys { issuer })) if self.look_for_keys(issuer, now) => verify(self),
             verdict => verdict,
         }
     }
@@ -272,7 +277,13 @@ impl Gateway {
     /// Lets an exchange whose head takes so many bytes wait; false where too many wait for the same party already.
     pub(crate) fn wait(&mut self, exchange: ExchangeId, need: Need, bytes: usize, now: Timestamp) -> bool {
         let timeout = match need {
-            Need::Keys { issuer } => remote(&self.settings, issuer).map(|source| source.freshness.timeout),
+            Need::Keys { issuer } => {
+                fetches::Purpose::Keys(issuer).source(&self.settings).map(|source| source.freshness.timeout)
+            }
+            Need::Revocation { document } => {
+                let purpose = fetches::Purpose::Revocation(document);
+                purpose.source(&self.settings).map(|source| source.freshness.timeout)
+            }
             Need::Answer { party, .. } => {
                 let seat = self.seats.get(party);
                 seat.and_then(|seat| seat.role.settings(&self.settings)).map(|asked| asked.timeout)
@@ -291,42 +302,7 @@ impl Gateway {
     /// The next call to begin at `now`, if one is due.
     pub fn poll_call(&mut self, now: Timestamp) -> Option<Call> {
         self.renew_own(now);
-        self.next_question(now)
-            .or_else(|| (0..self.keepers.len()).find_map(|issuer| self.begin_fetch(issuer, now)))
-    }
-
-    fn begin_fetch(&mut self, issuer: usize, now: Timestamp) -> Option<Call> {
-        let due = |keys: &KeyStore| keys.next_fetch(now).is_some_and(|due| due <= now);
-        let goes_on = self.keepers.get(issuer)?.as_ref()?.goes_on();
-        if !goes_on {
-            if !due(self.keys.get(issuer)?) {
-                return None;
-            }
-            // Another worker may have fetched, or be at it.
-            self.look(issuer, now);
-        }
-        let settings = Rc::clone(&self.settings);
-        let source = remote(&settings, issuer)?;
-        let (keys, keeper) = (self.keys.get_mut(issuer)?, self.keepers.get_mut(issuer)?.as_mut()?);
-        if !goes_on {
-            if !due(keys) || !keeper.take_lease(keys, source, &*self.shared, now) {
-                return None;
-            }
-            keys.fetch_started(now);
-        }
-        // Two documents take no longer than one may.
-        let left = keys.deadline().map_or(source.freshness.timeout, |deadline| deadline.since(now));
-        let id = self.next_call_id();
-        let to = self.keepers.get_mut(issuer)?.as_mut()?.next(id, source, now);
-        self.notices.push_back(Notice::Count(Counter::KeyFetch));
-        Some(Call {
-            id,
-            purpose: "issuer keys",
-            to,
-            accept: "application/jwk-set+json, application/json",
-            form: None,
-            timeout: left.max(Span::ZERO),
-        })
+        self.next_question(now).or_else(|| self.next_fetch(now))
     }
 
     fn next_call_id(&mut self) -> CallId {
@@ -337,19 +313,8 @@ impl Gateway {
     /// A call has ended; `None` where no answer came.
     pub fn call_done(&mut self, id: CallId, answer: Option<CallAnswer>, now: Timestamp) {
         self.room.begin_round();
-        let Err(answer) = self.question_answered(id, answer, now) else { return };
-        let awaits = |keeper: &Option<Keeper>| keeper.as_ref().is_some_and(|keeper| keeper.awaits(id));
-        let Some(issuer) = self.keepers.iter().position(awaits) else { return };
-        let settings = Rc::clone(&self.settings);
-        let (Some(source), Some(keys), Some(Some(keeper))) =
-            (remote(&settings, issuer), self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
-        else {
-            return;
-        };
-        match keeper.answered(answer, keys, source, &*self.shared, now) {
-            Step::Onward => {}
-            Step::Renewed => self.renewed(issuer),
-            Step::Failed(fault) => self.failed(issuer, &fault),
+        if let Err(answer) = self.question_answered(id, answer, now) {
+            self.fetch_answered(id, answer, now);
         }
     }
 
@@ -362,16 +327,7 @@ impl Gateway {
         if back > Span::ZERO {
             self.set_back(back);
         }
-        for issuer in 0..self.keepers.len() {
-            self.look(issuer, now);
-            if let (Some(keys), Some(Some(keeper))) =
-                (self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
-                && keys.overdue(now)
-            {
-                keeper.failed(keys, &*self.shared, now);
-                self.failed(issuer, "no answer in time");
-            }
-        }
+        self.end_fetches(now);
         self.end_questions(now);
         self.room.begin_round();
         self.room.end_overdue(now);
@@ -396,16 +352,8 @@ impl Gateway {
         if self.preparing || self.room.has_wakes() {
             return Some(now);
         }
-        let fetches =
-            self.keys.iter().zip(&self.keepers).enumerate().filter_map(|(issuer, (keys, keeper))| {
-                if keeper.as_ref().is_some_and(Keeper::goes_on) {
-                    return Some(now);
-                }
-                let due = keys.next_fetch(now).or_else(|| keys.deadline());
-                let looked_for = keys.follows() && self.room.needs(Need::Keys { issuer });
-                if looked_for { Some(due.unwrap_or(Timestamp::MAX).min(now.plus(LOOK_AGAIN))) } else { due }
-            });
         let questions = self.seats.iter().filter_map(|seat| seat.party.next_wakeup());
+        let fetches = self.next_fetches(now);
         fetches.chain(questions).chain(self.upstream.next_renewal()).chain(self.room.next_deadline()).min()
     }
 
@@ -416,52 +364,6 @@ impl Gateway {
             let millis = (wakeup.since(now).as_nanos().max(0) + (NANOS_PER_MS - 1)) / NANOS_PER_MS;
             Span::from_nanos(millis.saturating_mul(NANOS_PER_MS)).clamp(SHORTEST_TICK, Self::LONGEST_TICK)
         })
-    }
-
-    /// Hears what other workers have to tell of an issuer's keys; true where that changes anything for who needs them.
-    fn look(&mut self, issuer: usize, now: Timestamp) -> bool {
-        let settings = Rc::clone(&self.settings);
-        let (Some(source), Some(keys), Some(Some(keeper))) =
-            (remote(&settings, issuer), self.keys.get_mut(issuer), self.keepers.get_mut(issuer))
-        else {
-            return false;
-        };
-        match keeper.look(keys, source, &*self.shared, now) {
-            News::Nothing => return false,
-            News::Keys => self.renewed(issuer),
-            News::Failed | News::Asked => self.wake(issuer),
-        }
-        true
-    }
-
-    /// An issuer's keys are new.
-    fn renewed(&mut self, issuer: usize) {
-        if let Some(store) = self.keys.get(issuer) {
-            // Tokens signed by a key that is gone, or is now another's by name or algorithm, are no longer believed.
-            self.cache.retain(|token| {
-                token.issuer != issuer || token.signer.as_ref().is_none_or(|signer| store.contains(signer))
-            });
-            // And what one key refused, another may not.
-            self.failures.retain(|failure| failure.issuer != issuer);
-        }
-        self.wake(issuer);
-    }
-
-    /// This worker's fetch has failed.
-    fn failed(&mut self, issuer: usize, fault: &str) {
-        let name = self.issuer_name(issuer);
-        self.notices.push_back(Notice::Count(Counter::KeyFetchFailed));
-        self.notices.push_back(Notice::Warn(format!("keys of issuer `{name}` were not fetched: {fault}")));
-        self.wake(issuer);
-    }
-
-    /// Who waits for an issuer's keys is to look again.
-    fn wake(&mut self, issuer: usize) {
-        self.room.settle(Need::Keys { issuer }, |_| {});
-    }
-
-    fn issuer_name(&self, issuer: usize) -> Box<str> {
-        self.settings.issuers.get(issuer).map(|issuer| issuer.name.clone()).unwrap_or_default()
     }
 
     /// Keeps a verified token.
@@ -479,17 +381,9 @@ impl Gateway {
 
     /// The clock was set back: nobody waits longer for that, and no keys live longer.
     fn set_back(&mut self, by: Span) {
-        self.keys.iter_mut().for_each(|keys| keys.set_back(by));
-        self.keepers.iter_mut().flatten().for_each(|keeper| keeper.set_back(by));
+        self.set_fetches_back(by);
         self.seats.iter_mut().for_each(|seat| seat.party.set_back(by));
         self.upstream.set_back(by);
         self.room.set_back(by);
-    }
-}
-
-fn remote(settings: &Settings, issuer: usize) -> Option<&RemoteKeySettings> {
-    match &settings.issuers.get(issuer)?.keys {
-        KeySettings::Remote(source) => Some(source),
-        KeySettings::Inline(_) => None,
     }
 }

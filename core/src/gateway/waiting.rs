@@ -18,6 +18,11 @@ pub enum Need {
         /// The issuer's place in the settings.
         issuer: usize,
     },
+    /// What an issuer says of tokens that it took back.
+    Revocation {
+        /// The document's place in the settings.
+        document: usize,
+    },
     /// A party's answer.
     Answer {
         /// The party's place.
@@ -32,8 +37,9 @@ impl Need {
     fn shares_place_with(self, other: Self) -> bool {
         match (self, other) {
             (Self::Keys { issuer }, Self::Keys { issuer: other }) => issuer == other,
+            (Self::Revocation { document }, Self::Revocation { document: other }) => document == other,
             (Self::Answer { party, .. }, Self::Answer { party: other, .. }) => party == other,
-            (Self::Keys { .. }, Self::Answer { .. }) | (Self::Answer { .. }, Self::Keys { .. }) => false,
+            (Self::Keys { .. } | Self::Revocation { .. } | Self::Answer { .. }, _) => false,
         }
     }
 }

@@ -1,58 +1,30 @@
-//! One issuer's keys: when to fetch them, how long to trust them, and what to say when one is missing.
+//! One issuer's keys: how long to trust them, and what to say when one is missing.
 //!
-//! [`KeyStore`] is a state machine without I/O; every worker has one for each issuer. The gateway asks [`KeyStore::next_fetch`] when to
-//! begin, and says what became of it with [`KeyStore::renewed`] or [`KeyStore::failed`]. Beside each store of fetched keys stands a
-//! [`Keeper`], which knows what to fetch and shares it with the other workers.
+//! [`KeyStore`] is a state machine without I/O; every worker has one for each issuer. When keys are fetched is for its
+//! [`crate::fetch::Schedule`] to say.
 
-mod board;
-mod discovery;
-mod freshness;
-mod keeper;
 mod signer;
 mod source;
 
-pub use discovery::{Discovery, DiscoveryError};
-pub use freshness::Freshness;
-pub(crate) use keeper::{Keeper, News, Step};
+pub use crate::fetch::{Discovery, DiscoveryError, Freshness, Location};
 pub use signer::{Signer, Unproven};
-pub use source::{KeyDocument, KeyFormat, Location, RemoteKeySettings};
+pub use source::{KeyDocument, KeyFormat, RemoteKeySettings};
 
 use crate::crypto::Algorithm;
-use crate::jitter::Jitter;
+use crate::fetch::{Missing, Schedule, Target};
 use crate::jose::{self, Candidates, JwkSet};
 use crate::time::{Span, Timestamp};
+use alloc::string::String;
 
 /// The keys of one issuer.
 pub struct KeyStore {
-    freshness: Option<Freshness>,
+    schedule: Schedule,
     held: Option<Held>,
-    fetching: Fetching,
-    /// A request waits for a fetch that has not begun.
-    wanted: Option<Missing>,
-    /// Failures in a row, and when the last one was.
-    failures: u32,
-    last_failure: Option<Timestamp>,
-    /// Not before this, unless a request asks.
-    retry: Timestamp,
-    last_unknown_kid: Option<Timestamp>,
-    jitter: Jitter,
 }
 
 struct Held {
     keys: JwkSet,
     sequence: Option<i64>,
-    fetched: Timestamp,
-    /// When to fetch again.
-    due: Timestamp,
-}
-
-#[derive(Clone, Copy)]
-enum Fetching {
-    Nobody,
-    /// This worker, since then.
-    Ours(Timestamp),
-    /// Another worker, which has until then.
-    Others(Timestamp),
 }
 
 /// What a look-up found.
@@ -88,27 +60,22 @@ pub struct KeyHealth {
 impl KeyStore {
     /// Keys that never change.
     pub fn fixed(keys: JwkSet) -> Self {
-        let (fetched, due) = (Timestamp::default(), Timestamp::MAX);
-        Self { held: Some(Held { keys, sequence: None, fetched, due }), wanted: None, ..Self::empty(None, 0) }
+        Self { schedule: Schedule::fixed(), held: Some(Held { keys, sequence: None }) }
     }
 
     /// Keys that are fetched; none are there yet. `seed` is random, so that workers do not fetch all at once.
     pub fn fetched_by(freshness: Freshness, seed: u64) -> Self {
-        Self::empty(Some(freshness), seed)
+        Self { schedule: Schedule::new(freshness, seed), held: None }
     }
 
-    fn empty(freshness: Option<Freshness>, seed: u64) -> Self {
-        Self {
-            freshness,
-            held: None,
-            fetching: Fetching::Nobody,
-            wanted: Some(Missing::Source),
-            failures: 0,
-            last_failure: None,
-            retry: Timestamp::default(),
-            last_unknown_kid: None,
-            jitter: Jitter::new(seed),
-        }
+    /// When they are fetched.
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The same, to say what became of a fetch.
+    pub fn schedule_mut(&mut self) -> &mut Schedule {
+        &mut self.schedule
     }
 
     /// Looks for the key with this `kid` and algorithm; asks for a fetch where that may help. A request that has waited for
@@ -121,14 +88,14 @@ impl KeyStore {
         now: Timestamp,
     ) -> KeyLookup<'a> {
         if !self.usable(now) {
-            return self.wait_or(Missing::Source, waited, now);
+            return self.wait_or(Missing::Document, waited, now);
         }
         let unknown = self
             .held
             .as_ref()
             .is_none_or(|held| matches!(held.keys.find(kid, algorithm), jose::KeyLookup::Unknown));
         if unknown {
-            let missing = if self.last_failure.is_some() { Missing::Source } else { Missing::Kid };
+            let missing = if self.schedule.is_failing() { Missing::Document } else { Missing::Part };
             return self.wait_or(missing, waited, now);
         }
         match self.held.as_ref().map(|held| held.keys.find(kid, algorithm)) {
@@ -141,11 +108,7 @@ impl KeyStore {
 
     /// Whether keys are held that may still be used.
     pub fn usable(&self, now: Timestamp) -> bool {
-        match (&self.held, self.freshness) {
-            (Some(_), None) => true,
-            (Some(held), Some(freshness)) => now < held.fetched.plus(freshness.budget()),
-            (None, _) => false,
-        }
+        self.schedule.usable(now)
     }
 
     /// Whether the key that verified a token would be found for it again, by `kid` and algorithm.
@@ -161,192 +124,66 @@ impl KeyStore {
 
     /// How the keys are.
     pub fn health(&self, now: Timestamp) -> KeyHealth {
-        let held = self.held.as_ref().filter(|_| self.usable(now));
-        let keys = held.map_or(0, |held| held.keys.keys().len());
-        let fetched = self.held.as_ref().filter(|_| self.freshness.is_some()).map(|held| held.fetched);
-        KeyHealth {
-            keys,
-            age: fetched.map(|fetched| now.since(fetched).max(Span::ZERO)),
-            failures: self.failures,
-            healthy: keys > 0 && self.failures == 0,
-        }
-    }
-
-    /// When the next fetch should begin; `None` while one is under way or where keys are fixed.
-    pub fn next_fetch(&self, now: Timestamp) -> Option<Timestamp> {
-        self.freshness?;
-        if !matches!(self.fetching, Fetching::Nobody) {
-            return None;
-        }
-        if self.wanted.is_some() {
-            return Some(now);
-        }
-        let due = self.held.as_ref().map_or(now, |held| held.due);
-        Some(if self.last_failure.is_some() { due.max(self.retry) } else { due })
-    }
-
-    /// Whether the next fetch is for a `kid` that nobody knows, and for nothing else.
-    pub(crate) fn wants_kid(&self) -> bool {
-        self.wanted == Some(Missing::Kid)
-    }
-
-    /// A fetch has begun.
-    pub fn fetch_started(&mut self, now: Timestamp) {
-        self.fetching = Fetching::Ours(now);
-        self.wanted = None;
-    }
-
-    /// Another worker fetches, and has until then; who needs keys waits for it.
-    pub fn follow(&mut self, until: Timestamp) {
-        self.fetching = Fetching::Others(until);
-        self.wanted = None;
-    }
-
-    /// Whether another worker fetches.
-    pub fn follows(&self) -> bool {
-        matches!(self.fetching, Fetching::Others(_))
-    }
-
-    /// Another worker's time is over, and nobody has heard of it: this one wants to fetch.
-    pub fn abandoned(&mut self) {
-        if self.follows() {
-            self.fetching = Fetching::Nobody;
-            self.wanted = Some(Missing::Source);
-        }
+        let keys = self.held.as_ref().filter(|_| self.usable(now)).map_or(0, |held| held.keys.keys().len());
+        let failures = self.schedule.failures();
+        KeyHealth { keys, age: self.schedule.age(now), failures, healthy: keys > 0 && failures == 0 }
     }
 
     /// Takes the keys that were fetched at `fetched`, whichever worker did. Keys that are not in the new set are gone at once. False where it
     /// is older than what is held and may still be used: a smaller sequence, or none, does not replace a greater one (SPIFFE Trust
     /// Domain and Bundle §4.1.1). Keys past their budget keep nothing out, so that a sequence that began anew is taken in the end.
     pub fn renewed(&mut self, document: KeyDocument, said: Option<Span>, fetched: Timestamp) -> bool {
-        let Some(freshness) = self.freshness else { return false };
+        if !self.schedule.is_fetched() {
+            return false;
+        }
         let KeyDocument { keys, sequence, refresh_hint } = document;
         let last = self.held.as_ref().filter(|_| self.usable(fetched)).and_then(|held| held.sequence);
         if last.is_some_and(|last| sequence.is_none_or(|sequence| sequence < last)) {
             return false;
         }
-        // Ahead of expiry, so that no request meets stale keys while the source is healthy.
-        let twentieth = Span::from_nanos(freshness.lifetime(refresh_hint.or(said)).as_nanos() / 20);
-        let parts = |count: i64| Span::from_nanos(twentieth.as_nanos().saturating_mul(count));
-        let due = fetched.plus(parts(16)).plus(self.jitter.part_of(parts(3)));
-        self.held = Some(Held { keys, sequence, fetched, due });
-        self.fetching = Fetching::Nobody;
-        self.wanted = None;
-        (self.failures, self.last_failure) = (0, None);
+        self.schedule.renewed(refresh_hint.or(said), fetched);
+        self.held = Some(Held { keys, sequence });
         true
     }
 
-    /// A fetch has failed for the `failures`th time in a row, whichever worker's it was. The old keys stay in use within their budget.
-    pub fn failed(&mut self, failures: u32, now: Timestamp) {
-        self.fetching = Fetching::Nobody;
-        self.wanted = None;
-        self.failures = failures;
-        self.last_failure = Some(now);
-        if let Some(freshness) = self.freshness {
-            let pause = freshness.pause(failures);
-            let quarter = Span::from_nanos(pause.as_nanos() / 4);
-            self.retry = now.plus(pause).plus(self.jitter.part_of(quarter));
-        }
-    }
-
-    /// Whether a fetch under way is past its deadline, so that its answer is no longer waited for.
-    pub fn overdue(&self, now: Timestamp) -> bool {
-        matches!(self.fetching, Fetching::Ours(_)) && self.deadline().is_some_and(|deadline| now >= deadline)
-    }
-
-    /// When the fetch under way is overdue.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        match self.fetching {
-            Fetching::Nobody => None,
-            Fetching::Ours(started) => Some(started.plus(self.freshness?.timeout)),
-            Fetching::Others(until) => Some(until),
-        }
-    }
-
-    /// The clock was set back so far: what has happened has happened as long ago as before.
-    pub fn set_back(&mut self, by: Span) {
-        if let Some(held) = &mut self.held {
-            held.fetched = held.fetched.minus(by);
-            held.due = held.due.minus(by);
-        }
-        self.retry = self.retry.minus(by);
-        for time in [&mut self.last_failure, &mut self.last_unknown_kid].into_iter().flatten() {
-            *time = time.minus(by);
-        }
-        match &mut self.fetching {
-            Fetching::Nobody => {}
-            Fetching::Ours(time) | Fetching::Others(time) => *time = time.minus(by),
-        }
-    }
-
-    /// When the keys that are held were fetched.
-    fn fetched_at(&self) -> Option<Timestamp> {
-        self.held.as_ref().map(|held| held.fetched)
-    }
-
-    /// Another worker has seen a fetch fail. True where that is news.
-    fn heard_of_failure(&mut self, failures: u32, at: Timestamp, now: Timestamp) -> bool {
-        let newer = |other: Option<Timestamp>| other.is_none_or(|other| at > other);
-        let news = failures > 0 && at <= now && newer(self.last_failure) && newer(self.fetched_at());
-        let ours = matches!(self.fetching, Fetching::Ours(_));
-        if news && !ours {
-            self.failed(failures, at);
-        }
-        news && !ours
-    }
-
-    /// Another worker has asked for an unknown `kid`. True where no second fetch is wanted for that reason now.
-    fn heard_of_unknown_kid(&mut self, at: Timestamp, now: Timestamp) -> bool {
-        let Some(freshness) = self.freshness else { return false };
-        let recent = at <= now && now < at.plus(freshness.cooldown);
-        let drop = recent && self.wanted == Some(Missing::Kid);
-        if drop {
-            self.wanted = None;
-            self.last_unknown_kid = Some(at);
-        }
-        drop
-    }
-
     fn wait_or(&mut self, missing: Missing, waited: bool, now: Timestamp) -> KeyLookup<'static> {
-        if !waited && self.freshness.is_some_and(|freshness| self.may_fetch(missing, freshness, now)) {
+        if !waited && self.schedule.ask(missing, now) {
             return KeyLookup::Wait;
         }
         match missing {
-            Missing::Kid => KeyLookup::Unknown,
-            Missing::Source => KeyLookup::Unavailable,
+            Missing::Part => KeyLookup::Unknown,
+            Missing::Document => KeyLookup::Unavailable,
         }
-    }
-
-    /// Whether a fetch is under way, or may be asked for now; if so it is.
-    fn may_fetch(&mut self, missing: Missing, freshness: Freshness, now: Timestamp) -> bool {
-        if !matches!(self.fetching, Fetching::Nobody) || self.wanted.is_some() {
-            return true;
-        }
-        // Without keys every request is refused, so that asking again soon is worth it.
-        let pause = if self.usable(now) { freshness.pause(self.failures) } else { freshness.cooldown };
-        let over = |last: Option<Timestamp>, pause| last.is_none_or(|last| now >= last.plus(pause));
-        let may = match missing {
-            Missing::Kid => over(self.last_failure, pause) && over(self.last_unknown_kid, freshness.cooldown),
-            Missing::Source => over(self.last_failure, pause),
-        };
-        if may {
-            self.wanted = Some(missing);
-            if missing == Missing::Kid {
-                self.last_unknown_kid = Some(now);
-            }
-        }
-        may
     }
 }
 
-/// What stands between a token and its key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// The set is fresh and lacks the `kid`.
-    Kid,
-    /// There is no set to look into, or the source is failing.
-    Source,
+/// An issuer's keys, as a document in this form.
+pub(crate) struct Fetched<'a> {
+    /// The keys.
+    pub(crate) store: &'a mut KeyStore,
+    /// What the document is.
+    pub(crate) format: KeyFormat,
+}
+
+impl Target for Fetched<'_> {
+    fn schedule(&mut self) -> &mut Schedule {
+        &mut self.store.schedule
+    }
+
+    fn take(
+        &mut self,
+        document: &[u8],
+        said: Option<Span>,
+        fetched: Timestamp,
+        _: Timestamp,
+    ) -> Result<(), String> {
+        let keys = self.format.read(document)?;
+        match self.store.renewed(keys, said, fetched) {
+            true => Ok(()),
+            false => Err("expected a bundle as new as the one in use, found an older one".into()),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

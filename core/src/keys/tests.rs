@@ -15,7 +15,7 @@ fn set(kids: &[&str]) -> JwkSet {
     JwkSet::parse(format!(r#"{{"keys":[{}]}}"#, keys.join(",")).as_bytes(), &JwksLimits::default()).unwrap()
 }
 
-pub(super) const FRESHNESS: Freshness = Freshness {
+pub(crate) const FRESHNESS: Freshness = Freshness {
     refresh: Span::from_secs(100),
     min_refresh: Span::from_secs(20),
     cooldown: Span::from_secs(10),
@@ -23,7 +23,7 @@ pub(super) const FRESHNESS: Freshness = Freshness {
     timeout: Span::from_secs(2),
 };
 
-pub(super) fn at(secs: i64) -> Timestamp {
+pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(1_000_000 + secs)
 }
 
@@ -35,7 +35,7 @@ fn empty() -> KeyStore {
 /// A store whose set with the key `a` was fetched at 0.
 fn fetched() -> KeyStore {
     let mut store = empty();
-    store.fetch_started(at(0));
+    store.schedule.fetch_started(at(0));
     assert!(renew(&mut store, set(&["a"]), 0));
     store
 }
@@ -46,7 +46,7 @@ fn renew(store: &mut KeyStore, keys: JwkSet, secs: i64) -> bool {
 
 /// When the next fetch is due, in seconds, asked at `secs`.
 fn next(store: &KeyStore, secs: i64) -> Option<i64> {
-    Some(store.next_fetch(at(secs))?.since(at(0)).as_secs())
+    Some(store.schedule.next_fetch(at(secs))?.since(at(0)).as_secs())
 }
 
 /// What a request that has not waited finds, in a word.
@@ -72,10 +72,10 @@ fn word(lookup: &KeyLookup<'_>) -> &'static str {
 #[test]
 fn the_first_fetch_is_due_at_once_and_requests_wait_for_it() {
     let mut store = empty();
-    assert_eq!(store.next_fetch(at(0)), Some(at(0)));
+    assert_eq!(store.schedule.next_fetch(at(0)), Some(at(0)));
     assert_eq!(find(&mut store, "a", 0), "wait");
-    store.fetch_started(at(0));
-    assert_eq!(store.next_fetch(at(1)), None, "one fetch at a time");
+    store.schedule.fetch_started(at(0));
+    assert_eq!(store.schedule.next_fetch(at(1)), None, "one fetch at a time");
     assert_eq!(find(&mut store, "a", 1), "wait");
     assert!(renew(&mut store, set(&["a"]), 1));
     assert_eq!(find_after_waiting(&mut store, "a", 1), "found");
@@ -86,7 +86,7 @@ fn keys_are_refreshed_ahead_of_their_expiry() {
     let mut store = fetched();
     let due = next(&store, 1).unwrap();
     assert!((80..95).contains(&due), "{due}");
-    store.fetch_started(at(95));
+    store.schedule.fetch_started(at(95));
     assert_eq!(find(&mut store, "a", 96), "found", "a refresh holds nobody up");
 }
 
@@ -94,8 +94,8 @@ fn keys_are_refreshed_ahead_of_their_expiry() {
 fn an_unknown_kid_sets_off_one_fetch_in_a_cool_down() {
     let mut store = fetched();
     assert_eq!(find(&mut store, "b", 5), "wait");
-    assert_eq!(store.next_fetch(at(5)), Some(at(5)));
-    store.fetch_started(at(5));
+    assert_eq!(store.schedule.next_fetch(at(5)), Some(at(5)));
+    store.schedule.fetch_started(at(5));
     assert_eq!(find(&mut store, "c", 5), "wait", "others wait for the same fetch");
     assert!(renew(&mut store, set(&["a"]), 5));
     assert_eq!(find_after_waiting(&mut store, "b", 5), "unknown");
@@ -108,7 +108,7 @@ fn an_unknown_kid_sets_off_one_fetch_in_a_cool_down() {
 fn a_key_published_with_the_fetch_is_found_by_those_who_waited() {
     let mut store = fetched();
     assert_eq!(find(&mut store, "b", 5), "wait");
-    store.fetch_started(at(5));
+    store.schedule.fetch_started(at(5));
     assert!(renew(&mut store, set(&["a", "b"]), 6));
     assert_eq!(find_after_waiting(&mut store, "b", 6), "found");
 }
@@ -116,7 +116,7 @@ fn a_key_published_with_the_fetch_is_found_by_those_who_waited() {
 #[test]
 fn keys_that_are_gone_are_gone_at_once() {
     let mut store = fetched();
-    store.fetch_started(at(80));
+    store.schedule.fetch_started(at(80));
     assert!(renew(&mut store, set(&["b"]).clone(), 80));
     // The set above reuses the first point; only the name is new, so the old name is no longer found.
     assert_eq!(find_after_waiting(&mut store, "a", 80), "unknown");
@@ -146,8 +146,8 @@ fn a_key_is_known_again_by_its_name_and_algorithm() {
 #[test]
 fn a_failing_source_leaves_old_keys_in_use_within_their_budget_and_no_longer() {
     let mut store = fetched();
-    store.fetch_started(at(80));
-    store.failed(1, at(82));
+    store.schedule.fetch_started(at(80));
+    store.schedule.failed(1, at(82));
     assert!((92..=95).contains(&next(&store, 82).unwrap()), "after a failure the cool-down holds");
     assert_eq!(find(&mut store, "a", 1_099), "found");
     assert!(store.usable(at(1_099)));
@@ -158,20 +158,20 @@ fn a_failing_source_leaves_old_keys_in_use_within_their_budget_and_no_longer() {
 #[test]
 fn whether_a_key_exists_is_not_known_while_the_source_is_down() {
     let mut store = fetched();
-    store.fetch_started(at(80));
-    store.failed(1, at(82));
+    store.schedule.fetch_started(at(80));
+    store.schedule.failed(1, at(82));
     assert_eq!(find(&mut store, "b", 83), "unavailable");
     assert_eq!(find(&mut store, "b", 92), "wait", "the source is asked again after the cool-down");
-    store.fetch_started(at(92));
-    store.failed(1, at(93));
+    store.schedule.fetch_started(at(92));
+    store.schedule.failed(1, at(93));
     assert_eq!(find_after_waiting(&mut store, "b", 93), "unavailable");
 }
 
 #[test]
 fn without_keys_a_failed_fetch_refuses_until_the_cool_down_is_over() {
     let mut store = empty();
-    store.fetch_started(at(0));
-    store.failed(1, at(2));
+    store.schedule.fetch_started(at(0));
+    store.schedule.failed(1, at(2));
     assert_eq!(find_after_waiting(&mut store, "a", 2), "unavailable");
     assert_eq!(find(&mut store, "a", 3), "unavailable");
     assert!((12..=15).contains(&next(&store, 3).unwrap()));
@@ -181,10 +181,10 @@ fn without_keys_a_failed_fetch_refuses_until_the_cool_down_is_over() {
 #[test]
 fn a_fetch_without_an_answer_is_overdue() {
     let mut store = empty();
-    assert!(!store.overdue(at(5)));
-    store.fetch_started(at(5));
-    assert!(!store.overdue(at(6)));
-    assert!(store.overdue(at(7)));
+    assert!(!store.schedule.overdue(at(5)));
+    store.schedule.fetch_started(at(5));
+    assert!(!store.schedule.overdue(at(6)));
+    assert!(store.schedule.overdue(at(7)));
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn fixed_keys_are_never_fetched_and_never_stale() {
     let mut store = KeyStore::fixed(set(&["a"]));
     assert_eq!(find(&mut store, "a", 1_000_000), "found");
     assert_eq!(find(&mut store, "b", 1_000_000), "unknown");
-    assert_eq!(store.next_fetch(at(0)), None);
+    assert_eq!(store.schedule.next_fetch(at(0)), None);
     assert_eq!(word(&store.find(Some("a"), Algorithm::Es256, false, at(0))), "wrong algorithm");
 }
 
@@ -202,7 +202,7 @@ fn workers_do_not_refresh_all_at_once() {
         .map(|seed| {
             let mut store = KeyStore::fetched_by(FRESHNESS, seed);
             renew(&mut store, set(&["a"]), 0);
-            let due = store.next_fetch(at(0)).unwrap();
+            let due = store.schedule.next_fetch(at(0)).unwrap();
             assert!(due >= at(80) && due < at(95));
             due
         })
@@ -238,13 +238,13 @@ fn what_a_source_says_of_its_freshness_counts_within_bounds() {
 fn a_source_that_keeps_failing_is_left_alone_ever_longer_while_there_are_keys() {
     let mut store = fetched();
     for (failures, least) in [(1, 10), (2, 20), (3, 40), (4, 80), (5, 100), (40, 100)] {
-        store.failed(failures, at(200));
+        store.schedule.failed(failures, at(200));
         let due = next(&store, 200).unwrap() - 200;
         assert!((least..=least + least / 4).contains(&due), "{failures} failures: due in {due}");
         assert_eq!(find(&mut store, "b", 199 + least), "unavailable", "nor does a request change that");
         assert_eq!(find(&mut store, "b", 200 + least), "wait");
     }
-    store.failed(40, at(2_000));
+    store.schedule.failed(40, at(2_000));
     assert_eq!(find(&mut store, "a", 2_009), "unavailable");
     assert_eq!(find(&mut store, "a", 2_010), "wait", "without keys a request may ask after the cool-down");
 }
@@ -275,16 +275,16 @@ fn an_older_bundle_does_not_replace_a_newer_one() {
 #[test]
 fn a_clock_that_is_set_back_neither_ages_keys_nor_makes_them_younger() {
     let mut store = fetched();
-    store.set_back(Span::from_secs(500));
+    store.schedule.set_back(Span::from_secs(500));
     assert!(store.usable(at(599)));
     assert!(!store.usable(at(600)), "1,100 s after the fetch, as ever");
     let due = next(&store, -500).unwrap() + 500;
     assert!((80..95).contains(&due), "{due}");
     let mut store = fetched();
-    store.fetch_started(at(90));
-    store.set_back(Span::from_secs(500));
-    assert!(!store.overdue(at(-409)));
-    assert!(store.overdue(at(-408)));
+    store.schedule.fetch_started(at(90));
+    store.schedule.set_back(Span::from_secs(500));
+    assert!(!store.schedule.overdue(at(-409)));
+    assert!(store.schedule.overdue(at(-408)));
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn health() {
     assert_eq!(health(&store, 0), (0, None, 0, false));
     renew(&mut store, set(&["a", "b"]), 0);
     assert_eq!(health(&store, 30), (2, Some(30), 0, true));
-    store.failed(2, at(40));
+    store.schedule.failed(2, at(40));
     assert_eq!(health(&store, 50), (2, Some(50), 2, false));
     assert_eq!(health(&store, 1_100), (0, Some(1_100), 2, false));
     renew(&mut store, set(&["a"]), 1_200);

@@ -5,8 +5,8 @@ mod breaker;
 
 use crate::call::{CallAnswer, CallId, Form};
 use crate::crypto;
+use crate::fetch::Location;
 use crate::jitter::Jitter;
-use crate::keys::Location;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -7,6 +7,7 @@ use super::table::Table;
 use crate::base64url;
 use crate::json::{Object, Value};
 use crate::time::Timestamp;
+use crate::token::VerifiedToken;
 use alloc::boxed::Box;
 use core::fmt;
 
@@ -57,6 +58,18 @@ pub struct Identifiers<'a> {
     pub sid: Option<&'a str>,
     /// `iat`. A token that does not say when it was issued was issued before any time.
     pub issued_at: Option<Timestamp>,
+}
+
+impl<'a> Identifiers<'a> {
+    /// Of a token that was verified.
+    pub fn of(token: &'a VerifiedToken) -> Self {
+        Self {
+            jti: token.id.as_deref(),
+            sub: token.subject.as_deref(),
+            sid: token.session.as_deref(),
+            issued_at: token.issued_at,
+        }
+    }
 }
 
 /// By what a token is revoked.

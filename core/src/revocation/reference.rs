@@ -1,7 +1,7 @@
 //! Where a token says that its status is to be found.
 
+use crate::fetch::Location;
 use crate::json::Value;
-use crate::keys::Location;
 use alloc::boxed::Box;
 use core::fmt;
 

@@ -3,12 +3,13 @@
 use super::schema::{SchemaView, attribute as declared_attribute, complete};
 use super::{
     ConfigError, DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
-    RoleSettings, introspection, keys,
+    RoleSettings, introspection, keys, revocation,
 };
 use crate::attribute;
 use crate::config::{self, AttributeSource, IssuerProfile};
 use crate::crypto::Algorithm;
 use crate::jose::bare_type;
+use crate::revocation::Wanted;
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
@@ -25,8 +26,9 @@ const MAX_ACTORS: u32 = 8;
 pub(super) fn prepare(
     issuers: &[config::Issuer],
     schema: &SchemaView<'_>,
-) -> Result<Vec<IssuerSettings>, ConfigError> {
+) -> Result<(Vec<IssuerSettings>, Vec<Wanted>), ConfigError> {
     let mut prepared: Vec<IssuerSettings> = Vec::with_capacity(issuers.len());
+    let mut documents = Vec::new();
     for (index, issuer) in issuers.iter().enumerate() {
         let place = format!("issuers[{index}]");
         if prepared.iter().any(|other| *other.name == *issuer.issuer) {
@@ -39,9 +41,15 @@ pub(super) fn prepare(
                 "expected `introspection` of one issuer at most: an opaque token does not say whose it is",
             ));
         }
-        prepared.push(one(issuer, schema).map_err(|error| error.within(&place))?);
+        let mut one = one(issuer, schema).map_err(|error| error.within(&place))?;
+        if let Some(revocation) = &issuer.revocation {
+            let prepared = revocation::prepare(revocation, issuer, index, &one.keys, &mut documents);
+            let within = |error: ConfigError| error.within("revocation").within(&place);
+            one.revocation = Some(prepared.map_err(within)?);
+        }
+        prepared.push(one);
     }
-    Ok(prepared)
+    Ok((prepared, documents))
 }
 
 fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSettings, ConfigError> {
@@ -72,6 +80,7 @@ fn one(issuer: &config::Issuer, schema: &SchemaView<'_>) -> Result<IssuerSetting
         max_lifetime: Span::from_secs(max_lifetime),
         workload_claim,
         principal: principal(&issuer.principal, schema).map_err(|error| error.within("principal"))?,
+        revocation: None,
         introspection: issuer
             .introspection
             .as_ref()

@@ -4,8 +4,9 @@ use super::issuers::bounded;
 use super::{ConfigError, KeySettings, hex};
 use crate::config::{self, DiscoveredKeys, IssuerProfile, JsonValue, KeySource, RemoteKeys};
 use crate::crypto::digest::Sha256;
+use crate::fetch::{Discovery, Freshness, Location, Source};
 use crate::jose::{JwkSet, JwksLimits};
-use crate::keys::{Discovery, Freshness, KeyFormat, Location, RemoteKeySettings};
+use crate::keys::{KeyFormat, RemoteKeySettings};
 use crate::spiffe::SpiffeId;
 use crate::time::Span;
 use alloc::boxed::Box;
@@ -96,8 +97,13 @@ fn remote_keys(
         cooldown_seconds: remote.cooldown_seconds,
         stale_seconds: remote.stale_seconds,
     })?;
-    let name = name(&issuer.issuer, format, &document, None, &freshness);
-    Ok(RemoteKeySettings { document, discovery: None, format, freshness, name })
+    let form: &[u8] = match format {
+        KeyFormat::JwkSet => b"jwks",
+        KeyFormat::Bundle => b"bundle",
+    };
+    let name = source_name(&issuer.issuer, form, &document, None, &freshness);
+    let max_bytes = JwksLimits::default().max_bytes;
+    Ok(RemoteKeySettings { source: Source { document, discovery: None, freshness, max_bytes, name }, format })
 }
 
 fn discovered_keys(
@@ -136,8 +142,10 @@ fn discovered_keys(
         jwks_authority,
         refresh,
     };
-    let name = name(&issuer.issuer, KeyFormat::JwkSet, &document, Some(&discovery), &freshness);
-    Ok(RemoteKeySettings { document, discovery: Some(discovery), format: KeyFormat::JwkSet, freshness, name })
+    let name = source_name(&issuer.issuer, b"jwks", &document, Some(&discovery), &freshness);
+    let max_bytes = JwksLimits::default().max_bytes;
+    let source = Source { document, discovery: Some(discovery), freshness, max_bytes, name };
+    Ok(RemoteKeySettings { source, format: KeyFormat::JwkSet })
 }
 
 pub(super) fn location(field: &str, uri: &str, cluster: &str) -> Result<Location, ConfigError> {
@@ -150,15 +158,15 @@ pub(super) fn location(field: &str, uri: &str, cluster: &str) -> Result<Location
 }
 
 /// The times that all sources have.
-struct Times {
-    timeout_milliseconds: u32,
-    refresh_seconds: u32,
-    min_refresh_seconds: Option<u32>,
-    cooldown_seconds: u32,
-    stale_seconds: u32,
+pub(super) struct Times {
+    pub(super) timeout_milliseconds: u32,
+    pub(super) refresh_seconds: u32,
+    pub(super) min_refresh_seconds: Option<u32>,
+    pub(super) cooldown_seconds: u32,
+    pub(super) stale_seconds: u32,
 }
 
-fn freshness(times: &Times) -> Result<Freshness, ConfigError> {
+pub(super) fn freshness(times: &Times) -> Result<Freshness, ConfigError> {
     let timeout = bounded("timeout_milliseconds", times.timeout_milliseconds, 1, MAX_TIMEOUT_MILLISECONDS)?;
     let refresh = seconds("refresh_seconds", times.refresh_seconds, 1)?;
     let least = match times.min_refresh_seconds {
@@ -183,10 +191,10 @@ fn seconds(field: &str, value: u32, least: u32) -> Result<Span, ConfigError> {
     bounded(field, value, least, MAX_FRESHNESS_SECONDS).map(Span::from_secs)
 }
 
-/// What workers share a source's keys under: another for each configuration, each part with its length before it.
-fn name(
+/// What workers share a document under: another for each configuration, each part with its length before it.
+pub(super) fn source_name(
     issuer: &str,
-    format: KeyFormat,
+    format: &[u8],
     document: &Location,
     discovery: Option<&Discovery>,
     freshness: &Freshness,
@@ -206,10 +214,7 @@ fn name(
         hash.update_framed(&discovery.refresh.as_nanos().to_le_bytes());
     }
     hash.update_framed(issuer.as_bytes());
-    hash.update_framed(match format {
-        KeyFormat::JwkSet => b"jwks",
-        KeyFormat::Bundle => b"bundle",
-    });
+    hash.update_framed(format);
     let Freshness { refresh, min_refresh, cooldown, stale, timeout } = freshness;
     for span in [refresh, min_refresh, cooldown, stale, timeout] {
         hash.update_framed(&span.as_nanos().to_le_bytes());

@@ -8,6 +8,7 @@ mod introspection;
 mod issuers;
 mod keys;
 mod parties;
+mod revocation;
 mod routes;
 mod schema;
 mod upstream_tokens;
@@ -31,6 +32,7 @@ use crate::json;
 use crate::keys::RemoteKeySettings;
 use crate::path::PathOptions;
 use crate::policy::{EntityUid, Image, PolicyIndex, Value};
+use crate::revocation::{RevocationSettings, Wanted};
 use crate::route::Router;
 use crate::spiffe::SpiffeId;
 use crate::step_up::Demand;
@@ -56,6 +58,8 @@ const MAX_FAILURE_SECONDS: u32 = 300;
 pub struct Settings {
     /// Trusted issuers.
     pub issuers: Vec<IssuerSettings>,
+    /// What they publish about tokens that they took back.
+    pub revocations: Vec<Wanted>,
     /// Every claim that a route maps, each with the type it must have; a verified token keeps them in this order.
     pub claims: Vec<MappedClaim>,
     /// Trust domains of workloads.
@@ -137,6 +141,8 @@ pub struct IssuerSettings {
     pub principal: PrincipalSettings,
     /// Whom to ask about its opaque tokens.
     pub introspection: Option<IntrospectionSettings>,
+    /// What it publishes about tokens that it took back.
+    pub revocation: Option<RevocationSettings>,
     /// How its tokens say that one party acts for another.
     pub delegation: Option<DelegationSettings>,
 }
@@ -322,7 +328,7 @@ impl Settings {
         }
         let image = image(&config.policy).map_err(|error| error.within("policy"))?;
         let schema = schema::SchemaView::new(&image);
-        let issuers = issuers::prepare(&config.issuers, &schema)?;
+        let (issuers, revocations) = issuers::prepare(&config.issuers, &schema)?;
         let trust_domains = workloads::trust_domains(&config.workload)?;
         let forwarding_peers = workloads::forwarding_peers(&config.workload)?;
         let api_keys = api_keys::prepare(config, &forwarding_peers, &schema)?;
@@ -379,6 +385,7 @@ impl Settings {
         let image_digest = format!("sha256:{}", hex(image.digest())).into();
         Ok(Self {
             issuers,
+            revocations,
             claims,
             trust_domains,
             workload_type,

@@ -1,16 +1,18 @@
 //! From the claims of a token, once its issuer stands behind them, to what is kept of it.
 
 use super::claims::Claims;
-use super::types::VerifiedToken;
+use super::types::{StatusEntry, VerifiedToken};
 use super::{Confirmation, NotAnObject, delegation, principal};
 use crate::crypto::digest;
 use crate::json::{Object, Value};
 use crate::keys::Signer;
 use crate::policy::Entity;
 use crate::reason::Reason;
+use crate::revocation::Reference;
 use crate::settings::{IssuerSettings, Settings};
 use crate::time::Timestamp;
 use alloc::boxed::Box;
+use core::cell::Cell;
 
 /// What was found out of a token beside its claims.
 pub(super) struct Read {
@@ -41,7 +43,11 @@ pub(super) fn assemble(
     let parties = parties(members, &claims, issuer)?;
     Ok(VerifiedToken {
         issuer: read.issuer,
+        session: session(members, issuer)?,
+        issued_at: claims.issued_at,
+        status: status(members, read.signer.is_some(), issuer, settings)?,
         signer: read.signer,
+        looked_up: Cell::new(0),
         client: claims.client.map(Into::into),
         acr: claims.acr.map(Into::into),
         auth_time: claims.auth_time,
@@ -62,6 +68,39 @@ pub(super) fn assemble(
         subject: claims.subject.map(Into::into),
         id: claims.id.map(Into::into),
     })
+}
+
+/// The session that a token was issued in (OpenID Connect Front-Channel Logout 1.0 §3), where its issuer revokes sessions.
+fn session(members: &Object<'_>, issuer: &IssuerSettings) -> Result<Option<Box<str>>, Reason> {
+    if issuer.revocation.as_ref().is_none_or(|revocation| revocation.feed.is_none()) {
+        return Ok(None);
+    }
+    let text = |value: &Value<'_>| value.as_str().map(Into::into).ok_or(Reason::TokenClaims);
+    members.get("sid").map(text).transpose()
+}
+
+/// Where the token's status is, among the lists of its issuer that are fetched. A token never says what is fetched.
+fn status(
+    members: &Object<'_>,
+    is_signed: bool,
+    issuer: &IssuerSettings,
+    settings: &Settings,
+) -> Result<Option<StatusEntry>, Reason> {
+    let Some(revocation) = issuer.revocation.as_ref().filter(|revocation| !revocation.lists.is_empty())
+    else {
+        return Ok(None);
+    };
+    let reference = members.get("status").map(Reference::read).transpose();
+    let Some(reference) = reference.map_err(|_| Reason::RevocationStatusMalformed)?.flatten() else {
+        // Of a token that cannot be read, the issuer was asked.
+        let demanded = revocation.status_required && is_signed;
+        return if demanded { Err(Reason::RevocationStatusMissing) } else { Ok(None) };
+    };
+    let mut lists = revocation.lists.iter().copied();
+    let is_meant =
+        |list: &usize| settings.revocations.get(*list).is_some_and(|wanted| wanted.uri == reference.uri);
+    let list = lists.find(is_meant).ok_or(Reason::RevocationListUnknown)?;
+    Ok(Some(StatusEntry { list, index: reference.index }))
 }
 
 /// The workload that a claim names. Without one, nobody may present the token.

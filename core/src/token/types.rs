@@ -7,6 +7,7 @@ use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 /// A mapped claim of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub enum ClaimSlot {
     Invalid,
     /// Its value.
     Value(Value),
+}
+
+/// An entry of a status list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StatusEntry {
+    /// The list's place in the settings.
+    pub list: usize,
+    /// The entry's place in the list.
+    pub index: u32,
 }
 
 /// What is kept of a token whose signature and claims were verified. It holds no part of the token's own text.
@@ -30,6 +40,14 @@ pub struct VerifiedToken {
     pub subject: Option<Box<str>>,
     /// `jti`.
     pub id: Option<Box<str>>,
+    /// `sid`: the session in which it was issued.
+    pub session: Option<Box<str>>,
+    /// `iat`.
+    pub issued_at: Option<Timestamp>,
+    /// Where its issuer keeps its status, if that is published.
+    pub status: Option<StatusEntry>,
+    /// The edition of the issuer's revocation feed that it was last looked up in; 0 where it was not yet.
+    pub looked_up: Cell<u32>,
     /// `client_id`, or else `azp`.
     pub client: Option<Box<str>>,
     /// `acr`: how the user logged in.

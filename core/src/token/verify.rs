@@ -158,6 +158,9 @@ fn is_final(reason: Reason) -> bool {
             | Reason::DelegationIssuer
             | Reason::DelegationLoop
             | Reason::DelegationNotAllowed
+            | Reason::RevocationStatusMalformed
+            | Reason::RevocationStatusMissing
+            | Reason::RevocationListUnknown
     )
 }
 

@@ -10,6 +10,7 @@ mod keys;
 mod opaque;
 mod parties;
 mod request;
+mod revocation;
 mod settings;
 mod token;
 mod upstream;

@@ -3,7 +3,7 @@
 use countersign_core::config::{
     Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded,
     Introspection, Issuer, KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource,
-    Roles, Route, StepUp, TokenCache, UpstreamToken, WorkloadTrust,
+    Revocation, Roles, Route, StepUp, TokenCache, UpstreamToken, WorkloadTrust,
 };
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
@@ -30,6 +30,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
         "Refusal" => declared::<Refusal>(),
         "RemoteKeys" => declared::<RemoteKeys>(),
         "Resource" => declared::<Resource>(),
+        "Revocation" => declared::<Revocation>(),
         "Roles" => declared::<Roles>(),
         "Route" => declared::<Route>(),
         "StepUp" => declared::<StepUp>(),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::base64url;
-use crate::keys::Location;
+use crate::fetch::Location;
 use crate::party::PartySettings;
 use crate::upstream_token::{ActorSettings, GrantSettings};
 use alloc::string::{String, ToString};

@@ -1,11 +1,11 @@
-//! Fetching one issuer's keys, for this worker and all others of the gateway.
+//! Fetching one document, for this worker and all others of the gateway.
 //!
 //! Before a fetch a worker takes a lease, which the others see: they wait for what comes of it in the place of fetching too. A
 //! leader that dies leaves a lease that ends. Where the host shares no data, each worker fetches for itself.
 
 use super::board::{Names, Shared, Status};
 use super::discovery::Discovery;
-use super::{KeyStore, Location, RemoteKeySettings};
+use super::{Location, Source, Target};
 use crate::call::{CallAnswer, CallId};
 use crate::shared::{NotWritten, SharedData};
 use crate::time::{Span, Timestamp};
@@ -38,16 +38,16 @@ enum Stage {
     Idle,
     /// The discovery document is being fetched.
     Discovering(CallId),
-    /// It has come, the keys are next.
+    /// It has come, the document is next.
     Located,
-    /// The keys are being fetched.
+    /// The document is being fetched.
     Fetching(CallId),
 }
 
 /// A discovery document that was followed.
 struct Discovered {
     body: Vec<u8>,
-    keys: Location,
+    document: Location,
     at: Timestamp,
 }
 
@@ -55,8 +55,8 @@ struct Discovered {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
     Nothing,
-    /// A fetch has brought keys, and the store has them.
-    Keys,
+    /// A fetch has brought the document, and the target has it.
+    Renewed,
     /// A fetch has failed.
     Failed,
     /// What was wanted was asked for by another worker just now, in vain.
@@ -67,7 +67,7 @@ pub(crate) enum News {
 pub(crate) enum Step {
     /// One more document is to be fetched.
     Onward,
-    /// The store has new keys.
+    /// The target has a new document.
     Renewed,
     /// The fetch has failed.
     Failed(String),
@@ -75,7 +75,7 @@ pub(crate) enum Step {
 
 impl Keeper {
     /// A keeper that has fetched nothing; `me` is random.
-    pub(crate) fn new(source: &RemoteKeySettings, me: u64) -> Self {
+    pub(crate) fn new(source: &Source, me: u64) -> Self {
         let names = Names::of(&source.name);
         Self { names, me: me.max(1), seen: 0, stage: Stage::Idle, discovered: None }
     }
@@ -91,8 +91,8 @@ impl Keeper {
     /// Looks at what the other workers have to tell, and takes what is new.
     pub(crate) fn look(
         &mut self,
-        store: &mut KeyStore,
-        source: &RemoteKeySettings,
+        target: &mut dyn Target,
+        source: &Source,
         shared: &dyn SharedData,
         now: Timestamp,
     ) -> News {
@@ -103,34 +103,34 @@ impl Keeper {
         };
         if status.good != self.seen {
             self.seen = status.good;
-            if self.adopt(store, source, shared, now) {
-                return News::Keys;
+            if self.adopt(target, source, shared, now) {
+                return News::Renewed;
             }
         }
-        if store.heard_of_failure(status.failures, status.failed, now) {
+        if target.schedule().heard_of_failure(status.failures, status.failed, now) {
             return News::Failed;
         }
         match status.led_by_other(self.me, lease(source), now) {
-            Some(until) if matches!(self.stage, Stage::Idle) => store.follow(until),
+            Some(until) if matches!(self.stage, Stage::Idle) => target.schedule().follow(until),
             Some(_) => {}
-            None => store.abandoned(),
+            None => target.schedule().abandoned(),
         }
-        if store.heard_of_unknown_kid(status.unknown_kid, now) { News::Asked } else { News::Nothing }
+        if target.schedule().heard_of_part(status.part, now) { News::Asked } else { News::Nothing }
     }
 
     /// Takes the document that another worker has fetched, as if it had come from the network; false where it is no good or not newer.
     fn adopt(
         &mut self,
-        store: &mut KeyStore,
-        source: &RemoteKeySettings,
+        target: &mut dyn Target,
+        source: &Source,
         shared: &dyn SharedData,
         now: Timestamp,
     ) -> bool {
         let Ok(Some(entry)) = shared.get(&self.names.document) else { return false };
-        let Some(document) = Shared::decode(&entry.bytes) else { return false };
+        let Some(document) = Shared::decode(&entry.bytes, source) else { return false };
         // A time to come is one from before the clock was set back.
         let fetched = document.fetched.min(now);
-        if store.fetched_at().is_some_and(|held| fetched <= held) {
+        if target.schedule().fetched_at().is_some_and(|held| fetched <= held) {
             return false;
         }
         let discovered = match (&source.discovery, document.discovery) {
@@ -143,8 +143,7 @@ impl Keeper {
             }
             (Some(_), None) => return false,
         };
-        let Ok(keys) = source.format.read(document.keys) else { return false };
-        let renewed = store.renewed(keys, document.said, fetched);
+        let renewed = target.take(document.document, document.said, fetched, now).is_ok();
         if renewed {
             self.stage = Stage::Idle;
             self.discovered = discovered;
@@ -155,8 +154,8 @@ impl Keeper {
     /// Takes the right to fetch; false where another worker has it, whom the store then follows.
     pub(crate) fn take_lease(
         &mut self,
-        store: &mut KeyStore,
-        source: &RemoteKeySettings,
+        target: &mut dyn Target,
+        source: &Source,
         shared: &dyn SharedData,
         now: Timestamp,
     ) -> bool {
@@ -165,22 +164,22 @@ impl Keeper {
             let version = entry.as_ref().map(|entry| entry.version);
             let status = entry.and_then(|entry| Status::decode(&entry.bytes)).unwrap_or_default();
             if let Some(until) = status.led_by_other(self.me, lease(source), now) {
-                store.follow(until);
+                target.schedule().follow(until);
                 return false;
             }
-            let unknown_kid = if store.wants_kid() { now } else { status.unknown_kid };
-            let leading = Status { holder: self.me, until: now.plus(lease(source)), unknown_kid, ..status };
+            let part = if target.schedule().wants_part() { now } else { status.part };
+            let leading = Status { holder: self.me, until: now.plus(lease(source)), part, ..status };
             match shared.set(&self.names.status, &leading.encode(), version) {
                 Ok(()) | Err(NotWritten::Unavailable) => return true,
                 Err(NotWritten::Changed) => {}
             }
         }
-        store.follow(now.plus(SOON));
+        target.schedule().follow(now.plus(SOON));
         false
     }
 
     /// Where the next document of the fetch that is to begin, or goes on, stands.
-    pub(crate) fn next(&mut self, id: CallId, source: &RemoteKeySettings, now: Timestamp) -> Location {
+    pub(crate) fn next(&mut self, id: CallId, source: &Source, now: Timestamp) -> Location {
         let Some(discovery) = &source.discovery else {
             self.stage = Stage::Fetching(id);
             return source.document.clone();
@@ -188,7 +187,7 @@ impl Keeper {
         match &self.discovered {
             Some(found) if matches!(self.stage, Stage::Located) || now < found.at.plus(discovery.refresh) => {
                 self.stage = Stage::Fetching(id);
-                found.keys.clone()
+                found.document.clone()
             }
             _ => {
                 self.stage = Stage::Discovering(id);
@@ -206,8 +205,8 @@ impl Keeper {
     pub(crate) fn answered(
         &mut self,
         answer: Option<CallAnswer>,
-        store: &mut KeyStore,
-        source: &RemoteKeySettings,
+        target: &mut dyn Target,
+        source: &Source,
         shared: &dyn SharedData,
         now: Timestamp,
     ) -> Step {
@@ -219,30 +218,25 @@ impl Keeper {
                 Ok(Step::Onward)
             }),
             _ => whole(answer).and_then(|answer| {
-                let keys = source.format.read(&answer.body)?;
                 let said = answer.lifetime(now);
-                if !store.renewed(keys, said, now) {
-                    return Err(String::from(
-                        "expected a bundle as new as the one in use, found an older one",
-                    ));
-                }
-                self.publish(&answer.body, said, shared, now);
+                target.take(&answer.body, said, now, now)?;
+                self.publish(&answer.body, said, source, shared, now);
                 Ok(Step::Renewed)
             }),
         };
         taken.unwrap_or_else(|fault| {
-            self.failed(store, shared, now);
+            self.failed(target, shared, now);
             Step::Failed(fault)
         })
     }
 
     /// The fetch under way has failed.
-    pub(crate) fn failed(&mut self, store: &mut KeyStore, shared: &dyn SharedData, now: Timestamp) {
+    pub(crate) fn failed(&mut self, target: &mut dyn Target, shared: &dyn SharedData, now: Timestamp) {
         self.stage = Stage::Idle;
-        // The keys may have moved.
+        // The document may have moved.
         self.discovered = None;
-        let failures = store.health(now).failures.saturating_add(1);
-        store.failed(failures, now);
+        let failures = target.schedule().failures().saturating_add(1);
+        target.schedule().failed(failures, now);
         self.end_lease(shared, |status| {
             status.failures = status.failures.saturating_add(1).max(failures);
             status.failed = now;
@@ -250,9 +244,16 @@ impl Keeper {
     }
 
     /// Hands the other workers what was fetched.
-    fn publish(&mut self, keys: &[u8], said: Option<Span>, shared: &dyn SharedData, now: Timestamp) {
+    fn publish(
+        &mut self,
+        document: &[u8],
+        said: Option<Span>,
+        source: &Source,
+        shared: &dyn SharedData,
+        now: Timestamp,
+    ) {
         let discovery = self.discovered.as_ref().map(|found| (found.at, &*found.body));
-        let document = Shared { fetched: now, said, discovery, keys }.encode();
+        let document = Shared { fetched: now, said, discovery, document }.encode(source);
         let written = document.is_some_and(|bytes| {
             (0..TRIES).any(|_| {
                 let version = shared.get(&self.names.document).ok().flatten().map(|entry| entry.version);
@@ -299,21 +300,16 @@ impl Keeper {
 }
 
 impl Discovered {
-    fn follow(
-        discovery: &Discovery,
-        body: Vec<u8>,
-        source: &RemoteKeySettings,
-        at: Timestamp,
-    ) -> Result<Self, String> {
+    fn follow(discovery: &Discovery, body: Vec<u8>, source: &Source, at: Timestamp) -> Result<Self, String> {
         match discovery.follow(&body, &source.document) {
-            Ok(keys) => Ok(Self { body, keys, at }),
+            Ok(document) => Ok(Self { body, document, at }),
             Err(error) => Err(format!("expected the issuer's discovery document: {error}")),
         }
     }
 }
 
 /// How long a lease is.
-fn lease(source: &RemoteKeySettings) -> Span {
+fn lease(source: &Source) -> Span {
     Span::from_nanos(source.freshness.timeout.as_nanos().saturating_add(GRACE.as_nanos()))
 }
 
@@ -324,10 +320,10 @@ fn whole(answer: Option<CallAnswer>) -> Result<CallAnswer, String> {
         return Err(format!("expected status 200, found {}", answer.status));
     }
     if answer.is_page() {
-        return Err(String::from("expected JSON, found a page of `text/html`"));
+        return Err(String::from("expected a document, found a page of `text/html`"));
     }
     Ok(answer)
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

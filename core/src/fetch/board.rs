@@ -1,9 +1,10 @@
-//! What the workers of a gateway tell each other about one issuer's keys, so that one of them fetches for all.
+//! What the workers of a gateway tell each other about one document, so that one of them fetches for all.
 //!
 //! Two entries of shared data: the status, which is small and looked at often, and the document itself. Their names hold a
 //! digest of the source's configuration, so that two configurations never meet. Nothing in them is believed further than an answer from the
 //! network is: times are bounded, and documents are read by the same readers.
 
+use super::Source;
 use crate::time::{Span, Timestamp};
 use alloc::format;
 use alloc::string::String;
@@ -12,8 +13,8 @@ use alloc::vec::Vec;
 /// The forms of both entries; others are not read.
 const FORM: u8 = 1;
 
-/// The most that a document's entry may hold.
-const MAX_DOCUMENT_BYTES: usize = 512 * 1024;
+/// What a document's entry may hold beside the document: the one that led to it, and lengths.
+const MAX_BESIDE_BYTES: usize = 128 * 1024;
 
 /// The names of both entries.
 pub(super) struct Names {
@@ -46,8 +47,8 @@ pub(super) struct Status {
     pub(super) failures: u32,
     /// When the last of them was.
     pub(super) failed: Timestamp,
-    /// When an unknown `kid` last set off a fetch.
-    pub(super) unknown_kid: Timestamp,
+    /// When what the document lacked last set off a fetch.
+    pub(super) part: Timestamp,
 }
 
 impl Status {
@@ -64,7 +65,7 @@ impl Status {
         for number in [self.round, self.good, self.holder, u64::from(self.failures)] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        for time in [self.until, self.failed, self.unknown_kid] {
+        for time in [self.until, self.failed, self.part] {
             out.extend_from_slice(&time.as_nanos().to_le_bytes());
         }
         out
@@ -79,7 +80,7 @@ impl Status {
             failures: u32::try_from(from.number()?).ok()?,
             until: from.time()?,
             failed: from.time()?,
-            unknown_kid: from.time()?,
+            part: from.time()?,
         };
         from.0.is_empty().then_some(status)
     }
@@ -94,41 +95,45 @@ pub(super) struct Shared<'a> {
     pub(super) said: Option<Span>,
     /// The discovery document that led to it, with the time when that was fetched.
     pub(super) discovery: Option<(Timestamp, &'a [u8])>,
-    /// The document of keys.
-    pub(super) keys: &'a [u8],
+    /// The document.
+    pub(super) document: &'a [u8],
 }
 
 impl<'a> Shared<'a> {
     /// Nothing where it is too large to be shared.
-    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+    pub(super) fn encode(&self, source: &Source) -> Option<Vec<u8>> {
         let (discovered, discovery) = self.discovery.unwrap_or_default();
-        let mut out = Vec::with_capacity(48 + discovery.len() + self.keys.len());
+        let mut out = Vec::with_capacity(48 + discovery.len() + self.document.len());
         out.push(FORM);
         let said = self.said.map_or(-1, Span::as_nanos);
         for number in [self.fetched.as_nanos(), said, discovered.as_nanos()] {
             out.extend_from_slice(&number.to_le_bytes());
         }
-        for part in [discovery, self.keys] {
+        for part in [discovery, self.document] {
             out.extend_from_slice(&u64::try_from(part.len()).ok()?.to_le_bytes());
             out.extend_from_slice(part);
         }
-        (out.len() <= MAX_DOCUMENT_BYTES).then_some(out)
+        (out.len() <= largest(source)).then_some(out)
     }
 
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        if bytes.len() > MAX_DOCUMENT_BYTES {
+    pub(super) fn decode(bytes: &'a [u8], source: &Source) -> Option<Self> {
+        if bytes.len() > largest(source) {
             return None;
         }
         let mut from = Reader::new(bytes)?;
         let (fetched, said, discovered) = (from.time()?, from.time()?.as_nanos(), from.time()?);
-        let (discovery, keys) = (from.part()?, from.part()?);
+        let (discovery, document) = (from.part()?, from.part()?);
         from.0.is_empty().then_some(Self {
             fetched,
             said: (said >= 0).then(|| Span::from_nanos(said)),
             discovery: (!discovery.is_empty()).then_some((discovered, discovery)),
-            keys,
+            document,
         })
     }
+}
+
+fn largest(source: &Source) -> usize {
+    source.max_bytes.saturating_add(MAX_BESIDE_BYTES)
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -160,6 +165,7 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::keeper::tests::source;
     use proptest::prelude::*;
 
     fn status() -> Status {
@@ -170,7 +176,7 @@ mod tests {
             until: Timestamp::from_secs(100),
             failures: 1,
             failed: Timestamp::from_secs(50),
-            unknown_kid: Timestamp::from_secs(40),
+            part: Timestamp::from_secs(40),
         }
     }
 
@@ -182,20 +188,20 @@ mod tests {
             fetched: Timestamp::from_secs(5),
             said: Some(Span::from_secs(3)),
             discovery: Some((Timestamp::from_secs(4), b"{}")),
-            keys: b"{\"keys\":[]}",
+            document: b"{\"keys\":[]}",
         };
-        let document = shared.encode().unwrap();
-        assert_eq!(Shared::decode(&document), Some(shared.clone()));
+        let document = shared.encode(&source()).unwrap();
+        assert_eq!(Shared::decode(&document, &source()), Some(shared.clone()));
         let bare = Shared { said: None, discovery: None, ..shared };
-        assert_eq!(Shared::decode(&bare.encode().unwrap()), Some(bare));
+        assert_eq!(Shared::decode(&bare.encode(&source()).unwrap(), &source()), Some(bare));
         for cut in 0..written.len() {
             assert_eq!(Status::decode(&written[..cut]), None, "{cut}");
         }
         for cut in 0..document.len() {
-            assert_eq!(Shared::decode(&document[..cut]), None, "{cut}");
+            assert_eq!(Shared::decode(&document[..cut], &source()), None, "{cut}");
         }
         assert_eq!(Status::decode(&[&*written, &[0]].concat()), None);
-        assert_eq!(Shared::decode(&[&*document, &[0]].concat()), None);
+        assert_eq!(Shared::decode(&[&*document, &[0]].concat(), &source()), None);
         assert_eq!(Status::decode(&[&[2], &written[1..]].concat()), None);
     }
 
@@ -213,9 +219,10 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_not_shared() {
-        let keys = alloc::vec![b' '; MAX_DOCUMENT_BYTES];
-        let shared = Shared { fetched: Timestamp::default(), said: None, discovery: None, keys: &keys };
-        assert_eq!(shared.encode(), None);
+        let document = alloc::vec![b' '; largest(&source())];
+        let shared =
+            Shared { fetched: Timestamp::default(), said: None, discovery: None, document: &document };
+        assert_eq!(shared.encode(&source()), None);
     }
 
     proptest! {
@@ -226,8 +233,8 @@ mod tests {
                 if let Some(status) = Status::decode(bytes) {
                     prop_assert_eq!(&status.encode(), bytes);
                 }
-                if let Some(shared) = Shared::decode(bytes) {
-                    prop_assert!(shared.keys.len() < bytes.len());
+                if let Some(shared) = Shared::decode(bytes, &source()) {
+                    prop_assert!(shared.document.len() < bytes.len());
                 }
             }
         }

@@ -1,29 +1,29 @@
-//! When keys are fetched again: ahead of time, after a failure, and never all at once.
+//! When a document is fetched again: ahead of time, after a failure, and never all at once.
 
 use crate::time::Span;
 
-/// How a remote key set is kept fresh. All spans but `stale` are positive.
+/// How a document is kept fresh. All spans but `stale` are positive.
 #[derive(Clone, Copy, Debug)]
 pub struct Freshness {
-    /// The age at which keys are due for another fetch, at most.
+    /// The age at which it is due for another fetch, at most.
     pub refresh: Span,
     /// The same at least, whatever the source asks for.
     pub min_refresh: Span,
-    /// The least time between two fetches set off by an unknown `kid`, and after a failure.
+    /// The least time between two fetches set off by what the document lacks, and after a failure.
     pub cooldown: Span,
-    /// How long keys stay in use past `refresh`.
+    /// How long it stays in use past `refresh`.
     pub stale: Span,
     /// How long a fetch may take.
     pub timeout: Span,
 }
 
 impl Freshness {
-    /// How long keys are fresh whose source says this of them, or nothing.
+    /// How long a document is fresh whose source says this of it, or nothing.
     pub fn lifetime(&self, said: Option<Span>) -> Span {
         said.unwrap_or(self.refresh).max(self.min_refresh).min(self.refresh)
     }
 
-    /// How long keys may be used.
+    /// How long it may be used.
     pub fn budget(&self) -> Span {
         Span::from_nanos(self.refresh.as_nanos().saturating_add(self.stale.as_nanos()))
     }

@@ -1,31 +1,31 @@
 use super::*;
 use crate::crypto::Algorithm;
 use crate::keys::tests::{FRESHNESS, at};
-use crate::keys::{KeyFormat, KeyLookup, KeyStore};
+use crate::keys::{Fetched, KeyFormat, KeyLookup, KeyStore};
 use crate::shared::{Alone, Entry, Unavailable};
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::ToString;
 use core::cell::Cell;
 
-fn source() -> RemoteKeySettings {
-    RemoteKeySettings {
+pub(in crate::fetch) fn source() -> Source {
+    Source {
         document: Location::parse("https://issuer.bank.example/jwks", "issuer").unwrap(),
         discovery: None,
-        format: KeyFormat::JwkSet,
         freshness: FRESHNESS,
+        max_bytes: 64 * 1024,
         name: "source".into(),
     }
 }
 
-fn discovering() -> RemoteKeySettings {
+fn discovering() -> Source {
     let discovery = Discovery {
         issuer: "https://issuer.bank.example".into(),
         jwks_cluster: "issuer".into(),
         jwks_authority: None,
         refresh: Span::from_secs(1_000),
     };
-    RemoteKeySettings { discovery: Some(discovery), ..source() }
+    Source { discovery: Some(discovery), ..source() }
 }
 
 /// A set with the key of RFC 8037 appendix A.2 under this name.
@@ -39,19 +39,20 @@ fn document(kid: &str) -> String {
 struct Worker {
     store: KeyStore,
     keeper: Keeper,
-    source: RemoteKeySettings,
+    source: Source,
     shared: Rc<dyn SharedData>,
     fetches: u64,
 }
 
 impl Worker {
-    fn new(me: u64, source: RemoteKeySettings, shared: &Rc<impl SharedData + 'static>) -> Self {
+    fn new(me: u64, source: Source, shared: &Rc<impl SharedData + 'static>) -> Self {
         let (store, keeper) = (KeyStore::fetched_by(FRESHNESS, me), Keeper::new(&source, me));
         Self { store, keeper, source, shared: Rc::<_>::clone(shared) as _, fetches: me * 1_000 }
     }
 
     fn look(&mut self, secs: i64) -> News {
-        self.keeper.look(&mut self.store, &self.source, &*self.shared, at(secs))
+        let mut target = Fetched { store: &mut self.store, format: KeyFormat::JwkSet };
+        self.keeper.look(&mut target, &self.source, &*self.shared, at(secs))
     }
 
     /// Begins a fetch where one is due and no other worker is at it; says what it asks for.
@@ -59,12 +60,17 @@ impl Worker {
         let goes_on = self.keeper.goes_on();
         if !goes_on {
             self.look(secs);
-            if self.store.next_fetch(at(secs)).is_none_or(|due| due > at(secs))
-                || !self.keeper.take_lease(&mut self.store, &self.source, &*self.shared, at(secs))
+            if self.store.schedule().next_fetch(at(secs)).is_none_or(|due| due > at(secs))
+                || !self.keeper.take_lease(
+                    &mut Fetched { store: &mut self.store, format: KeyFormat::JwkSet },
+                    &self.source,
+                    &*self.shared,
+                    at(secs),
+                )
             {
                 return None;
             }
-            self.store.fetch_started(at(secs));
+            self.store.schedule_mut().fetch_started(at(secs));
         }
         self.fetches += 1;
         let id = CallId(self.fetches);
@@ -74,7 +80,8 @@ impl Worker {
     fn answer(&mut self, id: CallId, body: Option<&str>, secs: i64) -> Result<&'static str, String> {
         assert!(self.keeper.awaits(id), "an answer that is not awaited");
         let answer = body.map(|body| CallAnswer::new(200, body));
-        match self.keeper.answered(answer, &mut self.store, &self.source, &*self.shared, at(secs)) {
+        let mut target = Fetched { store: &mut self.store, format: KeyFormat::JwkSet };
+        match self.keeper.answered(answer, &mut target, &self.source, &*self.shared, at(secs)) {
             Step::Onward => Ok("onward"),
             Step::Renewed => Ok("renewed"),
             Step::Failed(fault) => Err(fault),
@@ -105,12 +112,12 @@ fn one_worker_fetches_for_all() {
     assert_eq!(path, "/jwks");
     for worker in &mut workers[1..] {
         assert_eq!(worker.begin(0), None);
-        assert!(worker.store.follows());
+        assert!(worker.store.schedule().follows());
         assert_eq!(worker.finds("a", false, 0), "wait", "who needs keys waits for the other's fetch");
     }
     assert_eq!(workers[0].answer(id, Some(&document("a")), 1), Ok("renewed"));
     for worker in &mut workers[1..] {
-        assert_eq!(worker.look(1), News::Keys);
+        assert_eq!(worker.look(1), News::Renewed);
         assert_eq!(worker.look(1), News::Nothing, "news are told once");
         assert_eq!(worker.finds("a", true, 1), "found");
         assert_eq!(worker.begin(1), None, "and nothing is left to fetch");
@@ -131,7 +138,7 @@ fn keys_that_are_gone_are_gone_for_all() {
     assert_eq!(workers[1].finds("a", false, 1), "found");
     let (id, _) = workers[1].begin(96).unwrap();
     workers[1].answer(id, Some(&document("b")), 96).unwrap();
-    assert_eq!(workers[0].look(97), News::Keys);
+    assert_eq!(workers[0].look(97), News::Renewed);
     assert_ne!(workers[0].finds("a", true, 97), "found");
     assert_eq!(workers[0].finds("b", false, 97), "found");
 }
@@ -165,9 +172,9 @@ fn a_leader_that_dies_is_succeeded_when_its_lease_ends() {
     let (id, _) = workers[1].begin(3).unwrap();
     assert_eq!(workers[2].begin(3), None);
     assert_eq!(workers[1].answer(id, Some(&document("a")), 4), Ok("renewed"));
-    assert_eq!(workers[2].look(4), News::Keys);
+    assert_eq!(workers[2].look(4), News::Renewed);
     // The first was only slow: it takes what is there, and its own answer comes too late.
-    assert_eq!(workers[0].look(4), News::Keys);
+    assert_eq!(workers[0].look(4), News::Renewed);
     assert!(matches!(workers[0].keeper.stage, Stage::Idle));
 }
 
@@ -184,9 +191,9 @@ fn an_unknown_kid_sets_off_one_fetch_among_all_workers() {
     // While it is fetched, others wait for it.
     assert_eq!(workers[1].finds("y", false, 20), "wait");
     workers[1].look(20);
-    assert!(workers[1].store.follows());
+    assert!(workers[1].store.schedule().follows());
     workers[0].answer(id, Some(&document("a")), 21).unwrap();
-    assert_eq!(workers[1].look(21), News::Keys);
+    assert_eq!(workers[1].look(21), News::Renewed);
     // Within the cool-down a third worker does not ask again.
     workers[2].look(21);
     assert_eq!(workers[2].finds("z", false, 25), "wait");
@@ -201,7 +208,7 @@ fn an_unknown_kid_sets_off_one_fetch_among_all_workers() {
 fn two_configurations_never_mix() {
     let shared = Rc::new(Alone::default());
     let mut one = Worker::new(1, source(), &shared);
-    let mut other = Worker::new(2, RemoteKeySettings { name: "other".into(), ..source() }, &shared);
+    let mut other = Worker::new(2, Source { name: "other".into(), ..source() }, &shared);
     let (id, _) = one.begin(0).unwrap();
     one.answer(id, Some(&document("a")), 0).unwrap();
     assert!(other.begin(0).is_some());
@@ -212,8 +219,8 @@ fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
     let names = Names::of("source");
     let good = Status { round: 1, good: 1, ..Status::default() }.encode();
     let shared_keys = |keys: &[u8]| {
-        let document = Shared { fetched: at(0), said: None, discovery: None, keys };
-        document.encode().unwrap()
+        let document = Shared { fetched: at(0), said: None, discovery: None, document: keys };
+        document.encode(&source()).unwrap()
     };
     let oct = br#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
     for (status, document) in [
@@ -232,7 +239,7 @@ fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
         assert_eq!(worker.look(1), News::Nothing);
         let (id, _) = worker.begin(1).unwrap();
         assert_eq!(worker.answer(id, Some(&self::document("a")), 1), Ok("renewed"));
-        assert_eq!(Worker::new(2, source(), &shared).look(1), News::Keys, "and it is mended");
+        assert_eq!(Worker::new(2, source(), &shared).look(1), News::Renewed, "and it is mended");
     }
     // A document that claims to be from the future is as old as the moment at which it is met.
     let shared = Rc::new(Alone::default());
@@ -242,11 +249,11 @@ fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
         fetched: at(1 << 40),
         said: Some(Span::from_secs(1 << 30)),
         discovery: None,
-        keys: document.as_bytes(),
+        document: document.as_bytes(),
     };
-    shared.set(&names.document, &future.encode().unwrap(), None).unwrap();
+    shared.set(&names.document, &future.encode(&source()).unwrap(), None).unwrap();
     let mut worker = Worker::new(1, source(), &shared);
-    assert_eq!(worker.look(0), News::Keys);
+    assert_eq!(worker.look(0), News::Renewed);
     assert!(!worker.store.usable(at(1_100)));
 }
 
@@ -269,7 +276,7 @@ fn discovery_goes_before_the_keys_and_is_shared_with_them() {
     let (id, path) = one.begin(0).unwrap();
     assert_eq!(path, "/keys-1");
     assert_eq!(one.answer(id, Some(&document("a")), 0), Ok("renewed"));
-    assert_eq!(two.look(0), News::Keys);
+    assert_eq!(two.look(0), News::Renewed);
     // The other worker refreshes, and need not ask where the keys are for a while.
     let (id, path) = two.begin(96).unwrap();
     assert_eq!(path, "/keys-1");
@@ -310,13 +317,13 @@ fn a_discovery_document_that_is_not_to_be_followed_is_a_failure() {
         fetched: at(1),
         said: None,
         discovery: Some((at(1), foreign.as_bytes())),
-        keys: keys.as_bytes(),
+        document: keys.as_bytes(),
     };
     let bare = Shared { discovery: None, ..planted.clone() };
     for planted in [planted, bare] {
         let shared = Rc::new(Alone::default());
         shared.set(&names.status, &Status { round: 1, good: 1, ..Status::default() }.encode(), None).unwrap();
-        shared.set(&names.document, &planted.encode().unwrap(), None).unwrap();
+        shared.set(&names.document, &planted.encode(&source()).unwrap(), None).unwrap();
         assert_eq!(Worker::new(1, discovering(), &shared).look(2), News::Nothing);
     }
 }
@@ -347,5 +354,5 @@ fn without_shared_data_each_worker_fetches_for_itself() {
     shared.0.set(false);
     let mut worker = Worker::new(3, source(), &shared);
     assert_eq!(worker.begin(0), None);
-    assert!(worker.store.follows());
+    assert!(worker.store.schedule().follows());
 }

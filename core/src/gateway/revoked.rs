@@ -1,0 +1,109 @@
+//! Whether an issuer has taken a token back, by what it published.
+
+use super::{Entropy, Gateway, Need};
+use crate::fetch::Missing;
+use crate::reason::Reason;
+use crate::revocation::{Document, DocumentHealth, Identifiers};
+use crate::settings::Settings;
+use crate::time::{Span, Timestamp};
+use crate::token::{Failure, Refusal, VerifiedToken};
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// Everything that these settings have fetched, and nothing there yet.
+pub(super) fn documents(settings: &Settings, entropy: &Entropy) -> Vec<Document> {
+    let wanted = settings.revocations.iter().enumerate();
+    wanted
+        .map(|(place, wanted)| Document::new(wanted.source.freshness, entropy.derive("revocation", place)))
+        .collect()
+}
+
+impl Gateway {
+    /// Refuses a token that its issuer has taken back, whoever verified it and whenever. What was published is relied on so much `longer`
+    /// than its budget; true where that was needed.
+    pub(crate) fn check_revocation(
+        &mut self,
+        text: &[u8],
+        token: &VerifiedToken,
+        waited: bool,
+        longer: Span,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let settings = Rc::clone(&self.settings);
+        let issuer = settings.issuers.get(token.issuer).ok_or(Reason::SystemInternal)?;
+        let Some(revocation) = &issuer.revocation else { return Ok(false) };
+        let mut beyond = false;
+        if let Some(status) = &token.status {
+            beyond |= self.rely_on(status.list, waited, longer, now)?;
+            let list = self.revocations.get(status.list).ok_or(Reason::SystemInternal)?;
+            if let Some(reason) = list.objects_to(status.index) {
+                return Err(self.taken_back(text, token.issuer, reason, now).into());
+            }
+        }
+        if let Some(place) = revocation.feed {
+            beyond |= self.rely_on(place, waited, longer, now)?;
+            let feed = self.revocations.get(place).ok_or(Reason::SystemInternal)?;
+            if token.looked_up.get() != feed.edition() {
+                if feed.revokes(&Identifiers::of(token)) {
+                    return Err(self.taken_back(text, token.issuer, Reason::RevocationRevoked, now).into());
+                }
+                token.looked_up.set(feed.edition());
+            }
+        }
+        Ok(beyond)
+    }
+
+    /// Demands a document that may still be used; true where its budget is over.
+    fn rely_on(&mut self, place: usize, waited: bool, longer: Span, now: Timestamp) -> Result<bool, Refusal> {
+        // Another worker may have what is missing.
+        if self.is_usable(place, now) || (self.look_for_revocation(place, now) && self.is_usable(place, now))
+        {
+            return Ok(false);
+        }
+        let document = self.revocations.get_mut(place).ok_or(Reason::SystemInternal)?;
+        let fetches = document.schedule_mut().ask(Missing::Document, now);
+        if document.usable_within(longer, now) {
+            return Ok(true);
+        }
+        if !waited && fetches {
+            return Err(Refusal::Wait(Need::Revocation { document: place }));
+        }
+        Err(Reason::SystemRevocationUnavailable.into())
+    }
+
+    fn is_usable(&self, place: usize, now: Timestamp) -> bool {
+        self.revocations.get(place).is_some_and(|document| document.usable_within(Span::ZERO, now))
+    }
+
+    /// A token was taken back: what was kept of it is dropped, and the refusal is kept until there is more to hear.
+    fn taken_back(&mut self, text: &[u8], issuer: usize, reason: Reason, now: Timestamp) -> Reason {
+        self.cache.remove(text);
+        let until = now.plus(self.settings.failure_life);
+        self.failures.insert(text, Failure { issuer, reason, at: now }, 0, until, now);
+        reason
+    }
+
+    /// What an issuer says of its tokens is new.
+    pub(super) fn revocation_renewed(&mut self, document: usize) {
+        let settings = Rc::clone(&self.settings);
+        let Some(wanted) = settings.revocations.get(document) else { return };
+        let documents = &self.revocations;
+        let Some(new) = documents.get(document) else { return };
+        self.cache.retain(|token| match &token.status {
+            Some(status) if status.list == document => new.objects_to(status.index).is_none(),
+            Some(_) | None => true,
+        });
+        // What was taken back may have been given again.
+        self.failures.retain(|failure| failure.issuer != wanted.issuer);
+    }
+
+    /// How what each issuer says of its tokens is: the issuer's place in the settings, and all its documents together.
+    pub fn revocation_health(&self, now: Timestamp) -> impl Iterator<Item = Option<DocumentHealth>> + '_ {
+        self.settings.issuers.iter().map(move |issuer| {
+            let revocation = issuer.revocation.as_ref()?;
+            let places = revocation.lists.iter().chain(&revocation.feed);
+            let documents = places.filter_map(|place| self.revocations.get(*place));
+            documents.map(|document| document.health(now)).reduce(DocumentHealth::with)
+        })
+    }
+}
