@@ -78,6 +78,10 @@ pub enum Counter {
     RevocationFetch,
     /// Fetches of status lists and revocation feeds that failed.
     RevocationFetchFailed,
+    /// Requests for which an issuer's word on their token was relied on beyond its time.
+    DegradedIntrospection,
+    /// Requests for which a status list or revocation feed was relied on beyond its time.
+    DegradedRevocation,
     /// Requests that had to wait for keys or an answer.
     Held,
     /// Refusals found in the cache of refused tokens.
@@ -120,7 +124,7 @@ impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 27] = [
+    const PLAIN: [Self; 29] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -148,6 +152,8 @@ impl Counter {
         Self::RevocationFetchFailed,
         Self::FailureCacheMiss,
         Self::FailureCacheEvicted,
+        Self::DegradedIntrospection,
+        Self::DegradedRevocation,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -185,6 +191,8 @@ impl Counter {
             Self::RevocationFetchFailed => 24,
             Self::FailureCacheMiss => 25,
             Self::FailureCacheEvicted => 26,
+            Self::DegradedIntrospection => 27,
+            Self::DegradedRevocation => 28,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -202,6 +210,8 @@ impl Counter {
             Self::KeyFetchFailed => String::from("countersign.keys.fetch_failed"),
             Self::RevocationFetch => String::from("countersign.revocation.fetch"),
             Self::RevocationFetchFailed => String::from("countersign.revocation.fetch_failed"),
+            Self::DegradedIntrospection => String::from("countersign.degraded.introspection"),
+            Self::DegradedRevocation => String::from("countersign.degraded.revocation"),
             Self::Held => String::from("countersign.held"),
             Self::HostVerificationFailed => String::from("countersign.signatures.host_failed"),
             Self::FailureCacheHit => String::from("countersign.failure_cache.hit"),
@@ -234,6 +244,12 @@ impl Counter {
             Self::CacheEvicted => "living entries dropped from the token cache to make room",
             Self::KeyFetch => "fetches of issuer keys begun, those of discovery documents among them",
             Self::KeyFetchFailed => "fetches of issuer keys that failed",
+            Self::DegradedIntrospection => {
+                "requests on degradable routes that relied on an issuer's word beyond its `active_seconds`"
+            }
+            Self::DegradedRevocation => {
+                "requests on degradable routes that relied on a status list or revocation feed beyond its `stale_seconds`"
+            }
             Self::RevocationFetch => "fetches of status lists and revocation feeds begun",
             Self::RevocationFetchFailed => "such fetches that failed",
             Self::Held => {

@@ -7,6 +7,7 @@
 mod api_keys;
 mod attributes;
 mod binding;
+mod degrade;
 mod delegation;
 mod introspection;
 mod json_value;
@@ -18,6 +19,7 @@ mod upstream_token;
 pub use api_keys::{ApiKey, ApiKeys, KeyPrincipal};
 pub use attributes::{AttributeSource, Attributes, RequestField, TokenField, WorkloadField};
 pub use binding::{Binding, Dpop};
+pub use degrade::Degrade;
 pub use delegation::{Actor, Delegation};
 pub use introspection::Introspection;
 pub use json_value::JsonValue;
@@ -327,6 +329,9 @@ pub struct Route {
     /// How the user behind the token must have logged in (RFC 9470).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
+    /// What the route does without while something is down; with the profile `degradable`, and with no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degrade: Option<Degrade>,
 }
 
 impl Route {
@@ -363,6 +368,8 @@ pub enum Profile {
     /// A verified credential and an allowing policy; whatever fails, the request is refused.
     #[default]
     Strict,
+    /// The same, but for what `degrade` says: for a while it goes on without somebody's latest word.
+    Degradable,
     /// Nothing: the request is forwarded without identity. For health checks and public documents.
     Public,
 }

@@ -19,6 +19,7 @@ fn token(case: &Value) -> VerifiedToken {
     let text = case["access_token"].as_str().unwrap();
     VerifiedToken {
         session: None,
+        fresh_until: Timestamp::MAX,
         issued_at: None,
         status: None,
         looked_up: core::cell::Cell::new(0),

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 /// The longest text that a client may put into the line before it is trusted, in bytes.
 const MAX_FIELD: usize = 2_048;
@@ -46,6 +47,8 @@ pub(super) struct Record {
     asked: bool,
     /// Whose answers it had to wait for.
     waited_for: Option<Box<str>>,
+    /// What was relied on beyond its time.
+    degraded: Vec<&'static str>,
     /// The token that goes upstream in the client's place, by its name.
     upstream_token: Option<Box<str>>,
 }
@@ -87,6 +90,7 @@ impl Record {
             findings: Findings::default(),
             asked: false,
             waited_for: None,
+            degraded: Vec::new(),
             upstream_token: None,
         }
     }
@@ -127,6 +131,13 @@ impl Record {
             if !admitted.forwarded {
                 self.peer = None;
             }
+        }
+    }
+
+    /// Notes what is relied on beyond its time.
+    pub(super) fn degraded(&mut self, what: &'static str) {
+        if self.wanted && !self.degraded.contains(&what) {
+            self.degraded.push(what);
         }
     }
 
@@ -236,6 +247,13 @@ impl Record {
             }
             if let Some(waited_for) = &self.waited_for {
                 line.name("waited_for").str(waited_for);
+            }
+            if !self.degraded.is_empty() {
+                line.name("degraded").array(|all| {
+                    for what in &self.degraded {
+                        all.str(what);
+                    }
+                });
             }
             if let Some(name) = &self.upstream_token {
                 line.name("upstream_token").str(name);

@@ -10,7 +10,7 @@ use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::request::RequestHead;
 use crate::settings::Question;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use crate::token::{Refusal, Verified, is_signed};
 
 /// Who asks, with the proof.
@@ -62,7 +62,7 @@ pub(super) fn authenticate(
             }
             let (scheme, token) = token(authorization)?;
             let verdict = match question.takes_opaque && !is_signed(token) {
-                true => gateway.introspect(token, question.live, asker, now, count),
+                true => gateway.introspect(token, question, asker, now, count),
                 false if question.takes_token => match gateway.verify(token, asker.waited.keys, now, count) {
                     Ok(verified) if question.live => gateway.confirm(token, verified, asker, now, count),
                     verdict => verdict,
@@ -71,7 +71,16 @@ pub(super) fn authenticate(
             };
             let verdict = verdict.and_then(|verified| {
                 let waited = asker.waited.revocation;
-                gateway.check_revocation(token, verified.token(), waited, Span::ZERO, now)?;
+                let longer = question.degrade.revocation;
+                let beyond = gateway.check_revocation(token, verified.token(), waited, longer, now)?;
+                if verified.is_degraded() {
+                    count(Counter::DegradedIntrospection);
+                    record.degraded("introspection");
+                }
+                if beyond {
+                    count(Counter::DegradedRevocation);
+                    record.degraded("revocation");
+                }
                 Ok(verified)
             });
             match verdict {

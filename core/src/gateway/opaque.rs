@@ -6,9 +6,10 @@ use crate::json::Value;
 use crate::metrics::Counter;
 use crate::party::Said;
 use crate::reason::Reason;
+use crate::settings::Question;
 use crate::signed::Keys;
 use crate::time::Timestamp;
-use crate::token::{self, Failure, Refusal, Unusable, Verified, is_opaque};
+use crate::token::{self, Failure, Refusal, Unusable, Verified, VerifiedToken, is_opaque};
 use alloc::rc::Rc;
 
 /// What stands before a signed token in a question about it: no bearer token begins so, and so no answer about it is taken for one
@@ -16,11 +17,12 @@ use alloc::rc::Rc;
 const LIVE: &[u8] = &[1];
 
 impl Gateway {
-    /// Verifies a token by its issuer's word: from the cache, unless that must be `live`, or by asking.
+    /// Verifies a token by its issuer's word: from the cache, unless that must be live, or by asking. A word that was said before is relied
+    /// on as long as the route says while there is no other.
     pub(crate) fn introspect(
         &mut self,
         token: &[u8],
-        live: bool,
+        question: &Question,
         asker: Asker,
         now: Timestamp,
         count: &mut dyn FnMut(Counter),
@@ -32,33 +34,40 @@ impl Gateway {
         if !is_opaque(token) {
             return Err(Reason::TokenMalformed.into());
         }
+        let live = question.live;
+        let held = if live { None } else { self.cache.find(token, now) };
+        let held = held.filter(|held| held.valid_at(now) && held.signer.is_none());
+        let or_old = |held: Option<Rc<VerifiedToken>>, reason: Reason| {
+            let silent = matches!(reason, Reason::SystemIntrospectionUnavailable | Reason::LimitPending);
+            let old =
+                held.filter(|held| silent && now < held.fresh_until.plus(question.degrade.introspection));
+            old.map(token::by_old_word).ok_or(Refusal::Because(reason))
+        };
         if let Some(Told::Token(verdict)) = self.word_for(asker.exchange, token) {
             return match verdict {
                 Ok(verified) if verified.valid_at(now) => Ok(token::by_word(verified, false)),
                 Ok(_) => Err(Reason::TokenExpired.into()),
-                Err(reason) => Err(reason.into()),
+                Err(reason) => or_old(held, reason),
             };
         }
-        if !live
-            && let Some(found) = self.cache.find(token, now)
-            && found.valid_at(now)
-            && found.signer.is_none()
-        {
+        if let Some(fresh) = held.as_ref().filter(|held| now < held.fresh_until) {
             count(Counter::CacheHit);
-            return Ok(token::by_word(found, true));
+            return Ok(token::by_word(Rc::clone(fresh), true));
         }
         if !live && let Some(reason) = Failure::find(&mut self.failures, token, count, now) {
             return Err(reason.into());
         }
         if asker.waited.answer {
-            return Err(Reason::SystemIntrospectionUnavailable.into());
+            return or_old(held, Reason::SystemIntrospectionUnavailable);
         }
         let Some((issuer, asked)) = settings.introspection() else {
             return Err(Reason::SystemInternal.into());
         };
         count(Counter::CacheMiss);
-        let (need, _) = self.ask(Role::Introspection(issuer), token, || asked.question(token), count, now)?;
-        Err(Refusal::Wait(need))
+        match self.ask(Role::Introspection(issuer), token, || asked.question(token), count, now) {
+            Ok((need, _)) => Err(Refusal::Wait(need)),
+            Err(reason) => or_old(held, reason),
+        }
     }
 
     /// Has the issuer of a signed token stand by it now: nothing that was said before counts.
@@ -115,15 +124,18 @@ impl Gateway {
         });
         self.judge(place, &read, now);
         Told::Token(match read {
-            Ok(verified) => {
+            Ok(mut verified) => {
+                verified.fresh_until = verified.expires.min(now.plus(asked.active));
+                let until = verified.expires.min(verified.fresh_until.plus(settings.longest_introspection));
                 let verified = Rc::new(verified);
-                let until = verified.expires.min(now.plus(asked.active));
                 let weight = verified.weight(token.len());
                 self.keep(token, Rc::clone(&verified), weight, until, now);
                 Ok(verified)
             }
             Err(unusable) => {
                 if let Unusable::Because(reason) = unusable {
+                    // What it said before counts no more, on no route.
+                    self.cache.remove(token);
                     let until = now.plus(asked.inactive);
                     self.keep_failure(token, Failure { issuer, reason, at: now }, until);
                 }

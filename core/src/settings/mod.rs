@@ -1,6 +1,7 @@
 //! The configuration, checked as a whole and prepared for the request path.
 
 mod api_keys;
+mod degrade;
 mod dpop;
 mod error;
 mod forward;
@@ -72,6 +73,8 @@ pub struct Settings {
     pub router: Router,
     /// Routes.
     pub routes: Vec<RouteSettings>,
+    /// The longest that any of them relies on an answer about a token beyond its time.
+    pub longest_introspection: Span,
     /// How paths are read.
     pub paths: PathOptions,
     /// Bounds.
@@ -271,6 +274,17 @@ pub struct Question {
     pub binding: Vec<Binding>,
     /// How the user must have logged in.
     pub step_up: Option<Demand>,
+    /// How much longer than usual it relies on what was said before.
+    pub degrade: DegradeSettings,
+}
+
+/// How much longer than usual a route relies on what was said before; not at all unless it is degradable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DegradeSettings {
+    /// That a token is active.
+    pub introspection: Span,
+    /// Status lists and revocation feeds.
+    pub revocation: Span,
 }
 
 /// A part of a resource's id.
@@ -335,8 +349,11 @@ impl Settings {
         let workload_type: Box<str> = config.workload.entity_type.0.clone().into();
         let upstream_tokens = upstream_tokens::prepare(config)?;
         let (router, routes, claims) = routes::prepare(config, &schema)?;
+        let questions = routes.iter().filter_map(|route| route.question.as_ref());
+        let longest_introspection = questions.map(|question| question.degrade.introspection).max();
+        let longest_introspection = longest_introspection.unwrap_or_default();
         let asked = issuers.iter().filter(|issuer| issuer.introspection.is_some()).count();
-        let asked = asked + upstream_tokens.len();
+        let asked = asked + upstream_tokens.len() + revocations.len();
         let fetched =
             asked + issuers.iter().filter(|issuer| matches!(issuer.keys, KeySettings::Remote { .. })).count();
         // An equal share for each source: one that is slow does not take the others' places.
@@ -394,6 +411,7 @@ impl Settings {
             api_keys,
             withheld: forward::withheld(config),
             router,
+            longest_introspection,
             routes,
             paths,
             limits,

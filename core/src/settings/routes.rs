@@ -1,8 +1,8 @@
 //! Routes: templates, and what the policies are asked about each.
 
 use super::schema::{ActionView, SchemaView};
-use super::upstream_tokens;
 use super::{ConfigError, IdPart, MappedClaim, Mapping, Question, RouteSettings, Source};
+use super::{degrade, upstream_tokens};
 use crate::attribute::{self, AttributeType, Field};
 use crate::config::{
     self, AttributeSource, Attributes, Config, Credential, PrincipalSource, Profile, TokenField,
@@ -98,11 +98,11 @@ fn one(
         Profile::Public if asks(route) => {
             return Err(ConfigError::at(
                 "profile",
-                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding`, `step_up`, `live` or `upstream_token` on a public route, which asks for none",
+                "expected no `action`, `resource`, `context`, `principal`, `credentials`, `workload`, `binding`, `step_up`, `live`, `degrade` or `upstream_token` on a public route, which asks for none",
             ));
         }
         Profile::Public => None,
-        Profile::Strict => Some(question(route, template, config, schema, claims)?),
+        Profile::Strict | Profile::Degradable => Some(question(route, template, config, schema, claims)?),
     };
     Ok(RouteSettings {
         name: route.name.clone().into(),
@@ -123,6 +123,7 @@ fn asks(route: &config::Route) -> bool {
         || route.step_up.is_some()
         || route.upstream_token.is_some()
         || route.live
+        || route.degrade.is_some()
         || !route.context.is_empty()
 }
 
@@ -193,6 +194,7 @@ fn question(
         context,
         binding: route.binding.clone(),
         step_up,
+        degrade: degrade::prepare(route, config)?,
     })
 }
 

@@ -66,6 +66,8 @@ pub struct VerifiedToken {
     pub not_before: Timestamp,
     /// Until when it is valid, the issuer's clock skew allowed for; at that instant it no longer is.
     pub expires: Timestamp,
+    /// Until when the issuer's word on it serves; of a signed token, which is its word, as long as it is valid.
+    pub fresh_until: Timestamp,
     /// The Cedar principal: the outermost actor where there is one, else the subject.
     pub principal: Entity,
     /// The subject as a Cedar entity, where someone acts for it.
@@ -129,12 +131,23 @@ fn parts(value: &Value) -> usize {
 pub struct Verified {
     token: Rc<VerifiedToken>,
     cached: bool,
+    degraded: bool,
 }
 
 impl Verified {
     /// Asserts that `token` was verified, and is valid at the time of this request.
     pub(super) fn assertion(token: Rc<VerifiedToken>, cached: bool) -> Self {
-        Self { token, cached }
+        Self { token, cached, degraded: false }
+    }
+
+    /// The same by a word of the issuer's whose time is over.
+    pub(super) fn degraded(self) -> Self {
+        Self { degraded: true, ..self }
+    }
+
+    /// Whether the issuer's word on it was relied on beyond its time.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded
     }
 
     /// The entity of the token's subject, whoever acts for it.

@@ -3,6 +3,7 @@
 mod api_key;
 mod binding;
 mod caches;
+mod degrade;
 mod delegation;
 mod forwarded;
 mod hostile;

@@ -62,8 +62,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "live answers of opaque tokens",
         file: "core/src/gateway/opaque.rs",
-        check: "if !live\n            && let Some(found)",
-        without: "if let Some(found)",
+        check: "if live { None } else { self.cache.find(token, now) }",
+        without: "self.cache.find(token, now)",
         tests: OPAQUE,
     },
     Mutant {

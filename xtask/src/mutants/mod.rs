@@ -2,11 +2,13 @@
 //! that no test holds.
 
 mod answers;
+mod degrade;
 mod holders;
 mod keys;
 mod parties;
 mod requests;
 mod revocation;
+mod revoked;
 mod signatures;
 
 use std::collections::BTreeSet;
@@ -45,6 +47,8 @@ const BINDING: &[&str] = &["--test", "exchange", "binding::"];
 const PARTIES: &[&str] = &["--test", "exchange", "parties::"];
 const OPAQUE: &[&str] = &["--test", "exchange", "opaque::"];
 const UPSTREAM: &[&str] = &["--test", "exchange", "upstream::"];
+const REVOCATION: &[&str] = &["--test", "exchange", "revocation::"];
+const DEGRADE: &[&str] = &["--test", "exchange", "degrade::"];
 const DELEGATION: &[&str] = &["--test", "exchange", "delegation::"];
 
 impl Mutant {
@@ -80,11 +84,13 @@ pub(crate) fn stand() -> Result<String> {
 fn all() -> impl Iterator<Item = &'static Mutant> {
     [
         answers::MUTANTS,
+        degrade::MUTANTS,
         holders::MUTANTS,
         keys::MUTANTS,
         parties::MUTANTS,
         requests::MUTANTS,
         revocation::MUTANTS,
+        revoked::MUTANTS,
         signatures::MUTANTS,
     ]
     .into_iter()

@@ -34,8 +34,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "introspection, how long an answer serves",
         file: "core/src/gateway/opaque.rs",
-        check: "verified.expires.min(now.plus(asked.active))",
-        without: "verified.expires",
+        check: "verified.fresh_until = verified.expires.min(now.plus(asked.active));",
+        without: "",
         tests: OPAQUE,
     },
     Mutant {

@@ -68,7 +68,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "tokens of a removed key leave the cache",
-        file: "core/src/gateway/mod.rs",
+        file: "core/src/gateway/fetches.rs",
         check: "token.signer.as_ref().is_none_or(|signer| store.contains(signer))",
         without: "{ let _ = store; true }",
         tests: ADVISORIES,
@@ -82,9 +82,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     },
     Mutant {
         name: "late answers",
-        file: "core/src/gateway/mod.rs",
-        check: "keeper.as_ref().is_some_and(|keeper| keeper.awaits(id))",
-        without: "{ let _ = id; keeper.is_some() }",
+        file: "core/src/gateway/fetches.rs",
+        check: "position(|fetcher| fetcher.keeper.awaits(id))",
+        without: "position(|_| { let _ = id; true })",
         tests: ADVISORIES,
     },
     Mutant {

@@ -1,7 +1,7 @@
 //! The order in which a type declares its fields; a schema does not keep it.
 
 use countersign_core::config::{
-    Actor, ApiKey, ApiKeys, Audit, Config, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded,
+    Actor, ApiKey, ApiKeys, Audit, Config, Degrade, Delegation, DiscoveredKeys, Dpop, Forward, Forwarded,
     Introspection, Issuer, KeyPrincipal, Limits, Paths, Policy, Principal, Refusal, RemoteKeys, Resource,
     Revocation, Roles, Route, StepUp, TokenCache, UpstreamToken, WorkloadTrust,
 };
@@ -15,6 +15,7 @@ pub(super) fn fields(schema_name: &str) -> &'static [&'static str] {
         "ApiKeys" => declared::<ApiKeys>(),
         "Audit" => declared::<Audit>(),
         "Config" => declared::<Config>(),
+        "Degrade" => declared::<Degrade>(),
         "Delegation" => declared::<Delegation>(),
         "DiscoveredKeys" => declared::<DiscoveredKeys>(),
         "Dpop" => declared::<Dpop>(),
