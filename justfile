@@ -28,7 +28,7 @@ bench *args:
 bench-cedar *args:
     cargo xtask bench cedar {{args}}
 
-# Credentials that need a second party, once it has answered.
+# Credentials that need a second party: once it has answered, and how many requests wait for it.
 bench-live-credentials *args:
     cargo xtask bench live-credentials {{args}}
 

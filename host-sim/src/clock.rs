@@ -44,6 +44,13 @@ impl Clock {
             nanos.fetch_max(unix_nanos, Ordering::Relaxed);
         }
     }
+
+    /// Sets a virtual clock, forth or back. The system's clock stays as it is.
+    pub(crate) fn set(&self, unix_nanos: u64) {
+        if let Source::Virtual(nanos) = &self.0 {
+            nanos.store(unix_nanos, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A duration in nanoseconds, capped at what 64 bits hold.

@@ -226,6 +226,18 @@ impl Host {
         self.builder.clock.move_to(until);
     }
 
+    /// Sets the clock that guests see, forth or back, as when the machine's is corrected: no time passes, and what is under way comes when
+    /// it would have come.
+    pub fn step_clock(&mut self, seconds: i64) {
+        let step = |at: u64| at.saturating_add_signed(seconds.saturating_mul(1_000_000_000));
+        self.builder.clock.set(step(self.now()));
+        let due = std::mem::take(&mut self.due).into_iter();
+        self.due = due.map(|Reverse(due)| Reverse(Due { at: step(due.at), ..due })).collect();
+        for slot in &mut self.workers {
+            slot.next_tick = slot.next_tick.map(step);
+        }
+    }
+
     /// Nanoseconds since the Unix epoch, as guests see them.
     pub fn now(&self) -> u64 {
         self.builder.clock.now()

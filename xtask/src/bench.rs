@@ -45,9 +45,11 @@ pub(crate) fn credentials(args: &[String]) -> Result<()> {
     steps.step("new tokens on Envoy", || run("bench-envoy", &envoy))
 }
 
-/// Credentials that need a second party, once it has answered, in the simulator. `--quick` makes it short.
+/// Credentials that need a second party: once it has answered, in the simulator, and how many requests wait for it, on Envoy. `--quick`
+/// makes both short; `--seconds N` and `--only WHAT` go on.
 pub(crate) fn live_credentials(args: &[String]) -> Result<()> {
-    let mut steps = Steps::new(3);
+    let mut steps = Steps::new(4);
+    steps.step("Envoy", setup::envoy)?;
     steps.step("building countersign.wasm", filter::build_step)?;
     steps.step("building the benchmark", || built("bench-live-credentials"))?;
     steps.step("measuring", || run("bench-live-credentials", args))

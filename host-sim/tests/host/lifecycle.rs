@@ -118,6 +118,25 @@ fn ticks_come_on_the_virtual_clock() {
 }
 
 #[test]
+fn a_clock_that_is_set_moves_no_tick() {
+    let mut host = start(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $tick_period (i32.const 100))) (i32.const 1))
+           (func (export "proxy_on_tick") (param i32)
+             (drop (call $time (i32.const 16)))
+             (call $say_number (i32.wrap_i64 (i64.div_u (i64.load (i32.const 16)) (i64.const 100000000)))))"#,
+    );
+    host.advance(Duration::from_millis(50));
+    for (step, ticked) in [(2, "21"), (-1, "12")] {
+        host.step_clock(step);
+        host.advance(Duration::from_millis(49));
+        assert!(logged(&mut host).is_empty());
+        host.advance(Duration::from_millis(51));
+        assert_eq!(logged(&mut host), [ticked]);
+    }
+}
+
+#[test]
 fn a_stream_is_created_logged_done_and_deleted() {
     let mut host = start(
         r#"(func (export "proxy_on_context_create") (param i32 i32) (call $say @"create"))

@@ -6,5 +6,7 @@ mod credentials;
 mod faults;
 mod keys;
 mod opaque;
+mod party;
 mod serve;
 mod signatures;
+mod upstream;
