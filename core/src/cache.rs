@@ -12,7 +12,11 @@ use alloc::vec::Vec;
 use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
-const WAYS: usize = 4;
+/// Places in a set, where there are as many.
+const WAYS: usize = 8;
+
+/// The fewest places.
+const LEAST: usize = 4;
 
 /// What an entry takes beside its key and its value's own weight, in bytes.
 const OVERHEAD: usize = 96;
@@ -21,6 +25,7 @@ const OVERHEAD: usize = 96;
 pub struct Cache<V> {
     slots: Vec<Option<Entry<V>>>,
     set_mask: u64,
+    ways: usize,
     hash_key: (u64, u64),
     max_bytes: usize,
     bytes: usize,
@@ -74,12 +79,13 @@ impl<V: Clone> Cache<V> {
     /// `hash_key` must be unpredictable to those who choose the keys.
     pub fn new(max_entries: usize, max_bytes: usize, hash_key: (u64, u64)) -> Self {
         let slots =
-            if max_entries == 0 || max_bytes == 0 { 0 } else { max_entries.max(WAYS).next_power_of_two() };
+            if max_entries == 0 || max_bytes == 0 { 0 } else { max_entries.max(LEAST).next_power_of_two() };
         let mut table = Vec::new();
         table.resize_with(slots, || None);
-        let sets = (slots / WAYS).max(1) as u64;
+        let ways = slots.min(WAYS);
+        let sets = (slots / ways.max(1)).max(1) as u64;
         let set_mask = sets.wrapping_sub(1);
-        Self { slots: table, set_mask, hash_key, max_bytes, bytes: 0, entries: 0, hand: 0 }
+        Self { slots: table, set_mask, ways, hash_key, max_bytes, bytes: 0, entries: 0, hand: 0 }
     }
 
     /// The value under `key`, if it is there and has not expired at `now`.
@@ -182,8 +188,8 @@ impl<V: Clone> Cache<V> {
     }
 
     fn set(&self, hash: u64) -> core::ops::Range<usize> {
-        let start = usize::try_from(hash & self.set_mask).unwrap_or(0).saturating_mul(WAYS);
-        start..start + WAYS
+        let start = usize::try_from(hash & self.set_mask).unwrap_or(0).saturating_mul(self.ways);
+        start..start + self.ways
     }
 
     /// The slot that holds `key`, whose hash this is.

@@ -110,6 +110,8 @@ pub enum Counter {
     UpstreamTokenJoined,
     /// Tokens for upstream found in the cache.
     UpstreamTokenHit,
+    /// Tokens for upstream that another worker had got.
+    UpstreamTokenShared,
     /// Tokens for upstream that had to be waited for.
     UpstreamTokenMiss,
     /// Living entries dropped from the cache of tokens for upstream to make room.
@@ -124,7 +126,7 @@ impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 29] = [
+    const PLAIN: [Self; 30] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -154,6 +156,7 @@ impl Counter {
         Self::FailureCacheEvicted,
         Self::DegradedIntrospection,
         Self::DegradedRevocation,
+        Self::UpstreamTokenShared,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -193,6 +196,7 @@ impl Counter {
             Self::FailureCacheEvicted => 26,
             Self::DegradedIntrospection => 27,
             Self::DegradedRevocation => 28,
+            Self::UpstreamTokenShared => 29,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -226,6 +230,7 @@ impl Counter {
             Self::UpstreamTokenFailed => String::from("countersign.upstream_token.failed"),
             Self::UpstreamTokenJoined => String::from("countersign.upstream_token.joined"),
             Self::UpstreamTokenHit => String::from("countersign.upstream_token.hit"),
+            Self::UpstreamTokenShared => String::from("countersign.upstream_token.shared"),
             Self::UpstreamTokenMiss => String::from("countersign.upstream_token.miss"),
             Self::UpstreamTokenEvicted => String::from("countersign.upstream_token.evicted"),
             Self::FailureCacheMiss => String::from("countersign.failure_cache.miss"),
@@ -276,6 +281,7 @@ impl Counter {
             Self::UpstreamTokenFailed => "such requests that brought no token that could be used",
             Self::UpstreamTokenJoined => "requests that waited for a token that another had asked for",
             Self::UpstreamTokenHit => "tokens for upstream found in the cache",
+            Self::UpstreamTokenShared => "tokens for upstream that another worker of the gateway had got",
             Self::UpstreamTokenMiss => "tokens for upstream that a request had to wait for",
             Self::UpstreamTokenEvicted => {
                 "living entries dropped from the cache of tokens for upstream to make room"

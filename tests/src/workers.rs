@@ -53,6 +53,11 @@ impl Workers {
         Ok(world)
     }
 
+    /// What they share.
+    pub fn shared(&self) -> Rc<Alone> {
+        Rc::clone(&self.shared)
+    }
+
     /// Lets time pass for all.
     pub fn advance(&mut self, secs: i64) {
         self.all.iter_mut().for_each(|world| world.advance(secs));

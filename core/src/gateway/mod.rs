@@ -325,7 +325,7 @@ impl Gateway {
         let back = self.ticked.since(now);
         self.ticked = now;
         if back > Span::ZERO {
-            self.set_back(back);
+            self.set_back(back, now);
         }
         self.end_fetches(now);
         self.end_questions(now);
@@ -380,10 +380,10 @@ impl Gateway {
     }
 
     /// The clock was set back: nobody waits longer for that, and no keys live longer.
-    fn set_back(&mut self, by: Span) {
+    fn set_back(&mut self, by: Span, now: Timestamp) {
         self.set_fetches_back(by);
         self.seats.iter_mut().for_each(|seat| seat.party.set_back(by));
-        self.upstream.set_back(by);
+        self.upstream.set_back(by, now);
         self.room.set_back(by);
     }
 }

@@ -10,7 +10,7 @@ use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
 use crate::token::{Failure, Refusal, Unusable};
-use crate::upstream_token::{self, Grounds, OWN_KEY, UpstreamToken, Wanted};
+use crate::upstream_token::{self, Grounds, OWN_KEY, Place, UpstreamToken, UpstreamTokenSettings, Wanted};
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
@@ -26,6 +26,8 @@ pub(super) struct Held {
     own: Vec<Own>,
     /// What the open questions are to be held against.
     asked: Vec<Asked>,
+    /// When the clock was last set back: what was got before is of another clock.
+    since: Timestamp,
     jitter: Jitter,
 }
 
@@ -58,6 +60,7 @@ impl Held {
                 .map(|(index, _)| Own { index, token: None, again: Timestamp::default(), open: false })
                 .collect(),
             asked: Vec::new(),
+            since: Timestamp::default(),
             jitter: Jitter::new(entropy.derive("upstream", 0)),
         }
     }
@@ -68,7 +71,8 @@ impl Held {
     }
 
     /// The clock was set back: no token lives longer, or is renewed later, for that.
-    pub(super) fn set_back(&mut self, by: Span) {
+    pub(super) fn set_back(&mut self, by: Span, now: Timestamp) {
+        self.since = now;
         self.exchanged.retain(|_| false);
         for own in &mut self.own {
             own.again = own.again.minus(by);
@@ -104,7 +108,20 @@ impl Gateway {
     ) -> Result<Rc<UpstreamToken>, Refusal> {
         let settings = Rc::clone(&self.settings);
         let asked = settings.upstream_tokens.get(wanted.index).ok_or(Reason::SystemInternal)?;
-        let held = self.upstream.exchanged.find(key, now);
+        let mut held = self.upstream.exchanged.find(key, now);
+        // Another worker may have got it, or its successor.
+        if held.as_ref().is_none_or(|held| held.renew <= now && held.expires < wanted.verified.expires)
+            && let Some(token) = Place::of(key, asked).find(wanted, &*self.shared, self.upstream.since, now)
+            && held.as_ref().is_none_or(|held| held.expires < token.expires)
+        {
+            let token = Rc::new(token);
+            self.upstream
+                .exchanged
+                .insert(key, Rc::clone(&token), token.weight(), token.expires, now)
+                .count(Counter::UpstreamTokenEvicted, count);
+            count(Counter::UpstreamTokenShared);
+            held = Some(token);
+        }
         if let Some(held) = &held {
             count(Counter::UpstreamTokenHit);
             if now < held.renew || held.expires >= wanted.verified.expires {
@@ -218,7 +235,7 @@ impl Gateway {
         if asked.is_own() {
             self.own_said(index, &read, now);
         } else {
-            self.exchanged(key, &grounds, &read, now);
+            self.exchanged(key, asked, &grounds, &read, now);
         }
         Told::Upstream(match read {
             Some(read) => read.map_err(|unusable| unusable.reason(unavailable)),
@@ -229,6 +246,7 @@ impl Gateway {
     fn exchanged(
         &mut self,
         key: &[u8],
+        asked: &UpstreamTokenSettings,
         grounds: &Grounds,
         read: &Option<Result<Rc<UpstreamToken>, Unusable>>,
         now: Timestamp,
@@ -239,10 +257,12 @@ impl Gateway {
                 let count = &mut |counter| self.notices.push_back(Notice::Count(counter));
                 held.insert(key, Rc::clone(token), token.weight(), token.expires, now)
                     .count(Counter::UpstreamTokenEvicted, count);
+                Place::of(key, asked).put(token, &*self.shared, now);
             }
             // The token service takes back what it gave before.
             Some(Err(Unusable::Because(reason))) => {
                 self.upstream.exchanged.remove(key);
+                Place::of(key, asked).clear(&*self.shared);
                 let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
                 self.keep_failure(key, failure, now.plus(REFUSED));
             }

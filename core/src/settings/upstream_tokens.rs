@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::issuers::bounded;
 use super::parties::{Answers, party};
 use crate::config::{self, ActorSource, Config, Credential, Grant, Requirement, TokenKind};
+use crate::crypto::digest::Sha256;
 use crate::time::Span;
 use crate::upstream_token::{ActorSettings, GrantSettings, UpstreamTokenSettings};
 use alloc::boxed::Box;
@@ -85,11 +86,14 @@ fn one(token: &config::UpstreamToken) -> Result<UpstreamTokenSettings, ConfigErr
         MAX_LIFETIME_SECONDS,
     )?;
     let answers = Answers { media_type: "application/json", refuses_by_400: true };
+    let fields = fields(token)?;
+    let digest = digest(token, &fields);
     Ok(UpstreamTokenSettings {
+        digest,
         name: token.name.clone().into(),
         party: party(&token.cluster, &token.uri, token.timeout_milliseconds, token.calls, answers)?,
         grant: grant(token)?,
-        fields: fields(token)?,
+        fields,
         audiences,
         scopes: token.scopes.iter().map(|scope| scope.clone().into()).collect(),
         is_jwt: token.token == TokenKind::Jwt,
@@ -184,4 +188,26 @@ pub(super) fn of_route(route: &config::Route, config: &Config) -> Result<Option<
         ));
     }
     Ok(Some(index))
+}
+
+/// Of all that an answer depends on beside the request.
+fn digest(token: &config::UpstreamToken, fields: &[(Box<str>, Box<str>)]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for part in [&token.cluster, &token.uri] {
+        digest.update_framed(part.as_bytes());
+    }
+    digest.update_framed(format!("{:?} {:?}", token.grant, token.actor).as_bytes());
+    digest.update_framed(token.actor_id.as_deref().unwrap_or_default().as_bytes());
+    digest.update_framed(&[u8::from(token.token == TokenKind::Jwt)]);
+    digest.update_framed(&token.max_lifetime_seconds.to_le_bytes());
+    for list in [&token.audiences, &token.resources, &token.scopes] {
+        digest.update_framed(&list.len().to_le_bytes());
+        for entry in list {
+            digest.update_framed(entry.as_bytes());
+        }
+    }
+    for (name, value) in fields {
+        digest.update_framed(name.as_bytes()).update_framed(value.as_bytes());
+    }
+    digest.finish()
 }

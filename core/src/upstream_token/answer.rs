@@ -154,4 +154,4 @@ fn text<'v>(members: &'v Object<'_>, name: &str) -> Result<Option<&'v str>, Unus
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,10 @@
 //! Tokens for those upstream: in exchange for the client's (RFC 8693), or the gateway's own (RFC 6749 §4.4).
 
 mod answer;
+mod shared;
 
 pub use answer::{MAX_ANSWER_BYTES, read};
+pub(crate) use shared::Place;
 
 use crate::call::Form;
 use crate::party::PartySettings;
@@ -31,6 +33,8 @@ pub struct UpstreamTokenSettings {
     pub is_jwt: bool,
     /// The longest life.
     pub max_lifetime: Span,
+    /// Of all of this: another one for another configuration.
+    pub digest: [u8; 32],
 }
 
 /// By which grant a token is got.

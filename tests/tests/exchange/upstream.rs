@@ -1,5 +1,7 @@
 //! Tokens for those upstream: exchanged ones (RFC 8693) and the gateway's own (RFC 6749 §4.4).
 
+mod shared;
+
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::{Event, Exchange, Flow};
 use countersign_core::gateway::{Call, CallAnswer};
@@ -15,20 +17,24 @@ fn world() -> Result<World> {
     configured(|_| {})
 }
 
-fn configured(change: impl FnOnce(&mut Value)) -> Result<World> {
+fn configured(more: impl FnOnce(&mut Value)) -> Result<World> {
     World::configured(|config| {
-        config["upstream_tokens"] = json!([{
-            "name": "model", "grant": "token_exchange", "cluster": "issuer",
-            "uri": "https://issuer.bank.example/token", "client_id": "the gateway", "audiences": ["model"],
-            "scopes": ["score", "read"], "parameters": { "purpose": "fraud" }, "actor": "workload",
-        }]);
-        for route in config["routes"].as_array_mut().into_iter().flatten() {
-            if route["profile"] != "public" && route["principal"] != "workload" {
-                route["upstream_token"] = json!("model");
-            }
-        }
         change(config);
+        more(config);
     })
+}
+
+fn change(config: &mut Value) {
+    config["upstream_tokens"] = json!([{
+        "name": "model", "grant": "token_exchange", "cluster": "issuer",
+        "uri": "https://issuer.bank.example/token", "client_id": "the gateway", "audiences": ["model"],
+        "scopes": ["score", "read"], "parameters": { "purpose": "fraud" }, "actor": "workload",
+    }]);
+    for route in config["routes"].as_array_mut().into_iter().flatten() {
+        if route["profile"] != "public" && route["principal"] != "workload" {
+            route["upstream_token"] = json!("model");
+        }
+    }
 }
 
 /// A world whose own token goes upstream.

@@ -4,6 +4,41 @@ use super::{CORE, Mutant, OPAQUE, UPSTREAM};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
+        name: "shared tokens of another clock",
+        file: "core/src/upstream_token/shared.rs",
+        check: "let lives = since <= got && got <= now && now",
+        without: "let _ = (since, got);\n        let lives = now",
+        tests: UPSTREAM,
+    },
+    Mutant {
+        name: "the end of shared tokens",
+        file: "core/src/upstream_token/shared.rs",
+        check: "now < token.expires;",
+        without: "true;",
+        tests: UPSTREAM,
+    },
+    Mutant {
+        name: "shared tokens of another configuration",
+        file: "core/src/upstream_token/shared.rs",
+        check: "digest.update_framed(&settings.digest).update_framed(key);",
+        without: "let _ = settings; digest.update_framed(key);",
+        tests: UPSTREAM,
+    },
+    Mutant {
+        name: "shared tokens that were taken back",
+        file: "core/src/gateway/upstream.rs",
+        check: "Place::of(key, asked).clear(&*self.shared);",
+        without: "let _ = asked;",
+        tests: UPSTREAM,
+    },
+    Mutant {
+        name: "whose shared token it is",
+        file: "core/src/upstream_token/shared.rs",
+        check: "!constant_time_eq(digest, &self.digest) || ",
+        without: "",
+        tests: CORE,
+    },
+    Mutant {
         name: "introspection, bound on the answer",
         file: "core/src/token/introspected.rs",
         check: "if answer.len() > MAX_ANSWER_BYTES {",

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
-fn settings() -> UpstreamTokenSettings {
+pub(in crate::upstream_token) fn settings() -> UpstreamTokenSettings {
     UpstreamTokenSettings {
         name: "model".into(),
         party: PartySettings {
@@ -26,6 +26,7 @@ fn settings() -> UpstreamTokenSettings {
         scopes: vec!["score".into(), "read".into()],
         is_jwt: true,
         max_lifetime: Span::from_secs(600),
+        digest: [7; 32],
     }
 }
 
