@@ -70,7 +70,7 @@ pub(super) fn authenticate(
                 false => Err(Reason::TokenNotAccepted.into()),
             };
             let verdict = verdict.and_then(|verified| {
-                let waited = asker.waited.revocation;
+                let waited = asker.waited;
                 let longer = question.degrade.revocation;
                 let beyond = gateway.check_revocation(token, verified.token(), waited, longer, now)?;
                 if verified.is_degraded() {

@@ -69,21 +69,33 @@ pub(crate) struct Asker {
 pub(crate) struct Waited {
     /// For an issuer's keys.
     pub(crate) keys: bool,
-    /// For what an issuer says of tokens that it took back.
-    pub(crate) revocation: bool,
+    /// For what issuers say of tokens that they took back: a bit for each document, by its place.
+    revocations: u64,
     /// For an answer.
     pub(crate) answer: bool,
 }
 
 impl Waited {
+    /// Whether for this document.
+    pub(crate) fn for_revocation(self, document: usize) -> bool {
+        self.revocations & revocation_bit(document) != 0
+    }
+
     /// And now for this.
     pub(crate) fn also(self, need: Need) -> Self {
         match need {
             Need::Keys { .. } => Self { keys: true, ..self },
-            Need::Revocation { .. } => Self { revocation: true, ..self },
+            Need::Revocation { document } => {
+                Self { revocations: self.revocations | revocation_bit(document), ..self }
+            }
             Need::Answer { .. } => Self { answer: true, ..self },
         }
     }
+}
+
+/// Of 65 documents, two share a bit: then the request that needs both waits for one.
+fn revocation_bit(document: usize) -> u64 {
+    1 << (document % 64)
 }
 
 /// Something the shell is to do for the gateway.

@@ -1,6 +1,6 @@
 //! Whether an issuer has taken a token back, by what it published.
 
-use super::{Entropy, Gateway, Need};
+use super::{Entropy, Gateway, Need, Waited};
 use crate::fetch::Missing;
 use crate::reason::Reason;
 use crate::revocation::{Document, DocumentHealth, Identifiers};
@@ -25,7 +25,7 @@ impl Gateway {
         &mut self,
         text: &[u8],
         token: &VerifiedToken,
-        waited: bool,
+        waited: Waited,
         longer: Span,
         now: Timestamp,
     ) -> Result<bool, Refusal> {
@@ -54,7 +54,13 @@ impl Gateway {
     }
 
     /// Demands a document that may still be used; true where its budget is over.
-    fn rely_on(&mut self, place: usize, waited: bool, longer: Span, now: Timestamp) -> Result<bool, Refusal> {
+    fn rely_on(
+        &mut self,
+        place: usize,
+        waited: Waited,
+        longer: Span,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
         // Another worker may have what is missing.
         if self.is_usable(place, now) || (self.look_for_revocation(place, now) && self.is_usable(place, now))
         {
@@ -65,7 +71,7 @@ impl Gateway {
         if document.usable_within(longer, now) {
             return Ok(true);
         }
-        if !waited && fetches {
+        if !waited.for_revocation(place) && fetches {
             return Err(Refusal::Wait(Need::Revocation { document: place }));
         }
         Err(Reason::SystemRevocationUnavailable.into())

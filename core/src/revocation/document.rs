@@ -164,9 +164,12 @@ impl Target for Fetched<'_> {
             max_bytes: wanted.source.max_bytes,
         };
         let keys = Keys { store: &mut *self.keys, provider: self.provider, waited: false };
-        // Past its budget it keeps no other out, so that a sequence that began anew is taken in the end.
-        let held_list = held.list_issued().filter(|_| held.schedule.usable(now));
-        let held_feed = held.feed_edition().filter(|_| held.schedule.usable(now));
+        // Past its budget a sequence that began anew is taken in the end; one that is older by its date never is.
+        let held_list = held.list_issued();
+        let held_feed = held.feed_edition().map(|edition| match held.schedule.usable(now) {
+            true => edition,
+            false => Edition { sequence: None, ..edition },
+        });
         let (content, ttl, expires) = match wanted.kind {
             Kind::StatusList => {
                 let list = StatusList::read(document, &origin, keys, wanted.max_entries, now);
