@@ -1,6 +1,7 @@
 //! The command `countersign`: checks, compiles, tests, explains and serves what the filter decides.
 //!
-//! It is a library for the sake of [`live`], by which suites run scenarios on gateways that the command knows nothing of.
+//! It is a library for the sake of [`live`], by which suites run scenarios on gateways that the command knows nothing of, and of
+//! [`revocation`], by which they publish what scenarios publish.
 
 mod bench;
 mod case;
@@ -25,6 +26,7 @@ mod paths;
 mod reference;
 mod report;
 mod request_args;
+pub mod revocation;
 mod scenario;
 mod sources;
 mod table;

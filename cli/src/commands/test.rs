@@ -81,7 +81,8 @@ truncate) or `raw`. `peer` is a SPIFFE ID or `none`. `expect` is `allow`, `deny`
 `steps` take the place of `request`. A step sends a `request` (with `hold: NAME` where it must wait), lets time pass
 (`advance: 5s`), changes `issuers` or `upstreams`, or has a held request decided (`settle: NAME`) or its client go away
 (`close: NAME`). `upstreams: {cluster: {/path: [{keys: [current]}, {status: 500}, {failure: silence, delay: 1s}]}}` scripts a
-cluster, answer by answer. `cold: true` starts a case before any keys are fetched.
+cluster, answer by answer; `status_list: {bits: 1, tokens: 8, set: {"3": 1}}` and `revocations: {sub: [alice]}` are answers too.
+`cold: true` starts a case before any keys are fetched.
 
 A table:
 

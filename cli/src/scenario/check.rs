@@ -2,7 +2,7 @@
 //! named that is not there.
 
 use super::expect::Expect;
-use super::format::{Case, ProofChoice, Publication, Step, Upstreams};
+use super::format::{AnswerSpec, Case, ProofChoice, Publication, Step, Upstreams};
 use super::short::Short;
 use countersign_core::config::Config;
 use serde_json::Value;
@@ -15,6 +15,7 @@ pub(super) struct Checked<'a> {
     issuers: BTreeSet<&'a str>,
     /// Signing keys of the file.
     keys: BTreeSet<&'a str>,
+    config: &'a Config,
 }
 
 impl<'a> Checked<'a> {
@@ -23,7 +24,7 @@ impl<'a> Checked<'a> {
         let clusters = config.clusters().collect();
         let fetched = config.issuers.iter().filter(|issuer| issuer.keys.cluster().is_some());
         let issuers = fetched.map(|issuer| issuer.issuer.as_str()).collect();
-        Self { clusters, issuers, keys: keys.map(String::as_str).collect() }
+        Self { clusters, issuers, keys: keys.map(String::as_str).collect(), config }
     }
 
     /// Demands that the key of a proof exists.
@@ -36,9 +37,46 @@ impl<'a> Checked<'a> {
         among("a key of the file", &self.keys, name)
     }
 
-    /// Demands that scripted clusters exist.
+    /// Demands that scripted clusters exist, and that each answer is one.
     pub(super) fn upstreams(&self, upstreams: &Upstreams) -> Result<(), String> {
-        among("a cluster that the configuration calls", &self.clusters, upstreams.keys())
+        among("a cluster that the configuration calls", &self.clusters, upstreams.keys())?;
+        for (cluster, paths) in upstreams {
+            for (path, answers) in paths {
+                for (index, answer) in answers.iter().enumerate() {
+                    self.answer(answer, cluster, path)
+                        .map_err(|message| format!("`{cluster}[\"{path}\"][{index}]`: {message}"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&self, answer: &AnswerSpec, cluster: &str, path: &str) -> Result<(), String> {
+        let documents = [
+            ("body", answer.body.is_some()),
+            ("keys", answer.keys.is_some()),
+            ("revocations", answer.revocations.is_some()),
+            ("status_list", answer.status_list.is_some()),
+            ("token", answer.token.is_some()),
+        ];
+        let given = documents.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`"));
+        let given: Vec<String> = given.collect();
+        if given.len() > 1 {
+            return Err(format!("expected one of {}, found all of them", given.join(" and ")));
+        }
+        if let Some(list) = &answer.status_list {
+            list.check(self.config, cluster, path)?;
+            self.key("status_list", list.key.as_ref())?;
+        }
+        if let Some(feed) = &answer.revocations {
+            feed.check(self.config, cluster, path)?;
+            self.key("revocations", feed.key.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, signed: &str, name: Option<&String>) -> Result<(), String> {
+        among("a key of the file", &self.keys, name).map_err(|message| format!("`{signed}.key`: {message}"))
     }
 
     fn sources(

@@ -1,5 +1,6 @@
 //! The format of scenario files.
 
+use super::revocation::{RevocationsSpec, StatusListSpec};
 use super::short::Short;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -71,6 +72,12 @@ pub(super) struct AnswerSpec {
     /// What a token service answers that gives the file's token of this name.
     #[serde(default)]
     pub(super) token: Option<String>,
+    /// The Token Status List that the configuration has fetched from there.
+    #[serde(default)]
+    pub(super) status_list: Option<StatusListSpec>,
+    /// The revocation feed that the configuration has fetched from there.
+    #[serde(default)]
+    pub(super) revocations: Option<RevocationsSpec>,
     #[serde(default)]
     pub(super) status: Option<u16>,
     /// Such as `cache-control: max-age=60`.

@@ -6,6 +6,7 @@ mod expect;
 mod format;
 mod keys;
 mod opaque;
+mod revocation;
 mod run;
 mod short;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::format::{AnswerSpec, Publication, Upstreams};
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
+use super::revocation::Place;
 use super::token::Mint;
 use crate::engine::{Answer, Reply, Script};
 use crate::time;
@@ -43,11 +44,7 @@ impl Sources {
         for (cluster, paths) in &self.upstreams {
             let script = scripts.entry(cluster.clone()).or_default();
             for (path, answers) in paths.iter().filter(|(path, _)| *path != "*") {
-                script.on(
-                    Some(path),
-                    sequence(answers, mint, now)
-                        .map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
-                );
+                script.on(Some(path), self.sequence(answers, mint, (cluster, path), now)?);
             }
         }
         for asked in config.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref()) {
@@ -81,14 +78,23 @@ impl Sources {
         }
         for (cluster, paths) in &self.upstreams {
             if let (Some(answers), Some(script)) = (paths.get("*"), scripts.get_mut(cluster)) {
-                script.on(
-                    None,
-                    sequence(answers, mint, now)
-                        .map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))?,
-                );
+                script.on(None, self.sequence(answers, mint, (cluster, "*"), now)?);
             }
         }
         Ok(scripts)
+    }
+
+    fn sequence(
+        &self,
+        answers: &[AnswerSpec],
+        mint: &Mint<'_>,
+        (cluster, path): (&str, &str),
+        now: i64,
+    ) -> Result<Vec<Answer>, String> {
+        let Mint { config, keys, .. } = *mint;
+        let place = Place { config, keys, publications: &self.publications, cluster, path };
+        let all = answers.iter().map(|answer| one(answer, mint, &place, now));
+        all.collect::<Result<_, _>>().map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))
     }
 }
 
@@ -117,11 +123,7 @@ pub(super) fn publish_inline(
     Ok(())
 }
 
-fn sequence(answers: &[AnswerSpec], mint: &Mint<'_>, now: i64) -> Result<Vec<Answer>, String> {
-    answers.iter().map(|answer| one(answer, mint, now)).collect()
-}
-
-fn one(answer: &AnswerSpec, mint: &Mint<'_>, now: i64) -> Result<Answer, String> {
+fn one(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -> Result<Answer, String> {
     let delay = match &answer.delay {
         None => Duration::ZERO,
         Some(text) => time::span(text)
@@ -142,6 +144,8 @@ fn one(answer: &AnswerSpec, mint: &Mint<'_>, now: i64) -> Result<Answer, String>
                     headers.entry("content-type".into()).or_insert_with(|| "application/json".into());
                     mint.given(name, now)?
                 }
+                AnswerSpec { status_list: Some(list), .. } => list.signed(place, now)?,
+                AnswerSpec { revocations: Some(feed), .. } => feed.signed(place, now)?,
                 AnswerSpec { body, .. } => body.clone().unwrap_or_default(),
             };
             let headers = headers.into_iter().collect();
@@ -151,7 +155,8 @@ fn one(answer: &AnswerSpec, mint: &Mint<'_>, now: i64) -> Result<Answer, String>
     Ok(Answer { delay, reply })
 }
 
-fn path_of(uri: &str) -> &str {
+/// The path of an address.
+pub(super) fn path_of(uri: &str) -> &str {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
     rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
 }

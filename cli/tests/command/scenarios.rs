@@ -122,6 +122,89 @@ fn an_opaque_token_needs_somebody_who_is_asked_about_it() {
 }
 
 #[test]
+fn what_is_published_of_revoked_tokens_is_checked_before_anything_runs() {
+    let file = format!("{}/one.yaml", folder("scenario-revocation").display());
+    let whole = fs::read_to_string(root().join("tests/scenarios/revocation.yaml")).unwrap();
+    let whole = whole.replace("../../policies", &root().join("policies").display().to_string());
+    let (head, _) = whole.split_once("\ncases:\n").unwrap();
+    let run = |path: &str, answer: &str| {
+        let case = "{ name: a, request: {}, expect: allow";
+        fs::write(
+            &file,
+            format!("{head}\ncases: [{case}, upstreams: {{ status: {{ {path}: [{answer}] }} }} }}]\n"),
+        )
+        .unwrap();
+        countersign(&["test", &file, "--engine", "native"])
+    };
+    for (path, answer, expected) in [
+        (
+            "/statuses/1",
+            "{ status_list: { bits: 3, tokens: 8 } }",
+            "`status_list.bits`: expected 1, 2, 4 or 8, found `3`",
+        ),
+        (
+            "/statuses/1",
+            "{ status_list: { bits: 1, tokens: 0 } }",
+            "`status_list.tokens`: expected a number from 1 to ",
+        ),
+        (
+            "/statuses/1",
+            "{ status_list: { bits: 1, tokens: 8, set: { '8': 1 } } }",
+            "`status_list.set.8`: expected an index below 8",
+        ),
+        (
+            "/statuses/1",
+            "{ status_list: { bits: 1, tokens: 8, set: { x: 1 } } }",
+            "`status_list.set.x`: expected the index of a token",
+        ),
+        (
+            "/statuses/1",
+            "{ status_list: { bits: 2, tokens: 8, set: { '1': 4 } } }",
+            "`status_list.set.1`: expected a status of 2 bits, found `4`",
+        ),
+        ("/statuses/1", "{ status_list: { bits: 2, tokens: 8, key: nobody } }", "expected a key of the file"),
+        (
+            "/statuses/3",
+            "{ status_list: { bits: 2, tokens: 8 } }",
+            "`upstreams`: `status[\"/statuses/3\"][0]`: `status_list`: expected the path of one of",
+        ),
+        (
+            "/statuses/1",
+            "{ revocations: {} }",
+            "`revocations`: expected the path of a `feed` of the configuration (`/revocations` of `status`)",
+        ),
+        (
+            "/revocations",
+            "{ revocations: { issued_before: { all: soon } } }",
+            "`revocations.issued_before.all`: expected `now`, an offset",
+        ),
+        (
+            "/revocations",
+            "{ revocations: { issued_before: { sub: { bob: 4294967296 } } } }",
+            "`revocations.issued_before.sub.bob`: expected a time before 2106",
+        ),
+        (
+            "/revocations",
+            "{ revocations: {}, body: x }",
+            "expected one of `body` and `revocations`, found all of them",
+        ),
+        (
+            "/revocations",
+            "{ revocations: { jtis: [x] } }",
+            "`cases[0].upstreams.status[\"/revocations\"][0].revocations.jtis`: unknown field",
+        ),
+    ] {
+        let run = run(path, answer).exits(2);
+        assert!(
+            run.err().contains(expected) && run.err().contains(&format!("{file}:")),
+            "{answer}: {}",
+            run.err()
+        );
+    }
+    run("/revocations", "{ revocations: {} }").exits(0);
+}
+
+#[test]
 fn a_token_that_goes_upstream_is_held_against_the_one_that_is_named() {
     let whole = fs::read_to_string(root().join("tests/scenarios/upstream-tokens.yaml")).unwrap();
     let whole = whole.replace("../../policies", &root().join("policies").display().to_string());

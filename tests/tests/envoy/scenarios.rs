@@ -89,6 +89,41 @@ fn introspection() -> Result<()> {
 }
 
 #[test]
+fn revocation() -> Result<()> {
+    // Where the issuer fails, or time passes, `tests/tests/simulated/revocation.rs` and `revocation.rs` beside this have it happen.
+    let failures =
+        ["down", "silent", "broken off", "too late", "an error", "a page", "not signed by the issuer"];
+    let failures = failures.into_iter().chain(["another list", "another issuer's", "expired"]);
+    let failures = failures.chain(["from the future", "undated", "more than may be"]);
+    let mut skipped = vec!["the first requests wait for what the issuer published".to_owned()];
+    skipped.extend(failures.map(|what| format!("nobody has anything to go by: {what}")));
+    skipped.push("where the feed is missing, every token waits in vain".to_owned());
+    skipped.push(
+        "a token that is known is refused once its list says so, and allowed once it says otherwise"
+            .to_owned(),
+    );
+    let feeds = [
+        r#"{"jti":["t-1"]}"#,
+        r#"{"sub":["ben"]}"#,
+        r#"{"sid":["s-1"]}"#,
+        r#"{"issued_before":{"all":"+2m"}}"#,
+        r#"{"issued_before":{"sub":{"ben":"+2m"}}}"#,
+    ];
+    skipped
+        .extend(feeds.map(|feed| format!("a token that is known is refused once the feed says so: {feed}")));
+    skipped.push(
+        "an issuer that is down costs nobody anything within the budget, and everybody access after it"
+            .to_owned(),
+    );
+    skipped.extend(
+        [r#"{"iat":"-1s"}"#, r#"{"exp":"-1m"}"#]
+            .map(|claims| format!("an old document takes nothing back: {claims}")),
+    );
+    let skipped: Vec<&str> = skipped.iter().map(String::as_str).collect();
+    passes("revocation.yaml", ENVOY, 35, &skipped, &[])
+}
+
+#[test]
 fn upstream_tokens() -> Result<()> {
     // Where the token service fails, or time passes, `tests/tests/exchange/upstream.rs` and `hops.rs` beside this have it happen.
     let mut skipped: Vec<String> = vec![

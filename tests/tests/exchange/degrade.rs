@@ -6,7 +6,7 @@ use countersign_core::gateway::CallAnswer;
 use countersign_core::metrics::Counter;
 use countersign_core::settings::Settings;
 use countersign_tests::mint::{self, SigningKey};
-use countersign_tests::revocation::StatusList;
+use countersign_tests::revocation::{Publish as _, StatusList};
 use countersign_tests::world::{Answer, Ask, World, configuration};
 use serde_json::{Value, json};
 

@@ -6,7 +6,7 @@ use countersign_core::gateway::{Call, CallAnswer};
 use countersign_core::metrics::Counter;
 use countersign_core::time::Span;
 use countersign_tests::mint::{self, SigningKey};
-use countersign_tests::revocation::{Feed, StatusList, status};
+use countersign_tests::revocation::{Feed, Publish as _, StatusList, status};
 use countersign_tests::workers::Workers;
 use countersign_tests::world::{Ask, ISSUER, World, remote_keys};
 use serde_json::{Value, json};
