@@ -7,6 +7,7 @@ mod faults;
 mod keys;
 mod opaque;
 mod party;
+mod revocation;
 mod serve;
 mod signatures;
 mod upstream;
