@@ -13,6 +13,7 @@ mod hostile;
 mod keys;
 mod opaque;
 mod reload;
+mod revocation;
 mod scenarios;
 mod signatures;
 mod svid;
