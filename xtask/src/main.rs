@@ -42,8 +42,8 @@ cargo xtask CHORE
   bench credentials
                  signatures by tables beside the crates' own, and new tokens beside Envoy's own filter
   bench live-credentials
-                 introspection and exchange once their answers are known, in the simulator, and how many requests wait for a token
-                 service, on Envoy; `--quick`, `--seconds N`, `--only simulator|envoy`
+                 introspection and exchange once their answers are known, and revocation, in the simulator; how many requests wait
+                 for a token service, on Envoy; `--quick`, `--seconds N`, `--only simulator|envoy`
   differential   policies made up at random, held against the official crate: `--cases N --seed S`
   differential credentials
                  tokens made up at random, held against other libraries: `--cases N --seed S`

@@ -1,8 +1,9 @@
 //! `cargo xtask bench live-credentials`: what credentials that need a second party add to a request once its answer is there, in the
-//! simulator; and how many requests wait for a token service, on real Envoy.
+//! simulator; what revocation adds; and how many requests wait for a token service, on real Envoy.
 
 mod envoy;
 mod load;
+mod revocation;
 mod service;
 mod simulator;
 
@@ -16,7 +17,9 @@ fn main() -> Result<()> {
     let Arguments { rounds, seconds, simulator, envoy } = arguments()?;
     let mut written = json!({});
     if simulator {
-        written["simulator"] = simulator::measure(rounds)?.into();
+        let mut rows = simulator::measure(rounds)?;
+        rows.extend(revocation::measure(rounds)?);
+        written["simulator"] = rows.into();
     }
     if envoy {
         written["envoy"] = envoy::measure(seconds)?.into();

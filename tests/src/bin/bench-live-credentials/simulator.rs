@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The most that either may add, in microseconds.
 const ASKED: f64 = 10.0;
 
-const CLUSTER: &str = "issuer";
+pub(super) const CLUSTER: &str = "issuer";
 
 /// Prints the table, and gives its rows.
 pub(crate) fn measure(rounds: u32) -> Result<Vec<Value>> {
@@ -48,15 +48,15 @@ pub(crate) fn measure(rounds: u32) -> Result<Vec<Value>> {
 }
 
 /// A gateway, and a request that it knows all about.
-struct Column {
-    name: &'static str,
+pub(super) struct Column {
+    pub(super) name: &'static str,
     host: Host,
     request: Request,
-    times: Vec<Duration>,
+    pub(super) times: Vec<Duration>,
 }
 
 impl Column {
-    fn start(name: &'static str, bank: &Bank, token: &str, upstream: Upstream) -> Result<Self> {
+    pub(super) fn start(name: &'static str, bank: &Bank, token: &str, upstream: Upstream) -> Result<Self> {
         let mut host = bank.builder()?.cluster(CLUSTER, upstream).start()?;
         let request = request("GET", token);
         // The first one waits for the answer.
@@ -67,14 +67,14 @@ impl Column {
         Ok(Self { name, host, request, times: Vec::new() })
     }
 
-    fn timed(&mut self) -> Result<Duration> {
+    pub(super) fn timed(&mut self) -> Result<Duration> {
         let measured = self.host.measure(&self.request, None);
         ensure!(measured.disposition == Disposition::Forwarded, "{}: {:?}", self.name, measured.disposition);
         Ok(measured.callbacks)
     }
 
     /// In microseconds.
-    fn median(&mut self) -> f64 {
+    pub(super) fn median(&mut self) -> f64 {
         self.times.sort_unstable();
         self.times.get(self.times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1e6)
     }
