@@ -125,7 +125,8 @@ fn an_opaque_token_needs_somebody_who_is_asked_about_it() {
 fn what_is_published_of_revoked_tokens_is_checked_before_anything_runs() {
     let file = format!("{}/one.yaml", folder("scenario-revocation").display());
     let whole = fs::read_to_string(root().join("tests/scenarios/revocation.yaml")).unwrap();
-    let whole = whole.replace("../../policies", &root().join("policies").display().to_string());
+    let configuration = root().join("tests/scenarios/revocation/countersign.yaml").display().to_string();
+    let whole = whole.replace("revocation/countersign.yaml", &configuration);
     let (head, _) = whole.split_once("\ncases:\n").unwrap();
     let run = |path: &str, answer: &str| {
         let case = "{ name: a, request: {}, expect: allow";
