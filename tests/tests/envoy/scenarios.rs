@@ -96,6 +96,7 @@ fn revocation() -> Result<()> {
     let failures = failures.into_iter().chain(["another list", "another issuer's", "expired"]);
     let failures = failures.chain(["from the future", "undated", "more than may be"]);
     let mut skipped = vec!["the first requests wait for what the issuer published".to_owned()];
+    skipped.push("a token that needs both documents waits for both".to_owned());
     skipped.extend(failures.map(|what| format!("nobody has anything to go by: {what}")));
     skipped.push("where the feed is missing, every token waits in vain".to_owned());
     skipped.push(

@@ -153,6 +153,7 @@ fn faults(bank: &Bank) -> Result<Vec<(&'static str, Upstream)>> {
         ("of too many entries", documents(&huge, &bank.key, START + 1)?),
         ("signed by somebody else", documents(&nobody, &SigningKey::new("k1")?, START + 1)?),
         ("another issuer's", documents(&others, &bank.key, START + 1)?),
+        ("older", documents(&nobody, &bank.key, START - 1)?),
         ("the wrong way round", {
             let [list, feed] = good.clone();
             serving([feed, list].map(UpstreamReply::ok))
