@@ -85,7 +85,7 @@ impl Gateway {
     fn taken_back(&mut self, text: &[u8], issuer: usize, reason: Reason, now: Timestamp) -> Reason {
         self.cache.remove(text);
         let until = now.plus(self.settings.failure_life);
-        self.failures.insert(text, Failure { issuer, reason, at: now }, 0, until, now);
+        self.keep_failure(text, Failure { issuer, reason, at: now }, until);
         reason
     }
 

@@ -54,7 +54,8 @@ fn questions_about_tokens_go_to_the_cluster_that_the_example_has_for_them() -> R
     let text = fs::read_to_string(&file)?;
     let (before, block) =
         text.split_once("    # introspection:\n").context("no `introspection` to take in")?;
-    let (fields, after) = block.split_at(block.find("    # Of ES256").context("what follows it")?);
+    let (fields, after) =
+        block.split_at(block.find("    # What the issuer publishes").context("what follows it")?);
     let fields = fields.replace("    #   ", "      ");
     fs::write(&file, format!("{before}    introspection:\n{fields}{after}"))?;
     let script = format!(

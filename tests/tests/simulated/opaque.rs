@@ -53,6 +53,7 @@ impl Introspected {
 
 impl Scene for Introspected {
     const ASKED: &'static str = "questions";
+    const SHARED: bool = false;
     const UNAVAILABLE: &'static str = "system.introspection_unavailable";
 
     fn builder(&self) -> Result<HostBuilder> {
