@@ -178,6 +178,9 @@ impl Exchange {
                 state,
             ) => self.state = state,
         }
+        if self.flow() != Flow::Hold {
+            gateway.forget_words(self.id);
+        }
     }
 
     /// The next thing for the shell to do.

@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Whether what a document is verified with is there.
-    fn is_ready(&self, purpose: Purpose, now: Timestamp) -> bool {
+    pub(super) fn is_ready(&self, purpose: Purpose, now: Timestamp) -> bool {
         match purpose {
             Purpose::Keys(_) => true,
             Purpose::Revocation(document) => {
@@ -231,6 +231,7 @@ impl Gateway {
     fn look(&mut self, place: usize, now: Timestamp) -> bool {
         let ready = self.fetchers.get(place).is_some_and(|fetcher| self.is_ready(fetcher.purpose, now));
         if !ready {
+            self.abandon(place, now);
             return false;
         }
         let news =
@@ -241,6 +242,16 @@ impl Gateway {
             Some((_, News::Nothing)) | None => return false,
         }
         true
+    }
+
+    /// Another worker's time to fetch is over, and what it may have fetched can't be read now.
+    fn abandon(&mut self, place: usize, now: Timestamp) {
+        self.fetching(place, |_, target, _, _| {
+            let schedule = target.schedule();
+            if schedule.follows() && schedule.deadline().is_some_and(|deadline| deadline <= now) {
+                schedule.abandoned();
+            }
+        });
     }
 
     /// A document is new.

@@ -308,6 +308,11 @@ impl Gateway {
     /// Forgets an exchange that waits.
     pub(crate) fn forget(&mut self, exchange: ExchangeId) {
         self.room.forget(exchange);
+        self.forget_words(exchange);
+    }
+
+    /// Forgets what was said to an exchange that has ended.
+    pub(crate) fn forget_words(&mut self, exchange: ExchangeId) {
         self.words.retain(|word| !word.is_for(exchange));
     }
 
@@ -396,6 +401,8 @@ impl Gateway {
         self.set_fetches_back(by);
         self.seats.iter_mut().for_each(|seat| seat.party.set_back(by));
         self.upstream.set_back(by, now);
+        // What an issuer said of a token it said by the clock before.
+        self.cache.retain(|token| token.signer.is_some());
         self.room.set_back(by);
     }
 }

@@ -244,10 +244,10 @@ impl Gateway {
     }
 
     /// The word that this exchange waited for, if it is about this.
-    pub(super) fn word_for(&mut self, exchange: ExchangeId, subject: &[u8]) -> Option<Told> {
-        let at = self.words.iter().position(|word| word.exchange == exchange)?;
-        let word = self.words.swap_remove(at);
-        crypto::constant_time_eq(&word.subject, subject).then_some(word.said)
+    pub(super) fn word_for(&self, exchange: ExchangeId, subject: &[u8]) -> Option<Told> {
+        let mut words = self.words.iter().filter(|word| word.exchange == exchange);
+        // It may be judged again, once something else has come that it waits for.
+        words.find(|word| crypto::constant_time_eq(&word.subject, subject)).map(|word| word.said.clone())
     }
 
     /// Judges a party by its answer, now that it was read.

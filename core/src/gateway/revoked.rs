@@ -1,5 +1,6 @@
 //! Whether an issuer has taken a token back, by what it published.
 
+use super::fetches::Purpose;
 use super::{Entropy, Gateway, Need, Waited};
 use crate::fetch::Missing;
 use crate::reason::Reason;
@@ -66,6 +67,9 @@ impl Gateway {
         {
             return Ok(false);
         }
+        if !self.is_ready(Purpose::Revocation(place), now) {
+            return self.rely_without_keys(place, waited, longer, now);
+        }
         let document = self.revocations.get_mut(place).ok_or(Reason::SystemInternal)?;
         let fetches = document.schedule_mut().ask(Missing::Document, now);
         if document.usable_within(longer, now) {
@@ -73,6 +77,28 @@ impl Gateway {
         }
         if !waited.for_revocation(place) && fetches {
             return Err(Refusal::Wait(Need::Revocation { document: place }));
+        }
+        Err(Reason::SystemRevocationUnavailable.into())
+    }
+
+    /// The same where nothing can be verified, and so nothing is fetched: the issuer's keys come first.
+    fn rely_without_keys(
+        &mut self,
+        place: usize,
+        waited: Waited,
+        longer: Span,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
+        let document = self.revocations.get(place).ok_or(Reason::SystemInternal)?;
+        let held = document.usable_within(longer, now);
+        let issuer = self.settings.revocations.get(place).ok_or(Reason::SystemInternal)?.issuer;
+        let keys = self.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
+        let fetches = keys.schedule_mut().ask(Missing::Document, now);
+        if held {
+            return Ok(true);
+        }
+        if !waited.keys && fetches {
+            return Err(Refusal::Wait(Need::Keys { issuer }));
         }
         Err(Reason::SystemRevocationUnavailable.into())
     }

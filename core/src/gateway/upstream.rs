@@ -72,7 +72,8 @@ impl Held {
 
     /// The clock was set back: no token lives longer, or is renewed later, for that.
     pub(super) fn set_back(&mut self, by: Span, now: Timestamp) {
-        self.since = now;
+        // Until the clock has caught up, what was got by the one before can't be told from what is got now.
+        self.since = now.plus(by).plus(Gateway::LONGEST_TICK);
         self.exchanged.retain(|_| false);
         for own in &mut self.own {
             own.again = own.again.minus(by);

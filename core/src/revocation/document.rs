@@ -165,10 +165,14 @@ impl Target for Fetched<'_> {
         };
         let keys = Keys { store: &mut *self.keys, provider: self.provider, waited: false };
         // Past its budget a sequence that began anew is taken in the end; one that is older by its date never is.
-        let held_list = held.list_issued();
-        let held_feed = held.feed_edition().map(|edition| match held.schedule.usable(now) {
-            true => edition,
-            false => Edition { sequence: None, ..edition },
+        // What was issued in the future was by another clock, and keeps nothing out.
+        let latest = now.plus(issuer.clock_skew);
+        let held_list = held.list_issued().filter(|issued| *issued <= latest);
+        let held_feed = held.feed_edition().filter(|edition| edition.issued <= latest).map(|edition| {
+            match held.schedule.usable(now) {
+                true => edition,
+                false => Edition { sequence: None, ..edition },
+            }
         });
         let (content, ttl, expires) = match wanted.kind {
             Kind::StatusList => {
@@ -188,7 +192,9 @@ impl Target for Fetched<'_> {
             }
         };
         held.delay = held.schedule.fetched_at().map(|before| now.since(before).max(Span::ZERO));
-        held.schedule.renewed(ttl.or(said), fetched);
+        // It is fetched again before it ends.
+        let left = expires.map(|expires| expires.since(fetched));
+        held.schedule.renewed([ttl.or(said), left].into_iter().flatten().min(), fetched);
         held.held = Some(content);
         held.edition = held.edition.wrapping_add(1).max(1);
         held.expires = expires.map(|expires| expires.plus(issuer.clock_skew));

@@ -28,8 +28,8 @@ pub(super) fn prepare(route: &config::Route, config: &Config) -> Result<DegradeS
     if introspection_seconds == 0 && revocation_seconds == 0 {
         return at("degrade", "expected a budget above 0, or the profile `strict`");
     }
-    if introspection_seconds > 0 && route.live {
-        return at("degrade.introspection_seconds", "expected none beside `live`, which wants a live answer");
+    if route.live {
+        return at("degrade", "expected none beside `live`, which wants a live answer");
     }
     if introspection_seconds > 0 && !route.takes(Credential::OpaqueToken) {
         return at(

@@ -5,6 +5,7 @@ use countersign_core::exchange::Event;
 use countersign_core::gateway::CallAnswer;
 use countersign_core::metrics::Counter;
 use countersign_core::settings::Settings;
+use countersign_core::time::Span;
 use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::revocation::{Publish as _, StatusList};
 use countersign_tests::world::{Answer, Ask, World, configuration};
@@ -120,6 +121,22 @@ fn no_token_outlives_its_end_however_degradable_the_route() -> Result<()> {
 }
 
 #[test]
+fn what_was_said_by_another_clock_counts_on_no_route() -> Result<()> {
+    let mut world = world()?;
+    let read = Ask::read().bearer("opaque");
+    world.advance(200);
+    world.tick();
+    let (then, good) = (world.now(), said(&world, json!({})));
+    assert_eq!(settle(&mut world, &read, Some(&good))?.verdict(), "allow");
+    world.set_now(then.minus(Span::from_secs(100)));
+    world.tick();
+    world.set_now(then.plus(Span::from_secs(2)));
+    world.tick();
+    assert_eq!(settle(&mut world, &read, None)?.verdict(), "system.introspection_unavailable");
+    Ok(())
+}
+
+#[test]
 fn a_status_list_serves_a_degradable_route_longer() -> Result<()> {
     let mut world = world()?;
     let mut list = StatusList::new(LIST, 1, 8);
@@ -182,7 +199,7 @@ fn nothing_opens_a_strict_route() -> Result<()> {
         (
             "a live route",
             |config| config["routes"][0]["live"] = true.into(),
-            "`routes[0].degrade.introspection_seconds`: expected none beside `live`",
+            "`routes[0].degrade`: expected none beside `live`",
         ),
         (
             "degradable in name",

@@ -436,3 +436,58 @@ fn what_an_opaque_tokens_issuer_said_is_held_against_the_feed() -> Result<()> {
     assert_eq!(introspect(&mut world)?, "revocation.revoked");
     Ok(())
 }
+
+#[test]
+fn what_the_issuer_said_is_not_forgotten_while_a_document_is_awaited() -> Result<()> {
+    let mut world = World::configured(|config| {
+        feed(config);
+        config["issuers"][0]["introspection"] = json!({
+            "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "active_seconds": 0,
+        });
+        config["routes"][0]["credentials"] = json!(["opaque_token"]);
+    })?;
+    let said = mint::with(&world.claims(), json!({ "active": true, "token_type": "Bearer" }));
+    let document = signed_feed(&world, &Feed::new(ISSUER, FEED))?;
+    let (mut exchange, held) = world.begin(&Ask::read().bearer("opaque-token"));
+    assert_eq!(held.verdict(), "held");
+    let call = world.fetch().context("a question")?;
+    let headers = vec![(Box::from(*b"content-type"), Box::from(*b"application/json"))];
+    world.answer(&call, Some(CallAnswer { status: 200, headers, body: said.to_string().into() }));
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held", "for the feed");
+    serve(&mut world, &document)?;
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "allow");
+    Ok(())
+}
+
+#[test]
+fn without_keys_nobody_waits_for_what_they_would_verify() -> Result<()> {
+    let mut world = World::configured(|config| {
+        remote_keys(config);
+        feed(config);
+        config["issuers"][0]["introspection"] =
+            json!({ "cluster": "issuer", "uri": "https://issuer.bank.example/introspect" });
+        config["routes"][0]["credentials"] = json!(["opaque_token"]);
+    })?;
+    let said = mint::with(&world.claims(), json!({ "active": true, "token_type": "Bearer" }));
+    let keys = world.fetch().context("the keys")?;
+    world.answer(&keys, None);
+    let (mut exchange, held) = world.begin(&Ask::read().bearer("opaque-token"));
+    assert_eq!(held.verdict(), "held");
+    let call = world.fetch().context("a question")?;
+    let headers = vec![(Box::from(*b"content-type"), Box::from(*b"application/json"))];
+    world.answer(&call, Some(CallAnswer { status: 200, headers, body: said.to_string().into() }));
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "system.revocation_unavailable");
+    Ok(())
+}
+
+#[test]
+fn a_document_that_ends_soon_is_fetched_again_before() -> Result<()> {
+    let mut world = World::configured(feed)?;
+    let mut short = Feed::new(ISSUER, FEED);
+    short.claims = json!({ "exp": world.now().as_secs() + 40 });
+    let document = signed_feed(&world, &short)?;
+    serve(&mut world, &document)?;
+    let due = world.gateway.next_wakeup(world.now()).context("a fetch")?;
+    assert!(due.since(world.now()) < Span::from_secs(40), "{due:?}");
+    Ok(())
+}

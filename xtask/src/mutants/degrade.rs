@@ -48,8 +48,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "live routes",
         file: "core/src/settings/degrade.rs",
-        check: "introspection_seconds > 0 && route.live",
-        without: "false",
+        check: "if route.live",
+        without: "if false",
         tests: DEGRADE,
     },
 ];

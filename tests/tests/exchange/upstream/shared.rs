@@ -121,6 +121,10 @@ fn nothing_got_by_another_clock_is_taken() -> Result<()> {
             // To before it was got, and to after it as the clock said then.
             set(&mut workers, start.plus(Span::from_secs(1)));
             assert_eq!(workers.all[1].verdict(&Ask::read().bearer(&token)), "held");
+            // Nor once the clock has come to where it was.
+            set(&mut workers, start.plus(Span::from_secs(6)));
+            let again = Ask::read().bearer(&token);
+            assert_ne!(workers.all[1].verdict(&again), "allow");
         } else {
             set(&mut workers, start.plus(Span::from_secs(60)));
             set(&mut workers, start.plus(Span::from_secs(30)));
