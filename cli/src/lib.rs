@@ -23,6 +23,7 @@ mod literal;
 pub mod live;
 mod output;
 mod paths;
+mod plugin;
 mod reference;
 mod report;
 mod request_args;

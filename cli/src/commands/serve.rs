@@ -10,23 +10,21 @@ use countersign_core::config::{Config, KeySource};
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Tls};
 use countersign_host_sim::{LogLevel, LogLine};
 
-use crate::configuration::Configuration;
 use crate::console::{BAD, GOOD, HINT, say};
-use crate::engine::Module;
 use crate::failure::{Exit, Failure};
+use crate::plugin::PluginArgs;
 
 /// How long requests under way may take to end when the gateway stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Serve the filter as a local HTTP gateway, for development.
+/// Serve the filter, or any proxy-wasm module, as a local HTTP gateway, for development.
 ///
 /// Audit lines go to standard output, everything else that the filter logs to standard error.
 /// Ctrl-C ends it once requests under way are answered.
 #[derive(clap::Args)]
 pub(crate) struct Serve {
-    /// The configuration.
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    plugin: PluginArgs,
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -49,22 +47,21 @@ pub(crate) struct Serve {
     /// How many workers there are, each with a VM of its own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
-    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
-    #[arg(long, value_name = "FILE")]
-    module: Option<PathBuf>,
 }
 
 impl Serve {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let configuration = Configuration::load(&self.config)?;
-        let clusters = clusters(&self.cluster, &configuration.config)?;
-        let module = Module::load(self.module.as_deref())?;
+        let plugin = self.plugin.load()?;
+        let clusters = match &plugin.config {
+            Some(config) => clusters(&self.cluster, config)?,
+            None => self.cluster.iter().cloned().collect(),
+        };
         let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
         options.listen = self.listen;
         options.clusters.clone_from(&clusters);
         options.tls = self.tls()?;
-        let host = module.host().plugin_config(configuration.to_json()?).workers(usize::from(self.workers));
+        let host = plugin.host.workers(usize::from(self.workers));
         let gateway = Gateway::start(host, options).map_err(|error| Failure::usage(error.to_string()))?;
         let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
         say!("{GOOD}listening{GOOD:#} on {scheme}://{}", gateway.address());
