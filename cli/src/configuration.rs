@@ -3,6 +3,7 @@
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::findings;
+use crate::inputs;
 use crate::sources::Sources;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -62,6 +63,7 @@ impl Configuration {
 
 /// Reads a folder of policies.
 pub(crate) fn load_pack(folder: &Path) -> Result<Pack, Failure> {
+    inputs::note(folder);
     countersign_compiler::load_pack(folder).map_err(|error| {
         let failure = Failure::usage(error.to_string());
         match error {

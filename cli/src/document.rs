@@ -26,6 +26,7 @@ enum Node {
 impl Document {
     /// Reads a file.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        crate::inputs::note(path);
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::at(path.display(), format!("expected a readable YAML or JSON file: {error}"))
         })?;

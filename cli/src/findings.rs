@@ -2,7 +2,7 @@
 
 use crate::console::{self, BAD, HINT};
 use crate::failure::{Exit, Failure};
-use crate::output::{Annotation, Case, Format, Suite, annotate, junit};
+use crate::output::{Annotation, Case, Format, Suite, annotate};
 use countersign_compiler::{CompileError, CompileErrors, lint};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::{Value, json};
@@ -202,9 +202,9 @@ pub(crate) fn write_data(
             let mut findings = all.iter().flat_map(|checked| &checked.findings);
             findings.try_for_each(|finding| writeln!(out, "{}", finding.annotation()))
         }
-        Format::Junit => {
+        Format::Junit | Format::Tap => {
             let suites: Vec<Suite> = all.iter().map(|checked| suite(checked, least)).collect();
-            out.write_all(junit(&suites).as_bytes())
+            out.write_all(format.suites(&suites).unwrap_or_default().as_bytes())
         }
     }
 }

@@ -18,6 +18,7 @@ mod explanation;
 mod failure;
 mod findings;
 mod images;
+mod inputs;
 mod lines;
 mod literal;
 pub mod live;
@@ -32,6 +33,7 @@ mod scenario;
 mod sources;
 mod table;
 mod time;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -86,10 +86,10 @@ impl Report {
         match format {
             Format::Text => self.text(out),
             Format::Json => writeln!(out, "{}", self.data()),
-            Format::Junit => {
+            Format::Junit | Format::Tap => {
                 let mut suites: Vec<Suite> = self.files.iter().map(suite).collect();
                 suites.extend(self.whole());
-                out.write_all(output::junit(&suites).as_bytes())
+                out.write_all(format.suites(&suites).unwrap_or_default().as_bytes())
             }
             Format::Github => self.github(out),
         }

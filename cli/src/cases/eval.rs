@@ -40,7 +40,7 @@ pub(crate) fn eval(
             Err(message) => run.bad(&place, json!({ "line": number }), &message)?,
         }
     }
-    if matches!(format, Format::Junit | Format::Github) && !run.results.is_empty() {
+    if matches!(format, Format::Junit | Format::Github | Format::Tap) && !run.results.is_empty() {
         Report::of(file, std::mem::take(&mut run.results)).show(&mut run.out, format)?;
     }
     run.out.flush()?;
@@ -207,7 +207,7 @@ impl<W: Write> Run<W> {
                 let id = name["id"].as_str().map_or_else(|| name["line"].to_string(), str::to_owned);
                 writeln!(self.out, "{style}{mark}{style:#} {id} {}  {}", name["request"], written(answer))?;
             }
-            Format::Junit | Format::Github => {}
+            Format::Junit | Format::Github | Format::Tap => {}
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ impl<W: Write> Run<W> {
         match self.format {
             Format::Json => writeln!(self.out, "{name}")?,
             Format::Text => writeln!(self.out, "{BAD}bad {BAD:#} {place}  {first}")?,
-            Format::Junit | Format::Github => self.note(&name, place, vec![message.to_owned()]),
+            Format::Junit | Format::Github | Format::Tap => self.note(&name, place, vec![message.to_owned()]),
         }
         let rest = message.strip_prefix(first).unwrap_or_default().trim().to_owned();
         self.complain(Exit::Usage, place, first, &rest)

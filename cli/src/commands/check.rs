@@ -7,6 +7,7 @@ use crate::findings::{Checked, Finding, Severity, write_data};
 use crate::images;
 use crate::output::Format;
 use crate::paths;
+use crate::watch;
 use countersign_compiler::Warning;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,9 @@ pub(crate) struct Check {
     /// How to print what is found.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Run again whenever something that was read has changed, until interrupted.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// What a good path holds, in short, and what the compiler noticed.
@@ -37,6 +41,10 @@ struct Good {
 impl Check {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        if self.watch { watch::run(|| self.check()) } else { self.check() }
+    }
+
+    fn check(&self) -> Result<Exit, Failure> {
         let mut exit = Exit::Good;
         let mut all = Vec::new();
         let mut out = console::stdout();

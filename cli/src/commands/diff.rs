@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::images;
 use crate::literal::Question;
-use crate::output::{self, Annotation, Case, Format, Suite, annotate};
+use crate::output::{Annotation, Case, Format, Suite, annotate};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -113,7 +113,9 @@ impl Diff {
         match self.format {
             Format::Text => found.text(&mut out)?,
             Format::Json => writeln!(out, "{:#}", found.data())?,
-            Format::Junit => out.write_all(output::junit(&[self.suite(&found)]).as_bytes())?,
+            Format::Junit | Format::Tap => {
+                out.write_all(self.format.suites(&[self.suite(&found)]).unwrap_or_default().as_bytes())?;
+            }
             Format::Github => self.annotations(&found, &mut out)?,
         }
         out.flush()?;

@@ -31,7 +31,7 @@ pub(crate) struct Eval {
     /// Ask policies alone: a JSON Lines file whose lines each bring policies, schema, entities and requests; `-` for standard input.
     #[arg(long, value_name = "FILE", group = "alone", conflicts_with_all = ["config", "keep_state", "jwks", "time"])]
     cases: Option<PathBuf>,
-    /// How to print the decisions: as JSON one object a line; as `junit` or `github` what was expected and is not so.
+    /// How to print the decisions: as JSON one object a line; as `junit`, `tap` or `github` what was expected and is not so.
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
     /// Which engine decides.
@@ -121,7 +121,7 @@ impl Eval {
                 }
             }
         }
-        if matches!(format, Format::Junit | Format::Github) {
+        if matches!(format, Format::Junit | Format::Github | Format::Tap) {
             let file = self.request.request.as_deref().unwrap_or(Path::new("request"));
             Report::of(file, std::mem::take(&mut run.results)).show(&mut run.out, format)?;
         }

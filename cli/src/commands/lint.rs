@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::findings::{self, Checked, Finding, Severity, write_data};
 use crate::output::Format;
 use crate::paths;
+use crate::watch;
 use countersign_compiler::Pack;
 use countersign_compiler::lint::{LintOptions, Rule, entity_types, lint};
 use countersign_core::config::{AttributeSource, Attributes};
@@ -35,6 +36,9 @@ pub(crate) struct Lint {
     /// How to print what is found.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Run again whenever something that was read has changed, until interrupted.
+    #[arg(long)]
+    watch: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,7 +53,8 @@ impl Lint {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let path = self.packs.first().cloned().unwrap_or_default();
-        findings::told(self.format, &path, self.lint())
+        let run = || findings::told(self.format, &path, self.lint());
+        if self.watch { watch::run(run) } else { run() }
     }
 
     fn lint(&self) -> Result<Exit, Failure> {

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod compile;
+mod completions;
 mod diff;
 mod eval;
 mod explain;
@@ -10,6 +11,7 @@ mod fmt;
 mod inspect;
 mod keys;
 mod lint;
+mod manual;
 mod proof;
 mod reference;
 mod serve;
@@ -20,7 +22,7 @@ pub(crate) use eval::in_order;
 
 use crate::console::Colour;
 use crate::failure::{Exit, Failure};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Verify credentials and decide on access inside the gateway.
 ///
@@ -60,6 +62,8 @@ enum Command {
     Proof(proof::Proof),
     Keys(keys::Keys),
     Reference(reference::Reference),
+    Completions(completions::Completions),
+    Manual(manual::Manual),
 }
 
 /// Runs the command that the arguments name.
@@ -82,5 +86,7 @@ pub(crate) fn run() -> Result<Exit, Failure> {
         Command::Proof(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Reference(command) => command.run(),
+        Command::Completions(command) => command.run(Cli::command()),
+        Command::Manual(command) => command.run(Cli::command()),
     }
 }

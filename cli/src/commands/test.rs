@@ -6,11 +6,13 @@ use crate::document::Document;
 use crate::engine::Module;
 use crate::failure::{Exit, Failure};
 use crate::findings;
+use crate::inputs;
 use crate::output::Format;
 use crate::paths;
 use crate::report::{FileResult, Report};
 use crate::scenario::Plan;
 use crate::table::{self, Coverage, Images, Table};
+use crate::watch;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,6 +48,9 @@ pub(crate) struct Test {
     /// How to print the results.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Run again whenever something that was read has changed, until interrupted.
+    #[arg(long)]
+    watch: bool,
 }
 
 /// A file of tests.
@@ -108,7 +113,8 @@ impl Test {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let path = self.paths.first().cloned().unwrap_or_default();
-        findings::told(self.format, &path, self.decide())
+        let run = || findings::told(self.format, &path, self.decide());
+        if self.watch { watch::run(run) } else { run() }
     }
 
     fn decide(&self) -> Result<Exit, Failure> {
@@ -144,6 +150,7 @@ impl Test {
                 files.push(path.clone());
                 continue;
             }
+            inputs::note(path);
             let found = table::of_pack(path)?;
             if found.is_empty() {
                 let message = "expected at least one test, found none";

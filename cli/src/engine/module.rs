@@ -1,6 +1,7 @@
 //! Finding and loading `countersign.wasm` and `countersign-policy.wasm`.
 
 use crate::failure::Failure;
+use crate::inputs;
 use countersign_host_sim::{Engine, PolicyModule};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ fn read(wanted: &Wanted, path: Option<&Path>) -> Result<(PathBuf, Vec<u8>), Fail
         Some(path) => path.to_owned(),
         None => find(wanted)?,
     };
+    inputs::note(&path);
     let bytes = std::fs::read(&path).map_err(|error| {
         Failure::at(path.display(), format!("expected the {} module: {error}", wanted.what)).help(format!(
             "`cargo xtask build-filter` builds it; `--module` or `{}` names it",

@@ -2,9 +2,11 @@
 
 mod github;
 mod junit;
+mod tap;
 
 pub(crate) use github::{Annotation, annotate};
 pub(crate) use junit::{Case, Suite, junit};
+pub(crate) use tap::tap;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -19,6 +21,19 @@ pub(crate) enum Format {
     Junit,
     /// Annotations of GitHub Actions.
     Github,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+impl Format {
+    /// Suites in this form, where it is one for suites.
+    pub(crate) fn suites(self, suites: &[Suite]) -> Option<String> {
+        match self {
+            Self::Junit => Some(junit(suites)),
+            Self::Tap => Some(tap(suites)),
+            Self::Text | Self::Json | Self::Github => None,
+        }
+    }
 }
 
 /// How results are printed that are no findings.

@@ -136,7 +136,12 @@ fn files_are_laid_out_and_comments_stay() {
     let run = countersign(&["fmt", "--check", text(&folder)]).exits(2);
     assert!(run.err().contains("a.cedar:1:"), "{}", run.err());
     assert!(run.out().contains("would change"), "{}", run.out());
-    for (format, part) in [("json", "\"ok\":false"), ("junit", "<failure "), ("github", "::error file=")] {
+    for (format, part) in [
+        ("json", "\"ok\":false"),
+        ("junit", "<failure "),
+        ("tap", "not ok 1 - "),
+        ("github", "::error file="),
+    ] {
         let out = countersign(&["fmt", "--check", "--format", format, text(&policy)]).exits(1).out();
         assert!(out.contains(part) && out.contains("expected the official layout"), "{out}");
     }

@@ -51,7 +51,12 @@ fn findings_end_with_one_where_they_are_denied() {
     countersign(&["lint", text(&good), "--deny", "notes"]).exits(1);
     let broken = pack("lint-broken", "permit(principal, action, resource) when { principal.x };");
     countersign(&["lint", text(&broken)]).exits(2);
-    for (format, start) in [("json", "{\"path\":"), ("github", "::error file="), ("junit", "<?xml")] {
+    for (format, start) in [
+        ("json", "{\"path\":"),
+        ("github", "::error file="),
+        ("junit", "<?xml"),
+        ("tap", "TAP version 14\n1.."),
+    ] {
         let out = countersign(&["lint", text(&broken), "--format", format]).exits(2).out();
         assert!(out.starts_with(start) && out.contains("`x`"), "{out}");
     }
