@@ -1,7 +1,7 @@
 //! Where keys come from: key sets, bundles, addresses, and how fresh they are kept.
 
 use super::issuers::bounded;
-use super::{ConfigError, KeySettings, hex};
+use super::{ConfigError, hex};
 use crate::config::{self, DiscoveredKeys, IssuerProfile, JsonValue, KeySource, RemoteKeys};
 use crate::crypto::digest::Sha256;
 use crate::fetch::{Discovery, Freshness, Location, Source};
@@ -15,6 +15,14 @@ use alloc::format;
 pub(super) const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
 const MAX_FRESHNESS_SECONDS: u32 = 86_400 * 7;
 const USUAL_MIN_REFRESH_SECONDS: u32 = 30;
+
+/// Where an issuer's keys come from.
+pub enum KeySettings {
+    /// From the configuration.
+    Inline(JwkSet),
+    /// Through a cluster of the gateway.
+    Remote(RemoteKeySettings),
+}
 
 /// Checks and prepares an issuer's key source.
 pub(super) fn prepare(issuer: &config::Issuer) -> Result<KeySettings, ConfigError> {
