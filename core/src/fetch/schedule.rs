@@ -175,6 +175,14 @@ impl Schedule {
         (self.failures, self.last_failure) = (0, None);
     }
 
+    /// The document is gone, and wanted anew.
+    pub fn forget(&mut self) {
+        self.held = None;
+        if matches!(self.fetching, Fetching::Nobody) {
+            self.wanted = Some(Missing::Document);
+        }
+    }
+
     /// A fetch has failed for the `failures`th time in a row, whichever worker's it was. The old document stays in use within its budget.
     pub fn failed(&mut self, failures: u32, now: Timestamp) {
         self.fetching = Fetching::Nobody;

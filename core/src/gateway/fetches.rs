@@ -270,6 +270,12 @@ impl Gateway {
             self.cache.retain(|token| {
                 token.issuer != issuer || token.signer.as_ref().is_none_or(|signer| store.contains(signer))
             });
+            // Nor is what such a key says of tokens that were taken back.
+            for (document, wanted) in self.revocations.iter_mut().zip(&self.settings.revocations) {
+                if wanted.issuer == issuer {
+                    document.drop_unless_signed_by(store);
+                }
+            }
             // And what one key refused, another may not.
             self.failures.retain(|failure| failure.issuer != issuer);
         }

@@ -77,6 +77,20 @@ impl Document {
             && self.expires.is_none_or(|expires| now < expires.plus(longer))
     }
 
+    /// Drops what is held unless its issuer still has the key that signed it: whoever has a key that was taken back may have signed it. What
+    /// comes next need not be newer.
+    pub fn drop_unless_signed_by(&mut self, keys: &KeyStore) {
+        let signer = match &self.held {
+            Some(Content::StatusList(list)) => list.signer(),
+            Some(Content::Feed(feed)) => feed.signer(),
+            None => return,
+        };
+        if !keys.contains(signer) {
+            (self.held, self.expires) = (None, None);
+            self.schedule.forget();
+        }
+    }
+
     /// Which of the documents that were taken it is; 0 where none was.
     pub fn edition(&self) -> u32 {
         self.edition

@@ -24,7 +24,8 @@ pub(crate) fn open_answer(
         is_type: &|typ| is_type(typ, TYPE),
         algorithms: &issuer.algorithms,
     };
-    signed::open(answer, &expected, keys, now).map_err(|fault| {
+    let opened = signed::open(answer, &expected, keys, now).map(|(payload, _)| payload);
+    opened.map_err(|fault| {
         Unusable::Fault(match fault {
             Fault::Jws(_) => "a signed answer",
             Fault::Type => "an answer whose `typ` is `token-introspection+jwt`",

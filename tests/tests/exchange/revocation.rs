@@ -1,5 +1,7 @@
 //! Tokens that their issuer has taken back, by what it published: status lists and the revocation feed.
 
+mod keys;
+
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::Event;
 use countersign_core::gateway::{Call, CallAnswer};
