@@ -38,7 +38,7 @@ impl IssuerGauge {
     pub const fn help(self) -> &'static str {
         match self {
             Self::Keys => "how many keys of the issuer may be used now",
-            Self::Age => "how long ago they were fetched, in seconds; 0 where the configuration holds them",
+            Self::Age => "how long ago they were asked for, in seconds; 0 where the configuration holds them",
             Self::Failures => "how many fetches in a row have failed",
             Self::Healthy => "1: there are keys, and the last fetch went well; 0: not so",
         }
@@ -93,10 +93,10 @@ impl RevocationGauge {
                 "statuses in the issuer's lists and entries of its feed, those that a worker holds"
             }
             Self::Bytes => "bytes that a worker holds them in",
-            Self::Age => "how long ago the oldest of its documents was fetched, in seconds",
+            Self::Age => "how long ago the oldest of its documents was asked for, in seconds",
             Self::Failures => "how many fetches in a row have failed, of the document that failed most often",
             Self::Delay => {
-                "how long it took at most until what the issuer revoked last was refused, in milliseconds: from the fetch before to the time when a worker took what it holds"
+                "how long it took at most until what the issuer revoked last was refused, in milliseconds: from when the copy before was asked for to when a worker took the one that it holds"
             }
         }
     }

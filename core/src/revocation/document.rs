@@ -2,7 +2,7 @@
 
 use super::{Edition, Feed, Identifiers, Keys, Kind, Origin, Status, StatusList, Wanted};
 use crate::crypto::SignatureProvider;
-use crate::fetch::{Freshness, Schedule, Target};
+use crate::fetch::{Brought, Freshness, Schedule, Target};
 use crate::keys::KeyStore;
 use crate::reason::Reason;
 use crate::settings::IssuerSettings;
@@ -32,11 +32,11 @@ pub struct DocumentHealth {
     pub entries: u64,
     /// The bytes that it takes.
     pub bytes: usize,
-    /// How long ago it was fetched; nothing where it never was.
+    /// How long ago it was asked for; nothing where it never was.
     pub age: Option<Span>,
     /// Failed fetches in a row.
     pub failures: u32,
-    /// How long at most it took until what was revoked last was refused: from the fetch before to the time when what is held was taken.
+    /// How long at most it took until what was revoked last was refused: from when the one before was asked for to when what is held was taken.
     pub delay: Option<Span>,
 }
 
@@ -162,13 +162,7 @@ impl Target for Fetched<'_> {
         &mut self.document.schedule
     }
 
-    fn take(
-        &mut self,
-        document: &[u8],
-        said: Option<Span>,
-        fetched: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), String> {
+    fn take(&mut self, document: &[u8], brought: Brought, now: Timestamp) -> Result<(), String> {
         let Self { document: held, wanted, issuer, .. } = self;
         let origin = Origin {
             uri: &wanted.uri,
@@ -205,10 +199,11 @@ impl Target for Fetched<'_> {
                 (Content::Feed(feed), None, expires)
             }
         };
-        held.delay = held.schedule.fetched_at().map(|before| now.since(before).max(Span::ZERO));
+        held.delay = held.schedule.asked_at().map(|before| now.since(before).max(Span::ZERO));
         // It is fetched again before it ends.
-        let left = expires.map(|expires| expires.since(fetched));
-        held.schedule.renewed([ttl.or(said), left].into_iter().flatten().min(), fetched);
+        let left = expires.map(|expires| expires.since(brought.asked));
+        let said = [ttl.or(brought.said), left].into_iter().flatten().min();
+        held.schedule.renewed(Brought { said, ..brought });
         held.held = Some(content);
         held.edition = held.edition.wrapping_add(1).max(1);
         held.expires = expires.map(|expires| expires.plus(issuer.clock_skew));
