@@ -121,13 +121,15 @@ pub enum Counter {
     FailureCacheMiss,
     /// Living entries dropped from the cache of refusals to make room.
     FailureCacheEvicted,
+    /// Words and tokens for upstream that were dropped since another worker has heard a refusal.
+    RefusedElsewhere,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 30] = [
+    const PLAIN: [Self; 31] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -158,6 +160,7 @@ impl Counter {
         Self::DegradedIntrospection,
         Self::DegradedRevocation,
         Self::UpstreamTokenShared,
+        Self::RefusedElsewhere,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -198,6 +201,7 @@ impl Counter {
             Self::DegradedIntrospection => 27,
             Self::DegradedRevocation => 28,
             Self::UpstreamTokenShared => 29,
+            Self::RefusedElsewhere => 30,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -236,6 +240,7 @@ impl Counter {
             Self::UpstreamTokenEvicted => String::from("countersign.upstream_token.evicted"),
             Self::FailureCacheMiss => String::from("countersign.failure_cache.miss"),
             Self::FailureCacheEvicted => String::from("countersign.failure_cache.evicted"),
+            Self::RefusedElsewhere => String::from("countersign.refused_elsewhere"),
         }
     }
 
@@ -289,6 +294,9 @@ impl Counter {
             }
             Self::FailureCacheMiss => "tokens and exchanges that were not found in the cache of refusals",
             Self::FailureCacheEvicted => "living entries dropped from the cache of refusals to make room",
+            Self::RefusedElsewhere => {
+                "words on opaque tokens, and exchanged tokens, that were dropped since another worker has heard a refusal"
+            }
         }
     }
 }
