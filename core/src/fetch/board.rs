@@ -1,7 +1,7 @@
 //! What the workers of a gateway tell each other about one document, so that one of them fetches for all.
 //!
 //! Two entries of shared data: the status, which is small and looked at often, and the document itself. Their names hold a
-//! digest of the source's configuration, so that two configurations never meet. Nothing in them is believed further than an answer from the
+//! digest of what the document is and how one gets to it, so that two sources never meet. Nothing in them is believed further than an answer from the
 //! network is: times are bounded, and documents are read by the same readers.
 
 use super::{Brought, Source};

@@ -31,7 +31,7 @@ pub struct Source {
     pub freshness: Freshness,
     /// The largest document that is taken, in bytes.
     pub max_bytes: usize,
-    /// The source's name among what workers share: another for every configuration.
+    /// The source's name among what workers share: another for every document and way to it.
     pub name: Box<str>,
 }
 

@@ -182,23 +182,28 @@ impl Target for Fetched<'_> {
                 false => Edition { sequence: None, ..edition },
             }
         });
-        let (content, ttl, expires) = match wanted.kind {
+        let (content, ttl, issued, expires) = match wanted.kind {
             Kind::StatusList => {
                 let list = StatusList::read(document, &origin, keys, wanted.max_entries, now);
                 let list = list.map_err(|error| error.to_string())?;
                 if held_list.is_some_and(|held| list.issued() < held) {
                     return Err("expected a list that is not older than the one in use".into());
                 }
-                let (ttl, expires) = (list.ttl(), list.expires());
-                (Content::StatusList(list), ttl, expires)
+                let (ttl, issued, expires) = (list.ttl(), list.issued(), list.expires());
+                (Content::StatusList(list), ttl, issued, expires)
             }
             Kind::Feed => {
                 let feed = Feed::read(document, &origin, keys, wanted.max_entries, held_feed, now);
                 let feed = feed.map_err(|error| error.to_string())?;
-                let expires = feed.expires();
-                (Content::Feed(feed), None, expires)
+                let (issued, expires) = (feed.edition().issued, feed.expires());
+                (Content::Feed(feed), None, issued, expires)
             }
         };
+        let aged = wanted.max_age.map(|age| issued.plus(age));
+        if aged.is_some_and(|aged| now >= aged.plus(issuer.clock_skew)) {
+            return Err("expected an `iat` within `max_age_seconds`".into());
+        }
+        let expires = [expires, aged].into_iter().flatten().min();
         held.delay = held.schedule.asked_at().map(|before| now.since(before).max(Span::ZERO));
         // It is fetched again before it ends.
         let left = expires.map(|expires| expires.since(brought.asked));
