@@ -413,8 +413,8 @@ pub struct Limits {
     pub token_bytes: u32,
     /// The longest path with its query, in bytes; from 16 to 65,536.
     pub path_bytes: u32,
-    /// How many requests a worker lets wait for keys at once; from 1 to 65,536. Each issuer
-    /// whose keys are fetched has an equal share.
+    /// How many requests a worker lets wait at once, for keys, documents about revoked tokens, and answers of second parties; from 1 to 65,536. Each that is waited for
+    /// has an equal share.
     pub pending_requests: u32,
     /// How many bytes the headers of those requests may take, shared in the same way; from 1,024 to 67,108,864.
     pub pending_bytes: u32,
