@@ -5,7 +5,9 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
 
 /// Bytes under a name, and the number of the change that wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,54 @@ pub trait SharedData {
     fn set(&self, name: &str, bytes: &[u8], version: Option<u32>) -> Result<(), NotWritten>;
 }
 
+/// Where the workers' secret stands.
+const SECRET: &str = "countersign/secret";
+
+/// What the workers of a gateway know and nobody else: the first one's randomness.
+pub(crate) struct Secret {
+    /// This worker's own, which is the workers' secret if it comes first.
+    own: [u8; 32],
+    known: Cell<Option<[u8; 32]>>,
+}
+
+impl Secret {
+    /// `own` is random for each worker.
+    pub(crate) fn new(own: [u8; 32]) -> Self {
+        Self { own, known: Cell::new(None) }
+    }
+
+    /// A digest that nobody else can make, of what is told apart by `purpose` and `parts`.
+    pub(crate) fn digest(
+        &self,
+        purpose: &str,
+        parts: &[&[u8]],
+        shared: &dyn SharedData,
+    ) -> Result<[u8; 32], Unavailable> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.get(shared)?).map_err(|_| Unavailable)?;
+        for part in core::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Ok(mac.finalize().into_bytes().into())
+    }
+
+    fn get(&self, shared: &dyn SharedData) -> Result<[u8; 32], Unavailable> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
+        }
+        let mut entry = shared.get(SECRET)?;
+        if entry.is_none() {
+            match shared.set(SECRET, &self.own, None) {
+                Ok(()) | Err(NotWritten::Changed) => entry = shared.get(SECRET)?,
+                Err(NotWritten::Unavailable) => return Err(Unavailable),
+            }
+        }
+        let secret = entry.and_then(|entry| entry.bytes.try_into().ok()).ok_or(Unavailable)?;
+        self.known.set(Some(secret));
+        Ok(secret)
+    }
+}
+
 /// Data of a worker that has no others.
 #[derive(Debug, Default)]
 pub struct Alone {
@@ -65,6 +115,26 @@ impl SharedData for Alone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_workers_secret_is_everyones() {
+        let data = Alone::default();
+        let digest = |own: u8, purpose, parts: &[&[u8]]| Secret::new([own; 32]).digest(purpose, parts, &data);
+        let first = digest(1, "a", &[b"b", b"c"]).unwrap();
+        assert_eq!(digest(2, "a", &[b"b", b"c"]), Ok(first));
+        for (purpose, parts) in [("b", &[&b"b"[..], b"c"][..]), ("a", &[b"bc"]), ("a", &[b"b", b"c", b""])] {
+            assert_ne!(digest(1, purpose, parts), Ok(first));
+        }
+        let alone = Alone::default();
+        assert_ne!(
+            Secret::new([2; 32]).digest("a", &[b"b", b"c"], &alone),
+            Ok(first),
+            "without it nobody can"
+        );
+        let spoilt = Alone::default();
+        spoilt.set(SECRET, b"short", None).unwrap();
+        assert_eq!(Secret::new([1; 32]).digest("a", &[], &spoilt), Err(Unavailable));
+    }
 
     #[test]
     fn only_who_read_last_may_write() {

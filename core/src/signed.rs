@@ -2,7 +2,7 @@
 
 use crate::crypto::{Algorithm, SignatureProvider};
 use crate::jose::{Jws, JwsError};
-use crate::keys::{KeyStore, Unproven};
+use crate::keys::{KeyStore, Signer, Unproven};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
 
@@ -38,13 +38,13 @@ pub(crate) enum Fault {
     Key(Unproven),
 }
 
-/// Verifies something that the issuer signed; its payload, of which nobody has looked at anything yet.
+/// Verifies something that the issuer signed; its payload, of which nobody has looked at anything yet, and the key.
 pub(crate) fn open(
     text: &[u8],
     expected: &Expected<'_>,
     keys: Keys<'_>,
     now: Timestamp,
-) -> Result<Vec<u8>, Fault> {
+) -> Result<(Vec<u8>, Signer), Fault> {
     let jws = Jws::parse(text, expected.max_bytes).map_err(Fault::Jws)?;
     if !jws.header.typ.as_deref().is_some_and(expected.is_type) {
         return Err(Fault::Type);
@@ -52,6 +52,6 @@ pub(crate) fn open(
     if !expected.algorithms.contains(&jws.header.algorithm) {
         return Err(Fault::Algorithm);
     }
-    keys.store.verify(&jws, keys.waited, keys.provider, now).map_err(Fault::Key)?;
-    Ok(jws.payload)
+    let signer = keys.store.verify(&jws, keys.waited, keys.provider, now).map_err(Fault::Key)?;
+    Ok((jws.payload, signer))
 }

@@ -13,7 +13,8 @@
 // The client "gateway" asks about tokens with its secret, and "gateway-certificate" with a certificate that names "uri". A later line
 // {"keys": [...]} replaces the keys and is answered with {"rotated": true}; {"delay": MILLISECONDS} has introspection and exchanges take as long;
 // {"refresh": CLIENT} is answered with a refresh token of that client's; {"count": true} is answered with how often discovery
-// document, keys, introspection and exchanges were asked for, {"discovery": N, "jwks": N, "introspection": N, "exchange": N}. The first key signs, with ES256.
+// document, keys, introspection and exchanges were asked for, {"discovery": N, "jwks": N, "introspection": N, "exchange": N}. After {"references": true}
+// it looks JWTs up too and takes them back, by references.mjs. The first key signs, with ES256.
 
 import { createPrivateKey } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -21,6 +22,7 @@ import { createServer as createSecureServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
 import { GRANT, register } from './exchange.mjs';
+import { refer, refersTo } from './references.mjs';
 
 // The library warns about its in-memory store, which is what a test wants.
 for (const method of ['warn', 'info']) console[method] = () => {};
@@ -105,8 +107,16 @@ function provider(issuer, keys) {
         }),
       },
     },
-    formats: { customizers: { jwt: (_ctx, token, parts) => Object.assign(parts.payload, said(token)) } },
+    formats: {
+      customizers: {
+        jwt: async (_ctx, token, parts) => {
+          Object.assign(parts.payload, said(token));
+          await refer(made, token, parts.payload);
+        },
+      },
+    },
   });
+  made.use((ctx, next) => (references ? refersTo(ctx, issuer, keys.map(jwk), next) : next()));
   const counted = () => {
     asked.exchange += 1;
     return new Promise((go) => setTimeout(go, delay));
@@ -117,6 +127,7 @@ function provider(issuer, keys) {
 let current;
 let answering;
 let delay = 0;
+let references = false;
 const asked = { discovery: 0, jwks: 0, introspection: 0, exchange: 0 };
 function answer(request, response) {
   if (request.url === '/jwks') asked.jwks += 1;
@@ -151,6 +162,7 @@ server.listen(0, '127.0.0.1', async () => {
     const command = JSON.parse(line);
     if (command.keys) signWith(issuer, command.keys);
     delay = command.delay ?? delay;
+    references = command.references ?? references;
     if (command.refresh) say({ token: await refreshToken(command.refresh) });
     else say(command.count ? asked : { rotated: true });
   }

@@ -200,6 +200,12 @@ impl Issuer {
         Ok(())
     }
 
+    /// Looks up JWTs that it signed, and takes them back, from now on; without that it refuses both.
+    pub fn look_jwts_up(&mut self) -> Result<()> {
+        self.command(&json!({ "references": true }))?;
+        Ok(())
+    }
+
     /// Answers the gateway's questions after so long, from now on.
     pub fn introspect_after(&mut self, delay: Duration) -> Result<()> {
         self.command(&json!({ "delay": delay.as_millis() }))?;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use anyhow::{Context as _, Result};
 use countersign_core::gateway::{Call, Entropy, Gateway};
 use countersign_core::settings::Settings;
-use countersign_core::shared::Alone;
+use countersign_core::shared::{Alone, Entry, NotWritten, SharedData, Unavailable};
 use serde_json::Value;
 
 use crate::mint::SigningKey;
@@ -83,5 +83,18 @@ impl Workers {
         }
         self.all.iter_mut().for_each(|world| drop(world.tick()));
         fetches.len()
+    }
+}
+
+/// Shared data in which a refusal that one worker hears can't be told to the others.
+pub struct Unmarked(pub Rc<Alone>);
+
+impl SharedData for Unmarked {
+    fn get(&self, name: &str) -> Result<Option<Entry>, Unavailable> {
+        self.0.get(name)
+    }
+
+    fn set(&self, name: &str, bytes: &[u8], version: Option<u32>) -> Result<(), NotWritten> {
+        if name.contains("/marks/") { Err(NotWritten::Changed) } else { self.0.set(name, bytes, version) }
     }
 }

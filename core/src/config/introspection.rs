@@ -23,11 +23,12 @@ pub struct Introspection {
     /// How long a request waits for the answer, in milliseconds, a second try included; from 10 to 30,000.
     #[serde(default = "super::default_party_timeout")]
     pub timeout_milliseconds: u32,
-    /// For how long the answer that a token is active serves other requests with it, in seconds; at most 300, and never longer than the
-    /// token lives. A token that is revoked is accepted no longer than this. With 0, every request has the issuer asked.
+    /// For how long the answer that a token is active serves other requests with it, in seconds from the question; at most 300, and never longer
+    /// than the token lives. A token that is revoked is accepted no longer than this. With 0, every request has the issuer asked.
     #[serde(default = "default_active")]
     pub active_seconds: u32,
-    /// For how long a refusal serves other requests with the same token, in seconds; at most 300.
+    /// For how long a refusal serves other requests with the same token at the same worker, in seconds; at most 300. What other workers keep of the
+    /// token ends with it.
     #[serde(default = "default_inactive")]
     pub inactive_seconds: u32,
     /// How many questions a worker may have open at this endpoint; from 1 to 1,024. A request that would need one more is refused.

@@ -36,7 +36,7 @@ pub struct RemoteKeys {
     /// to 604,800, a week.
     #[serde(default = "default_refresh")]
     pub refresh_seconds: u32,
-    /// How old keys get at least before they are fetched again, whatever their document asks for, in seconds; at most
+    /// What stands in the place of `refresh_seconds` at least, whatever their document asks for, in seconds; at most
     /// `refresh_seconds`. By default 30, or `refresh_seconds` where that is less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_refresh_seconds: Option<u32>,

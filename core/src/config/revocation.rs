@@ -25,11 +25,11 @@ pub struct Revocation {
     /// How long one fetch may take, in milliseconds; at most 30,000. A request waits for the first copy no longer than this.
     #[serde(default = "default_timeout")]
     pub timeout_milliseconds: u32,
-    /// How old a copy may get before it is fetched again, in seconds: what was revoked is refused within this time and one second. A list's
-    /// `ttl`, or `cache-control` and `expires` of the answer, may ask for it earlier. From 1 to 604,800, a week.
+    /// How old a copy may get, counted from when it was asked for, before the next one is there, in seconds: what was revoked is refused within this
+    /// time and one second, if the issuer answers within half of it. A list's `ttl`, or `cache-control` and `expires` of the answer, may ask for it earlier. From 1 to 604,800, a week.
     #[serde(default = "default_refresh")]
     pub refresh_seconds: u32,
-    /// How old a copy gets at least before it is fetched again, whatever the issuer asks for, in seconds; at most `refresh_seconds`. By default 30,
+    /// What stands in the place of `refresh_seconds` at least, whatever the issuer asks for, in seconds; at most `refresh_seconds`. By default 30,
     /// or `refresh_seconds` where that is less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_refresh_seconds: Option<u32>,
@@ -40,6 +40,11 @@ pub struct Revocation {
     /// are refused with `system.revocation_unavailable`.
     #[serde(default = "default_stale")]
     pub stale_seconds: u32,
+    /// How old a list or feed may be by its own `iat`, in seconds; from 1 to 604,800. An older one is not taken, and one that gets older is not
+    /// relied on. Without it a document counts as fresh whenever it is fetched, as long as its `exp` says, or for ever: the same one may come
+    /// again and again. Set it above how often the issuer signs anew, where documents have no `exp`, or come by somebody else than the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
     /// How many entries a feed may have, and how many bytes a status list once inflated, which are eight statuses each at one bit; from 1 to
     /// 1,000,000. A document with more is not taken. An entry of a feed takes about four bytes in each worker.
     #[serde(default = "default_max_entries")]

@@ -17,7 +17,7 @@ use crate::crypto::{self, Algorithm, SignatureProvider};
 use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::settings::DpopSettings;
-use crate::shared::SharedData;
+use crate::shared::{Secret, SharedData};
 use crate::time::Timestamp;
 use crate::token::VerifiedToken;
 use alloc::rc::Rc;
@@ -58,7 +58,7 @@ pub(crate) struct Question<'a> {
 
 impl Proofs {
     /// None yet.
-    pub(crate) fn new(hash_key: (u64, u64), secret: [u8; 32]) -> Self {
+    pub(crate) fn new(hash_key: (u64, u64), secret: Rc<Secret>) -> Self {
         let headers = Cache::new(HEADERS, HEADER_BYTES, hash_key);
         Self { headers, nonces: Nonces::new(secret), used: tally::Tally::default() }
     }

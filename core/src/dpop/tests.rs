@@ -5,10 +5,11 @@ use crate::base64url;
 use crate::crypto::Algorithm;
 use crate::path::{CanonicalPath, PathOptions};
 use crate::policy::{Entity, EntityUid};
-use crate::shared::Alone;
+use crate::shared::{Alone, Secret};
 use crate::time::Span;
 use crate::token::Confirmation;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::vec::Vec;
 use serde_json::Value;
 use std::{env, fs, println};
@@ -19,6 +20,7 @@ fn token(case: &Value) -> VerifiedToken {
     let text = case["access_token"].as_str().unwrap();
     VerifiedToken {
         session: None,
+        spoken: None,
         fresh_until: Timestamp::MAX,
         issued_at: None,
         status: None,
@@ -72,7 +74,7 @@ fn verdicts(
         provider: &crypto::Software,
         shared: &Alone::default(),
     };
-    let mut proofs = Proofs::new((1, 2), [3; 32]);
+    let mut proofs = Proofs::new((1, 2), Rc::new(Secret::new([3; 32])));
     let proof = proof["token"].as_str().unwrap().as_bytes();
     at.iter()
         .map(|second| proofs.check(proof, &question, &mut |_| {}, Timestamp::from_secs(*second)))

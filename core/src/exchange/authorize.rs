@@ -41,12 +41,6 @@ impl Permit {
         matches!(self.kind, Kind::Public)
     }
 
-    /// Whether the credential that it was given for is still valid.
-    pub(super) fn valid_at(&self, now: Timestamp) -> bool {
-        let verified = self.identified().and_then(|identified| identified.principal.verified());
-        verified.is_none_or(|verified| verified.token().valid_at(now))
-    }
-
     /// Who was permitted; nobody on a public route.
     pub(super) fn identified(&self) -> Option<&Identified> {
         match &self.kind {

@@ -32,7 +32,7 @@ use crate::reason::Reason;
 use crate::refusal;
 use crate::request::{OwnedHead, RequestHead};
 use crate::settings::Settings;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::upstream_token::UpstreamToken;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -65,6 +65,8 @@ enum State {
         edits: HeaderEdits,
         /// What that token is asked for by.
         key: Box<[u8]>,
+        /// How much longer than their budget the route relies on documents about revoked tokens.
+        longer: Span,
     },
     /// Only a permit gets a request here.
     Released {
@@ -133,18 +135,11 @@ impl Exchange {
             (Event::Settled, State::Held { head, waited }) => {
                 head.with(|head| self.judge(head, waited, gateway, observer, now));
             }
-            (Event::Settled, State::Obtaining { permit, edits, key }) => {
-                match gateway.upstream_word(self.id, &key) {
-                    _ if !permit.valid_at(now) => {
-                        self.refuse(Reason::TokenExpired.into(), Some(&settings));
-                    }
-                    Some(Ok(token)) if token.expires > now => {
-                        self.release(permit, edits, Some(&token), &settings);
-                    }
-                    Some(Ok(_)) | None => {
-                        self.refuse(Reason::SystemTokenServiceUnavailable.into(), Some(&settings));
-                    }
-                    Some(Err(reason)) => self.refuse(reason.into(), Some(&settings)),
+            (Event::Settled, State::Obtaining { permit, edits, key, longer }) => {
+                let word = gateway.upstream_word(self.id, &key);
+                match self.obtained(word, &permit, longer, gateway, now) {
+                    Ok(token) => self.release(permit, edits, Some(&token), &settings),
+                    Err(reason) => self.refuse(reason.into(), Some(&settings)),
                 }
             }
             (Event::Timeout, State::Held { .. } | State::Obtaining { .. }) => {
@@ -212,9 +207,11 @@ impl Exchange {
             Ok((permit, edits, Obtained::Token(token))) => {
                 self.release(permit, edits, Some(&token), &settings);
             }
-            Ok((permit, edits, Obtained::Later { need, key })) => {
-                if self.wait(need, head, gateway, &settings, now) {
-                    self.state = State::Obtaining { permit, edits, key };
+            Ok((permit, edits, Obtained::Later { need, key, longer })) => {
+                if self.wait(need, head, gateway, now) {
+                    self.state = State::Obtaining { permit, edits, key, longer };
+                } else {
+                    self.refuse(Reason::LimitPending.into(), Some(&settings));
                 }
             }
             Err(Stop::Refuse(denial)) => {
@@ -223,25 +220,22 @@ impl Exchange {
                 self.refuse(denial, Some(&settings));
             }
             Err(Stop::Wait(need)) => {
-                if self.wait(need, head, gateway, &settings, now) {
+                if self.wait(need, head, gateway, now) {
                     let (head, waited) = (OwnedHead::new(head), waited.also(need));
                     self.state = State::Held { head, waited };
+                } else if matches!(need, Need::Answer { .. }) && !waited.crowded {
+                    // What was said before may do on this route.
+                    self.judge(head, waited.without_room(), gateway, observer, now);
+                } else {
+                    self.refuse(Reason::LimitPending.into(), Some(&settings));
                 }
             }
         }
     }
 
-    /// Begins to wait; else the request is refused, since too many others wait already.
-    fn wait(
-        &mut self,
-        need: Need,
-        head: &RequestHead<'_>,
-        gateway: &mut Gateway,
-        settings: &Settings,
-        now: Timestamp,
-    ) -> bool {
+    /// Begins to wait; false where too many others wait already.
+    fn wait(&mut self, need: Need, head: &RequestHead<'_>, gateway: &mut Gateway, now: Timestamp) -> bool {
         if !gateway.wait(self.id, need, OwnedHead::size(head), now) {
-            self.refuse(Reason::LimitPending.into(), Some(settings));
             return false;
         }
         if let Some(record) = &mut self.record {
@@ -249,6 +243,32 @@ impl Exchange {
         }
         self.effects.push_back(Effect::Count(Counter::Held));
         true
+    }
+
+    /// The token that was waited for, if the client's still stands: what may have changed meanwhile is looked at again.
+    fn obtained(
+        &mut self,
+        word: Option<Result<Rc<UpstreamToken>, Reason>>,
+        permit: &Permit,
+        longer: Span,
+        gateway: &mut Gateway,
+        now: Timestamp,
+    ) -> Result<Rc<UpstreamToken>, Reason> {
+        if let Some(verified) = permit.identified().and_then(|identified| identified.principal.verified()) {
+            if !verified.token().valid_at(now) {
+                return Err(Reason::TokenExpired);
+            }
+            if gateway.check_again(verified.token(), longer, now)?
+                && let Some(record) = &mut self.record
+            {
+                record.degraded("revocation");
+            }
+        }
+        match word {
+            Some(Ok(token)) if token.expires > now => Ok(token),
+            Some(Ok(_)) | None => Err(Reason::SystemTokenServiceUnavailable),
+            Some(Err(reason)) => Err(reason),
+        }
     }
 
     /// Lets the request go upstream.

@@ -8,7 +8,7 @@ use crate::gateway::{Gateway, Need};
 use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::settings::HeaderNames;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::token::Refusal;
 use crate::upstream_token::{OWN_KEY, UpstreamToken, Wanted};
 use alloc::boxed::Box;
@@ -22,7 +22,12 @@ pub(super) enum Obtained {
     /// The token.
     Token(Rc<UpstreamToken>),
     /// It has to be waited for; the answer will be about this.
-    Later { need: Need, key: Box<[u8]> },
+    Later {
+        need: Need,
+        key: Box<[u8]>,
+        /// How much longer than their budget the route relies on documents about revoked tokens.
+        longer: Span,
+    },
 }
 
 /// Gets the token that the route wants, for what was permitted.
@@ -46,7 +51,11 @@ pub(super) fn obtain(
     match got {
         Ok(token) => Ok(Obtained::Token(token)),
         Err(Refusal::Because(reason)) => Err(reason),
-        Err(Refusal::Wait(need)) => Ok(Obtained::Later { need, key: key.into() }),
+        Err(Refusal::Wait(need)) => {
+            let question = admitted.route.question.as_ref();
+            let longer = question.map_or(Span::ZERO, |question| question.degrade.revocation);
+            Ok(Obtained::Later { need, key: key.into(), longer })
+        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! What the workers of a gateway tell each other about one document, so that one of them fetches for all.
 //!
 //! Two entries of shared data: the status, which is small and looked at often, and the document itself. Their names hold a
-//! digest of the source's configuration, so that two configurations never meet. Nothing in them is believed further than an answer from the
+//! digest of what the document is and how one gets to it, so that two sources never meet. Nothing in them is believed further than an answer from the
 //! network is: times are bounded, and documents are read by the same readers.
 
-use super::Source;
+use super::{Brought, Source};
 use crate::time::{Span, Timestamp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The forms of both entries; others are not read.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// What a document's entry may hold beside the document: the one that led to it, and lengths.
 const MAX_BESIDE_BYTES: usize = 128 * 1024;
@@ -89,10 +89,8 @@ impl Status {
 /// What a fetch brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shared<'a> {
-    /// When.
-    pub(super) fetched: Timestamp,
-    /// How long its source says that it is fresh.
-    pub(super) said: Option<Span>,
+    /// How.
+    pub(super) brought: Brought,
     /// The discovery document that led to it, with the time when that was fetched.
     pub(super) discovery: Option<(Timestamp, &'a [u8])>,
     /// The document.
@@ -103,10 +101,11 @@ impl<'a> Shared<'a> {
     /// Nothing where it is too large to be shared.
     pub(super) fn encode(&self, source: &Source) -> Option<Vec<u8>> {
         let (discovered, discovery) = self.discovery.unwrap_or_default();
-        let mut out = Vec::with_capacity(48 + discovery.len() + self.document.len());
+        let mut out = Vec::with_capacity(56 + discovery.len() + self.document.len());
         out.push(FORM);
-        let said = self.said.map_or(-1, Span::as_nanos);
-        for number in [self.fetched.as_nanos(), said, discovered.as_nanos()] {
+        let Brought { asked, took, said } = self.brought;
+        let said = said.map_or(-1, Span::as_nanos);
+        for number in [asked.as_nanos(), took.as_nanos(), said, discovered.as_nanos()] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         for part in [discovery, self.document] {
@@ -121,11 +120,11 @@ impl<'a> Shared<'a> {
             return None;
         }
         let mut from = Reader::new(bytes)?;
-        let (fetched, said, discovered) = (from.time()?, from.time()?.as_nanos(), from.time()?);
+        let (asked, took, said) = (from.time()?, from.span()?, from.span()?);
+        let discovered = from.time()?;
         let (discovery, document) = (from.part()?, from.part()?);
         from.0.is_empty().then_some(Self {
-            fetched,
-            said: (said >= 0).then(|| Span::from_nanos(said)),
+            brought: Brought { asked, took, said: Some(said).filter(|said| *said >= Span::ZERO) },
             discovery: (!discovery.is_empty()).then_some((discovered, discovery)),
             document,
         })
@@ -152,6 +151,10 @@ impl<'a> Reader<'a> {
 
     fn time(&mut self) -> Option<Timestamp> {
         self.number().map(|number| Timestamp::from_nanos(number.cast_signed()))
+    }
+
+    fn span(&mut self) -> Option<Span> {
+        self.number().map(|number| Span::from_nanos(number.cast_signed()))
     }
 
     fn part(&mut self) -> Option<&'a [u8]> {
@@ -185,14 +188,18 @@ mod tests {
         let written = status().encode();
         assert_eq!(Status::decode(&written), Some(status()));
         let shared = Shared {
-            fetched: Timestamp::from_secs(5),
-            said: Some(Span::from_secs(3)),
+            brought: Brought {
+                asked: Timestamp::from_secs(5),
+                took: Span::from_millis(40),
+                said: Some(Span::from_secs(3)),
+            },
             discovery: Some((Timestamp::from_secs(4), b"{}")),
             document: b"{\"keys\":[]}",
         };
         let document = shared.encode(&source()).unwrap();
         assert_eq!(Shared::decode(&document, &source()), Some(shared.clone()));
-        let bare = Shared { said: None, discovery: None, ..shared };
+        let brought = Brought { said: None, ..shared.brought };
+        let bare = Shared { brought, discovery: None, ..shared };
         assert_eq!(Shared::decode(&bare.encode(&source()).unwrap(), &source()), Some(bare));
         for cut in 0..written.len() {
             assert_eq!(Status::decode(&written[..cut]), None, "{cut}");
@@ -202,7 +209,7 @@ mod tests {
         }
         assert_eq!(Status::decode(&[&*written, &[0]].concat()), None);
         assert_eq!(Shared::decode(&[&*document, &[0]].concat(), &source()), None);
-        assert_eq!(Status::decode(&[&[2], &written[1..]].concat()), None);
+        assert_eq!(Status::decode(&[&[FORM + 1], &written[1..]].concat()), None);
     }
 
     #[test]
@@ -220,8 +227,8 @@ mod tests {
     #[test]
     fn what_is_too_large_is_not_shared() {
         let document = alloc::vec![b' '; largest(&source())];
-        let shared =
-            Shared { fetched: Timestamp::default(), said: None, discovery: None, document: &document };
+        let brought = Brought { asked: Timestamp::default(), took: Span::ZERO, said: None };
+        let shared = Shared { brought, discovery: None, document: &document };
         assert_eq!(shared.encode(&source()), None);
     }
 

@@ -5,7 +5,7 @@
 
 use super::board::{Names, Shared, Status};
 use super::discovery::Discovery;
-use super::{Location, Source, Target};
+use super::{Brought, Location, Source, Target};
 use crate::call::{CallAnswer, CallId};
 use crate::shared::{NotWritten, SharedData};
 use crate::time::{Span, Timestamp};
@@ -129,8 +129,8 @@ impl Keeper {
         let Ok(Some(entry)) = shared.get(&self.names.document) else { return false };
         let Some(document) = Shared::decode(&entry.bytes, source) else { return false };
         // A time to come is one from before the clock was set back.
-        let fetched = document.fetched.min(now);
-        if target.schedule().fetched_at().is_some_and(|held| fetched <= held) {
+        let asked = document.brought.asked.min(now);
+        if target.schedule().asked_at().is_some_and(|held| asked <= held) {
             return false;
         }
         let discovered = match (&source.discovery, document.discovery) {
@@ -143,7 +143,8 @@ impl Keeper {
             }
             (Some(_), None) => return false,
         };
-        let renewed = target.take(document.document, document.said, fetched, now).is_ok();
+        let brought = Brought { asked, ..document.brought };
+        let renewed = target.take(document.document, brought, now).is_ok();
         if renewed {
             self.stage = Stage::Idle;
             self.discovered = discovered;
@@ -218,9 +219,11 @@ impl Keeper {
                 Ok(Step::Onward)
             }),
             _ => whole(answer).and_then(|answer| {
-                let said = answer.lifetime(now);
-                target.take(&answer.body, said, now, now)?;
-                self.publish(&answer.body, said, source, shared, now);
+                let asked = target.schedule().fetching_since().unwrap_or(now).min(now);
+                let brought = Brought { asked, took: now.since(asked), said: answer.lifetime(now) };
+                target.take(&answer.body, brought, now)?;
+                let brought = Brought { took: target.schedule().took(), ..brought };
+                self.publish(&answer.body, brought, source, shared);
                 Ok(Step::Renewed)
             }),
         };
@@ -244,16 +247,9 @@ impl Keeper {
     }
 
     /// Hands the other workers what was fetched.
-    fn publish(
-        &mut self,
-        document: &[u8],
-        said: Option<Span>,
-        source: &Source,
-        shared: &dyn SharedData,
-        now: Timestamp,
-    ) {
+    fn publish(&mut self, document: &[u8], brought: Brought, source: &Source, shared: &dyn SharedData) {
         let discovery = self.discovered.as_ref().map(|found| (found.at, &*found.body));
-        let document = Shared { fetched: now, said, discovery, document }.encode(source);
+        let document = Shared { brought, discovery, document }.encode(source);
         let written = document.is_some_and(|bytes| {
             (0..TRIES).any(|_| {
                 let version = shared.get(&self.names.document).ok().flatten().map(|entry| entry.version);

@@ -31,8 +31,19 @@ pub struct Source {
     pub freshness: Freshness,
     /// The largest document that is taken, in bytes.
     pub max_bytes: usize,
-    /// The source's name among what workers share: another for every configuration.
+    /// The source's name among what workers share: another for every document and way to it.
     pub name: Box<str>,
+}
+
+/// How a document came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// When it was asked for, whichever worker did: of what its source said later it says nothing.
+    pub asked: Timestamp,
+    /// How long its source takes to answer, or took lately.
+    pub took: Span,
+    /// How long its source says that it is fresh.
+    pub said: Option<Span>,
 }
 
 /// Whom a document is fetched for.
@@ -40,13 +51,6 @@ pub(crate) trait Target {
     /// When it is fetched.
     fn schedule(&mut self) -> &mut Schedule;
 
-    /// Takes a document that was fetched at `fetched`, whichever worker did, and of which its source says so how long it is fresh. The error says
-    /// what was expected.
-    fn take(
-        &mut self,
-        document: &[u8],
-        said: Option<Span>,
-        fetched: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), String>;
+    /// Takes a document that was brought. The error says what was expected.
+    fn take(&mut self, document: &[u8], brought: Brought, now: Timestamp) -> Result<(), String>;
 }

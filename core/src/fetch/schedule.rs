@@ -1,6 +1,6 @@
 //! When a document is fetched, how long it may be used, and who waits for it.
 
-use super::Freshness;
+use super::{Brought, Freshness};
 use crate::jitter::Jitter;
 use crate::time::{Span, Timestamp};
 
@@ -19,13 +19,16 @@ pub struct Schedule {
     retry: Timestamp,
     /// When a fetch was last asked for because of what the document lacks.
     last_part: Option<Timestamp>,
+    /// How long the source takes to answer, by what it took lately.
+    took: Span,
     jitter: Jitter,
 }
 
 /// A document that is held.
 #[derive(Clone, Copy)]
 struct Held {
-    fetched: Timestamp,
+    /// When it was asked for.
+    asked: Timestamp,
     /// When to fetch again.
     due: Timestamp,
 }
@@ -51,7 +54,7 @@ pub enum Missing {
 impl Schedule {
     /// Of what is there already, and never fetched.
     pub fn fixed() -> Self {
-        let held = Held { fetched: Timestamp::default(), due: Timestamp::MAX };
+        let held = Held { asked: Timestamp::default(), due: Timestamp::MAX };
         Self { held: Some(held), wanted: None, ..Self::empty(None, 0) }
     }
 
@@ -70,6 +73,7 @@ impl Schedule {
             last_failure: None,
             retry: Timestamp::default(),
             last_part: None,
+            took: Span::ZERO,
             jitter: Jitter::new(seed),
         }
     }
@@ -83,7 +87,7 @@ impl Schedule {
     pub fn usable_within(&self, longer: Span, now: Timestamp) -> bool {
         match (&self.held, self.freshness) {
             (Some(_), None) => true,
-            (Some(held), Some(freshness)) => now < held.fetched.plus(freshness.budget()).plus(longer),
+            (Some(held), Some(freshness)) => now < held.asked.plus(freshness.budget()).plus(longer),
             (None, _) => false,
         }
     }
@@ -103,15 +107,28 @@ impl Schedule {
         self.last_failure.is_some()
     }
 
-    /// When the document that is held was fetched.
-    pub fn fetched_at(&self) -> Option<Timestamp> {
-        self.held.map(|held| held.fetched)
+    /// When the document that is held was asked for.
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        self.held.map(|held| held.asked)
+    }
+
+    /// Since when this worker fetches, if it does.
+    pub fn fetching_since(&self) -> Option<Timestamp> {
+        match self.fetching {
+            Fetching::Ours(started) => Some(started),
+            Fetching::Nobody | Fetching::Others(_) => None,
+        }
+    }
+
+    /// How long the source takes to answer, by what it took lately.
+    pub fn took(&self) -> Span {
+        self.took
     }
 
     /// How old the document is that is held; nothing where there is none, or where it is not fetched.
     pub fn age(&self, now: Timestamp) -> Option<Span> {
-        let fetched = self.held.filter(|_| self.is_fetched())?.fetched;
-        Some(now.since(fetched).max(Span::ZERO))
+        let asked = self.held.filter(|_| self.is_fetched())?.asked;
+        Some(now.since(asked).max(Span::ZERO))
     }
 
     /// When the next fetch should begin; `None` while one is under way or where nothing is fetched.
@@ -162,17 +179,30 @@ impl Schedule {
         }
     }
 
-    /// A document was fetched at `fetched`, whichever worker did, and is fresh for so long by what its source says.
-    pub fn renewed(&mut self, said: Option<Span>, fetched: Timestamp) {
+    /// A document was brought, by whichever worker.
+    pub fn renewed(&mut self, brought: Brought) {
         let Some(freshness) = self.freshness else { return };
-        // Ahead of expiry, so that no request meets a stale document while the source is healthy.
-        let twentieth = Span::from_nanos(freshness.lifetime(said).as_nanos() / 20);
-        let parts = |count: i64| Span::from_nanos(twentieth.as_nanos().saturating_mul(count));
-        let due = fetched.plus(parts(16)).plus(self.jitter.part_of(parts(3)));
-        self.held = Some(Held { fetched, due });
+        // The longest of late, forgotten by and by.
+        let before = Span::from_nanos(self.took.as_nanos() / 4 * 3);
+        self.took = brought.took.max(before).min(freshness.timeout).max(Span::ZERO);
+        // Ahead of expiry, so that no request meets a stale document while the source is healthy, and by as much earlier as the source
+        // takes to answer: by then the next document is there, not only asked for.
+        let lifetime = freshness.lifetime(brought.said).as_nanos();
+        let twentieth = (lifetime - self.took.as_nanos().min(lifetime / 2)) / 20;
+        let parts = |count: i64| Span::from_nanos(twentieth.saturating_mul(count));
+        let due = brought.asked.plus(parts(16)).plus(self.jitter.part_of(parts(3)));
+        self.held = Some(Held { asked: brought.asked, due });
         self.fetching = Fetching::Nobody;
         self.wanted = None;
         (self.failures, self.last_failure) = (0, None);
+    }
+
+    /// The document is gone, and wanted anew.
+    pub fn forget(&mut self) {
+        self.held = None;
+        if matches!(self.fetching, Fetching::Nobody) {
+            self.wanted = Some(Missing::Document);
+        }
     }
 
     /// A fetch has failed for the `failures`th time in a row, whichever worker's it was. The old document stays in use within its budget.
@@ -205,7 +235,7 @@ impl Schedule {
     /// The clock was set back so far: what has happened has happened as long ago as before.
     pub fn set_back(&mut self, by: Span) {
         if let Some(held) = &mut self.held {
-            held.fetched = held.fetched.minus(by);
+            held.asked = held.asked.minus(by);
             held.due = held.due.minus(by);
         }
         self.retry = self.retry.minus(by);
@@ -221,7 +251,7 @@ impl Schedule {
     /// Another worker has seen a fetch fail. True where that is news.
     pub(super) fn heard_of_failure(&mut self, failures: u32, at: Timestamp, now: Timestamp) -> bool {
         let newer = |other: Option<Timestamp>| other.is_none_or(|other| at > other);
-        let news = failures > 0 && at <= now && newer(self.last_failure) && newer(self.fetched_at());
+        let news = failures > 0 && at <= now && newer(self.last_failure) && newer(self.asked_at());
         let ours = matches!(self.fetching, Fetching::Ours(_));
         if news && !ours {
             self.failed(failures, at);

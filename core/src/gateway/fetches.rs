@@ -266,10 +266,17 @@ impl Gateway {
     /// An issuer's keys are new.
     fn keys_renewed(&mut self, issuer: usize) {
         if let Some(store) = self.keys.get(issuer) {
-            // Tokens signed by a key that is gone, or is now another's by name or algorithm, are no longer believed.
+            // What is signed by a key that is gone, or is now another's by name or algorithm, is no longer believed: tokens, and words on
+            // them.
             self.cache.retain(|token| {
-                token.issuer != issuer || token.signer.as_ref().is_none_or(|signer| store.contains(signer))
+                token.issuer != issuer || token.key().is_none_or(|signer| store.contains(signer))
             });
+            // Nor is what such a key says of tokens that were taken back.
+            for (document, wanted) in self.revocations.iter_mut().zip(&self.settings.revocations) {
+                if wanted.issuer == issuer {
+                    document.drop_unless_signed_by(store);
+                }
+            }
             // And what one key refused, another may not.
             self.failures.retain(|failure| failure.issuer != issuer);
         }

@@ -25,7 +25,7 @@ use crate::metrics::Counter;
 use crate::reason::Reason;
 use crate::revocation;
 use crate::settings::{KeySettings, Settings};
-use crate::shared::{Alone, SharedData};
+use crate::shared::{Alone, Secret, SharedData};
 use crate::time::{Span, Timestamp};
 use crate::token::{self, Failure, Refusal, Verification, Verified, VerifiedToken};
 use alloc::collections::VecDeque;
@@ -73,12 +73,22 @@ pub(crate) struct Waited {
     revocations: u64,
     /// For an answer.
     pub(crate) answer: bool,
+    /// There was no room to wait for an answer.
+    pub(crate) crowded: bool,
 }
 
 impl Waited {
+    /// For whatever there is: who can't wait any more.
+    pub(crate) const FOR_ALL: Self = Self { keys: true, revocations: u64::MAX, answer: true, crowded: true };
+
     /// Whether for this document.
     pub(crate) fn for_revocation(self, document: usize) -> bool {
         self.revocations & revocation_bit(document) != 0
+    }
+
+    /// There was no room to wait for an answer.
+    pub(crate) fn without_room(self) -> Self {
+        Self { crowded: true, ..self }
     }
 
     /// And now for this.
@@ -136,6 +146,8 @@ pub struct Gateway {
     notices: VecDeque<Notice>,
     provider: Rc<dyn SignatureProvider>,
     shared: Rc<dyn SharedData>,
+    /// By which workers tell what they share.
+    secret: Rc<Secret>,
     /// Whether the provider has more to prepare.
     preparing: bool,
     audit: bool,
@@ -169,6 +181,7 @@ impl Gateway {
             }
         });
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let secret = Rc::new(Secret::new(entropy.secret));
         let cache = Cache::new(
             size(settings.token_cache.entries),
             size(settings.token_cache.bytes),
@@ -186,7 +199,7 @@ impl Gateway {
                 size(settings.token_cache.bytes) / 4,
                 entropy.cache_key,
             ),
-            proofs: Proofs::new(entropy.cache_key, entropy.secret),
+            proofs: Proofs::new(entropy.cache_key, Rc::clone(&secret)),
             ids: DecisionIds::new(entropy.decision_nonce),
             seats: parties::seats(&settings, &entropy),
             words: Vec::new(),
@@ -196,6 +209,7 @@ impl Gateway {
             provider: Rc::new(Fast::new()),
             preparing: false,
             shared: Rc::new(Alone::default()),
+            secret,
             audit: true,
             settings,
         }

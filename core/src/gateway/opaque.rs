@@ -3,13 +3,14 @@
 use super::parties::{Role, Told};
 use super::{Asker, Gateway};
 use crate::json::Value;
+use crate::keys::Signer;
 use crate::metrics::Counter;
-use crate::party::Said;
+use crate::party::{Mark, Said, Settled};
 use crate::reason::Reason;
 use crate::settings::Question;
 use crate::signed::Keys;
 use crate::time::Timestamp;
-use crate::token::{self, Failure, Refusal, Unusable, Verified, VerifiedToken, is_opaque};
+use crate::token::{self, Failure, Refusal, Spoken, Unusable, Verified, VerifiedToken, is_opaque};
 use alloc::rc::Rc;
 
 /// What stands before a signed token in a question about it: no bearer token begins so, and so no answer about it is taken for one
@@ -37,6 +38,7 @@ impl Gateway {
         let live = question.live;
         let held = if live { None } else { self.cache.find(token, now) };
         let held = held.filter(|held| held.valid_at(now) && held.signer.is_none());
+        let held = held.filter(|held| self.still_spoken_for(token, held, count));
         let or_old = |held: Option<Rc<VerifiedToken>>, reason: Reason| {
             let silent = matches!(reason, Reason::SystemIntrospectionUnavailable | Reason::LimitPending);
             let old =
@@ -59,6 +61,9 @@ impl Gateway {
         }
         if asker.waited.answer {
             return or_old(held, Reason::SystemIntrospectionUnavailable);
+        }
+        if asker.waited.crowded {
+            return or_old(held, Reason::LimitPending);
         }
         let Some((issuer, asked)) = settings.introspection() else {
             return Err(Reason::SystemInternal.into());
@@ -95,6 +100,9 @@ impl Gateway {
         if asker.waited.answer {
             return Err(Reason::SystemIntrospectionUnavailable.into());
         }
+        if asker.waited.crowded {
+            return Err(Reason::LimitPending.into());
+        }
         let role = Role::Introspection(issuer);
         let (need, _) = self.ask(role, &subject, || asked.question(token), count, now)?;
         Err(Refusal::Wait(need))
@@ -105,28 +113,34 @@ impl Gateway {
         &mut self,
         place: usize,
         issuer: usize,
-        token: &[u8],
-        said: Option<Said>,
+        settled: &Settled,
         now: Timestamp,
     ) -> Told {
         let settings = Rc::clone(&self.settings);
         let asked = settings.issuers.get(issuer).and_then(|issuer| issuer.introspection.as_ref());
+        let token = &*settled.subject;
         let is_live = token.starts_with(LIVE);
         let unavailable = Reason::SystemIntrospectionUnavailable;
-        let (Some(said), Some(asked)) = (said, asked) else {
+        let (Ok(said), Some(asked)) = (&settled.answer, asked) else {
             return if is_live { Told::Live(Err(unavailable)) } else { Told::Token(Err(unavailable)) };
         };
         if is_live {
-            return self.confirmed(place, issuer, &said, now);
+            return self.confirmed(place, issuer, said, now);
         }
-        let read = self.read_answer(issuer, &said, now, |answer| {
+        let read = self.read_answer(issuer, said, now, |answer| {
             token::introspected_value(token, answer, issuer, &settings, now)
         });
         self.judge(place, &read, now);
+        let mark = self.mark_of_word(issuer, token);
         Told::Token(match read {
-            Ok(mut verified) => {
-                verified.fresh_until = verified.expires.min(now.plus(asked.active));
+            Ok((mut verified, signer)) => {
+                // It may have been taken back since it was asked for.
+                verified.fresh_until = verified.expires.min(settled.asked.plus(asked.active));
                 let until = verified.expires.min(verified.fresh_until.plus(settings.longest_introspection));
+                if let Some(mark) = mark.filter(|_| now < until) {
+                    mark.leave(settled.asked, until, &*self.shared, now);
+                }
+                verified.spoken = Some(Spoken { asked: settled.asked, signer, mark });
                 let verified = Rc::new(verified);
                 let weight = verified.weight(token.len());
                 self.keep(token, Rc::clone(&verified), weight, until, now);
@@ -134,8 +148,11 @@ impl Gateway {
             }
             Err(unusable) => {
                 if let Unusable::Because(reason) = unusable {
-                    // What it said before counts no more, on no route.
+                    // What it said before counts no more, on no route and in no worker.
                     self.cache.remove(token);
+                    if let Some(mark) = mark {
+                        mark.strike(&*self.shared, now);
+                    }
                     let until = now.plus(asked.inactive);
                     self.keep_failure(token, Failure { issuer, reason, at: now }, until);
                 }
@@ -149,26 +166,55 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let read = self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings));
         self.judge(place, &read, now);
+        let read = read.map(|(subject, _)| subject);
         Told::Live(read.map_err(|unusable| unusable.reason(Reason::SystemIntrospectionUnavailable)))
     }
 
-    /// Parses an answer, once its signature is verified where it must have one.
+    /// Whether no worker has heard since that a token is refused; else what was said of it is dropped.
+    fn still_spoken_for(
+        &mut self,
+        token: &[u8],
+        held: &VerifiedToken,
+        count: &mut dyn FnMut(Counter),
+    ) -> bool {
+        let stands = !self.is_taken_back(held);
+        if !stands {
+            self.cache.remove(token);
+            count(Counter::RefusedElsewhere);
+        }
+        stands
+    }
+
+    /// Whether a worker has heard that a token is refused, since its issuer was asked for the word by which this was verified.
+    pub(super) fn is_taken_back(&self, token: &VerifiedToken) -> bool {
+        let mark = token.spoken.as_ref().and_then(|spoken| Some((spoken.asked, spoken.mark?)));
+        mark.is_some_and(|(asked, mark)| mark.is_struck_since(asked, &*self.shared))
+    }
+
+    fn mark_of_word(&self, issuer: usize, token: &[u8]) -> Option<Mark> {
+        let issuer = self.settings.issuers.get(issuer)?;
+        let digest = self.secret.digest("introspection", &[issuer.name.as_bytes(), token], &*self.shared);
+        digest.ok().as_ref().map(Mark::of)
+    }
+
+    /// Parses an answer, once its signature is verified where it must have one, and says by which key that was.
     fn read_answer<T>(
         &mut self,
         issuer: usize,
         said: &Said,
         now: Timestamp,
         read: impl FnOnce(&Value<'_>) -> Result<T, Unusable>,
-    ) -> Result<T, Unusable> {
+    ) -> Result<(T, Option<Signer>), Unusable> {
         let settings = Rc::clone(&self.settings);
         let known = settings.issuers.get(issuer).ok_or(Reason::SystemInternal)?;
         let asked = known.introspection.as_ref().ok_or(Reason::SystemInternal)?;
-        let Some(client) = &asked.signed_for else { return read(&token::parsed(&said.body)?) };
+        let Some(client) = &asked.signed_for else { return Ok((read(&token::parsed(&said.body)?)?, None)) };
         let store = self.keys.get_mut(issuer).ok_or(Reason::SystemInternal)?;
         // A new key is fetched for the answers after this one.
         let keys = Keys { store, provider: &*self.provider, waited: false };
-        let payload = token::open_answer(&said.body, known, keys, now)?;
+        let (payload, signer) = token::open_answer(&said.body, known, keys, now)?;
         let payload = token::parsed(&payload)?;
-        read(token::said_to(client, &payload, known, asked.party.timeout, now)?)
+        let read = read(token::said_to(client, &payload, known, asked.party.timeout, now)?)?;
+        Ok((read, Some(signer)))
     }
 }

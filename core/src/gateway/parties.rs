@@ -229,16 +229,15 @@ impl Gateway {
     /// A question is over: what came of it is told to who waits.
     fn question_settled(&mut self, place: usize, settled: Settled, now: Timestamp) {
         let Some(role) = self.seats.get(place).map(|seat| seat.role) else { return };
-        let Settled { id, subject, answer } = settled;
-        if let Err(expected) = answer {
+        if let Err(expected) = settled.answer {
             self.unanswered(place, expected);
         }
         let said = match role {
-            Role::Introspection(issuer) => self.introspected(place, issuer, &subject, answer.ok(), now),
-            Role::UpstreamToken(index) => self.upstream_said(place, index, id, &subject, answer.ok(), now),
+            Role::Introspection(issuer) => self.introspected(place, issuer, &settled, now),
+            Role::UpstreamToken(index) => self.upstream_said(place, index, &settled, now),
         };
-        let (subject, words): (Rc<[u8]>, _) = (subject.into(), &mut self.words);
-        self.room.settle(Need::Answer { party: place, question: id }, |exchange| {
+        let (subject, words): (Rc<[u8]>, _) = (settled.subject.into(), &mut self.words);
+        self.room.settle(Need::Answer { party: place, question: settled.id }, |exchange| {
             words.push(Word { exchange, subject: Rc::clone(&subject), said: said.clone() });
         });
     }

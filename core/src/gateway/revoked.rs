@@ -19,6 +19,14 @@ pub(super) fn documents(settings: &Settings, entropy: &Entropy) -> Vec<Document>
         .collect()
 }
 
+/// What the documents say of a token.
+enum LookedUp {
+    /// No objection; whether one was relied on beyond its budget.
+    Nothing { beyond: bool },
+    /// It was taken back.
+    TakenBack(Reason),
+}
+
 impl Gateway {
     /// Refuses a token that its issuer has taken back, whoever verified it and whenever. What was published is relied on so much `longer`
     /// than its budget; true where that was needed.
@@ -30,15 +38,55 @@ impl Gateway {
         longer: Span,
         now: Timestamp,
     ) -> Result<bool, Refusal> {
+        match self.look_up(token, waited, longer, now)? {
+            LookedUp::Nothing { beyond } => Ok(beyond),
+            LookedUp::TakenBack(reason) => Err(self.taken_back(text, token.issuer, reason, now).into()),
+        }
+    }
+
+    /// Refuses a token that was verified before, and has been taken back in some way since. Nobody waits for anything here. True where
+    /// something was relied on beyond its budget, by so much `longer`.
+    pub(crate) fn check_again(
+        &mut self,
+        token: &VerifiedToken,
+        longer: Span,
+        now: Timestamp,
+    ) -> Result<bool, Reason> {
+        if let Some(signer) = &token.signer {
+            let keys = self.keys.get(token.issuer).ok_or(Reason::SystemInternal)?;
+            if !keys.usable(now) {
+                return Err(Reason::SystemKeysUnavailable);
+            }
+            if !keys.contains(signer) {
+                return Err(Reason::TokenKeyUnknown);
+            }
+        }
+        if self.is_taken_back(token) {
+            return Err(Reason::TokenInactive);
+        }
+        match self.look_up(token, Waited::FOR_ALL, longer, now) {
+            Ok(LookedUp::Nothing { beyond }) => Ok(beyond),
+            Ok(LookedUp::TakenBack(reason)) | Err(Refusal::Because(reason)) => Err(reason),
+            Err(Refusal::Wait(_)) => Err(Reason::SystemRevocationUnavailable),
+        }
+    }
+
+    fn look_up(
+        &mut self,
+        token: &VerifiedToken,
+        waited: Waited,
+        longer: Span,
+        now: Timestamp,
+    ) -> Result<LookedUp, Refusal> {
         let settings = Rc::clone(&self.settings);
         let issuer = settings.issuers.get(token.issuer).ok_or(Reason::SystemInternal)?;
-        let Some(revocation) = &issuer.revocation else { return Ok(false) };
+        let Some(revocation) = &issuer.revocation else { return Ok(LookedUp::Nothing { beyond: false }) };
         let mut beyond = false;
         if let Some(status) = &token.status {
             beyond |= self.rely_on(status.list, waited, longer, now)?;
             let list = self.revocations.get(status.list).ok_or(Reason::SystemInternal)?;
             if let Some(reason) = list.objects_to(status.index) {
-                return Err(self.taken_back(text, token.issuer, reason, now).into());
+                return Ok(LookedUp::TakenBack(reason));
             }
         }
         if let Some(place) = revocation.feed {
@@ -46,12 +94,12 @@ impl Gateway {
             let feed = self.revocations.get(place).ok_or(Reason::SystemInternal)?;
             if token.looked_up.get() != feed.edition() {
                 if feed.revokes(&Identifiers::of(token)) {
-                    return Err(self.taken_back(text, token.issuer, Reason::RevocationRevoked, now).into());
+                    return Ok(LookedUp::TakenBack(Reason::RevocationRevoked));
                 }
                 token.looked_up.set(feed.edition());
             }
         }
-        Ok(beyond)
+        Ok(LookedUp::Nothing { beyond })
     }
 
     /// Demands a document that may still be used; true where its budget is over.

@@ -5,7 +5,7 @@ use super::{Entropy, ExchangeId, Gateway, Need, Notice};
 use crate::cache::{Cache, Fill};
 use crate::jitter::Jitter;
 use crate::metrics::Counter;
-use crate::party::{QuestionId, Said};
+use crate::party::Settled;
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
@@ -110,10 +110,17 @@ impl Gateway {
         let settings = Rc::clone(&self.settings);
         let asked = settings.upstream_tokens.get(wanted.index).ok_or(Reason::SystemInternal)?;
         let mut held = self.upstream.exchanged.find(key, now);
+        if held.as_ref().is_some_and(|held| self.is_withdrawn(held)) {
+            self.upstream.exchanged.remove(key);
+            count(Counter::RefusedElsewhere);
+            held = None;
+        }
         // Another worker may have got it, or its successor.
         if held.as_ref().is_none_or(|held| held.renew <= now && held.expires < wanted.verified.expires)
-            && let Some(token) = Place::of(key, asked).find(wanted, &*self.shared, self.upstream.since, now)
+            && let Some(place) = self.place_of(key, asked)
+            && let Some(token) = place.find(wanted, &*self.shared, self.upstream.since, now)
             && held.as_ref().is_none_or(|held| held.expires < token.expires)
+            && !self.is_withdrawn(&token)
         {
             let token = Rc::new(token);
             self.upstream
@@ -149,6 +156,15 @@ impl Gateway {
                 Err(Refusal::Wait(put?.0))
             }
         }
+    }
+
+    /// Whether a worker has heard, since this was asked for, that the token service gives none.
+    fn is_withdrawn(&self, token: &UpstreamToken) -> bool {
+        token.mark.is_some_and(|mark| mark.is_struck_since(token.asked, &*self.shared))
+    }
+
+    fn place_of(&self, key: &[u8], asked: &UpstreamTokenSettings) -> Option<Place> {
+        Place::of(key, asked, &self.secret, &*self.shared)
     }
 
     /// The gateway's own token.
@@ -212,31 +228,31 @@ impl Gateway {
         &mut self,
         place: usize,
         index: usize,
-        question: QuestionId,
-        key: &[u8],
-        said: Option<Said>,
+        settled: &Settled,
         now: Timestamp,
     ) -> Told {
         let settings = Rc::clone(&self.settings);
-        let need = Need::Answer { party: place, question };
+        let need = Need::Answer { party: place, question: settled.id };
         let asked = self.upstream.asked.iter().position(|asked| asked.need == need);
         let grounds = asked.map_or_else(Grounds::none, |at| self.upstream.asked.swap_remove(at).grounds);
         let unavailable = Reason::SystemTokenServiceUnavailable;
         let Some(asked) = settings.upstream_tokens.get(index) else {
             return Told::Upstream(Err(unavailable));
         };
-        let read = said.map(|said| {
+        let shared = if asked.is_own() { None } else { self.place_of(&settled.subject, asked) };
+        let read = settled.answer.as_ref().ok().map(|said| {
             let spread = self.upstream.spread();
-            upstream_token::read(said.ok, &said.body, asked, &grounds, spread, now)
+            let token = upstream_token::read(said.ok, &said.body, asked, &grounds, spread, now)?;
+            let mark = shared.as_ref().map(Place::mark);
+            Ok(Rc::new(UpstreamToken { asked: settled.asked, mark, ..token }))
         });
         if let Some(read) = &read {
             self.judge(place, read, now);
         }
-        let read = read.map(|read| read.map(Rc::new));
         if asked.is_own() {
             self.own_said(index, &read, now);
         } else {
-            self.exchanged(key, asked, &grounds, &read, now);
+            self.exchanged(&settled.subject, shared.as_ref(), &grounds, &read, now);
         }
         Told::Upstream(match read {
             Some(read) => read.map_err(|unusable| unusable.reason(unavailable)),
@@ -247,7 +263,7 @@ impl Gateway {
     fn exchanged(
         &mut self,
         key: &[u8],
-        asked: &UpstreamTokenSettings,
+        place: Option<&Place>,
         grounds: &Grounds,
         read: &Option<Result<Rc<UpstreamToken>, Unusable>>,
         now: Timestamp,
@@ -258,12 +274,18 @@ impl Gateway {
                 let count = &mut |counter| self.notices.push_back(Notice::Count(counter));
                 held.insert(key, Rc::clone(token), token.weight(), token.expires, now)
                     .count(Counter::UpstreamTokenEvicted, count);
-                Place::of(key, asked).put(token, &*self.shared, now);
+                if let Some(place) = place {
+                    place.put(token, &*self.shared);
+                    place.mark().leave(token.asked, token.expires, &*self.shared, now);
+                }
             }
             // The token service takes back what it gave before.
             Some(Err(Unusable::Because(reason))) => {
                 self.upstream.exchanged.remove(key);
-                Place::of(key, asked).clear(&*self.shared);
+                if let Some(place) = place {
+                    place.clear(&*self.shared);
+                    place.mark().strike(&*self.shared, now);
+                }
                 let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
                 self.keep_failure(key, failure, now.plus(REFUSED));
             }

@@ -11,7 +11,7 @@ pub use signer::{Signer, Unproven};
 pub use source::{KeyDocument, KeyFormat, RemoteKeySettings};
 
 use crate::crypto::Algorithm;
-use crate::fetch::{Missing, Schedule, Target};
+use crate::fetch::{Brought, Missing, Schedule, Target};
 use crate::jose::{self, Candidates, JwkSet};
 use crate::time::{Span, Timestamp};
 use alloc::string::String;
@@ -129,19 +129,19 @@ impl KeyStore {
         KeyHealth { keys, age: self.schedule.age(now), failures, healthy: keys > 0 && failures == 0 }
     }
 
-    /// Takes the keys that were fetched at `fetched`, whichever worker did. Keys that are not in the new set are gone at once. False where it
+    /// Takes the keys that were brought. Keys that are not in the new set are gone at once. False where it
     /// is older than what is held and may still be used: a smaller sequence, or none, does not replace a greater one (SPIFFE Trust
     /// Domain and Bundle §4.1.1). Keys past their budget keep nothing out, so that a sequence that began anew is taken in the end.
-    pub fn renewed(&mut self, document: KeyDocument, said: Option<Span>, fetched: Timestamp) -> bool {
+    pub fn renewed(&mut self, document: KeyDocument, brought: Brought) -> bool {
         if !self.schedule.is_fetched() {
             return false;
         }
         let KeyDocument { keys, sequence, refresh_hint } = document;
-        let last = self.held.as_ref().filter(|_| self.usable(fetched)).and_then(|held| held.sequence);
+        let last = self.held.as_ref().filter(|_| self.usable(brought.asked)).and_then(|held| held.sequence);
         if last.is_some_and(|last| sequence.is_none_or(|sequence| sequence < last)) {
             return false;
         }
-        self.schedule.renewed(refresh_hint.or(said), fetched);
+        self.schedule.renewed(Brought { said: refresh_hint.or(brought.said), ..brought });
         self.held = Some(Held { keys, sequence });
         true
     }
@@ -170,15 +170,9 @@ impl Target for Fetched<'_> {
         &mut self.store.schedule
     }
 
-    fn take(
-        &mut self,
-        document: &[u8],
-        said: Option<Span>,
-        fetched: Timestamp,
-        _: Timestamp,
-    ) -> Result<(), String> {
+    fn take(&mut self, document: &[u8], brought: Brought, _: Timestamp) -> Result<(), String> {
         let keys = self.format.read(document)?;
-        match self.store.renewed(keys, said, fetched) {
+        match self.store.renewed(keys, brought) {
             true => Ok(()),
             false => Err("expected a bundle as new as the one in use, found an older one".into()),
         }

@@ -40,8 +40,13 @@ fn fetched() -> KeyStore {
     store
 }
 
+/// Asked for then, and come at once.
+fn brought(said: Option<i64>, secs: i64) -> Brought {
+    Brought { asked: at(secs), took: Span::ZERO, said: said.map(Span::from_secs) }
+}
+
 fn renew(store: &mut KeyStore, keys: JwkSet, secs: i64) -> bool {
-    store.renewed(KeyDocument { keys, sequence: None, refresh_hint: None }, None, at(secs))
+    store.renewed(KeyDocument { keys, sequence: None, refresh_hint: None }, brought(None, secs))
 }
 
 /// When the next fetch is due, in seconds, asked at `secs`.
@@ -216,7 +221,7 @@ fn what_a_source_says_of_its_freshness_counts_within_bounds() {
         let mut store = empty();
         let refresh_hint = hint.map(Span::from_secs);
         let document = KeyDocument { keys: set(&["a"]), sequence: None, refresh_hint };
-        assert!(store.renewed(document, said.map(Span::from_secs), at(0)));
+        assert!(store.renewed(document, brought(said, 0)));
         next(&store, 0).unwrap()
     };
     for (hint, said, lifetime) in [
@@ -253,7 +258,7 @@ fn a_source_that_keeps_failing_is_left_alone_ever_longer_while_there_are_keys() 
 fn an_older_bundle_does_not_replace_a_newer_one() {
     let mut store = empty();
     let mut take = |kid, sequence, secs| {
-        store.renewed(KeyDocument { keys: set(&[kid]), sequence, refresh_hint: None }, None, at(secs))
+        store.renewed(KeyDocument { keys: set(&[kid]), sequence, refresh_hint: None }, brought(None, secs))
     };
     assert!(take("a", Some(5), 0));
     assert!(!take("b", Some(4), 1));

@@ -2,6 +2,7 @@
 //! thing, whoever waits; bounded in number and time; tried twice where that may help; left alone while it fails.
 
 mod breaker;
+mod marks;
 
 use crate::call::{CallAnswer, CallId, Form};
 use crate::crypto;
@@ -11,6 +12,7 @@ use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use breaker::Breaker;
+pub(crate) use marks::Mark;
 
 /// How a party is asked.
 #[derive(Clone, Debug)]
@@ -54,6 +56,7 @@ struct Question {
     form: Form,
     stage: Stage,
     attempts: u32,
+    put: Timestamp,
     deadline: Timestamp,
 }
 
@@ -88,6 +91,8 @@ pub(crate) struct Settled {
     pub(crate) id: QuestionId,
     /// What it was about.
     pub(crate) subject: Box<[u8]>,
+    /// When it was put: of what happened later the answer need not know.
+    pub(crate) asked: Timestamp,
     /// What was said; where that can't be read, what was expected.
     pub(crate) answer: Result<Said, &'static str>,
 }
@@ -153,6 +158,7 @@ impl Party {
             form: form(),
             stage: Stage::Due(now),
             attempts: 0,
+            put: now,
             deadline: now.plus(settings.timeout),
         });
         Ok(Put::New(id))
@@ -249,6 +255,7 @@ impl Party {
     pub(crate) fn set_back(&mut self, by: Span) {
         self.breaker.set_back(by);
         for question in &mut self.questions {
+            question.put = question.put.minus(by);
             question.deadline = question.deadline.minus(by);
             if let Stage::Due(at) = &mut question.stage {
                 *at = at.minus(by);
@@ -260,6 +267,7 @@ impl Party {
         (at < self.questions.len()).then(|| self.questions.swap_remove(at)).map(|question| Settled {
             id: question.id,
             subject: question.subject,
+            asked: question.put,
             answer,
         })
     }

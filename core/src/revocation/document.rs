@@ -2,7 +2,7 @@
 
 use super::{Edition, Feed, Identifiers, Keys, Kind, Origin, Status, StatusList, Wanted};
 use crate::crypto::SignatureProvider;
-use crate::fetch::{Freshness, Schedule, Target};
+use crate::fetch::{Brought, Freshness, Schedule, Target};
 use crate::keys::KeyStore;
 use crate::reason::Reason;
 use crate::settings::IssuerSettings;
@@ -32,11 +32,11 @@ pub struct DocumentHealth {
     pub entries: u64,
     /// The bytes that it takes.
     pub bytes: usize,
-    /// How long ago it was fetched; nothing where it never was.
+    /// How long ago it was asked for; nothing where it never was.
     pub age: Option<Span>,
     /// Failed fetches in a row.
     pub failures: u32,
-    /// How long at most it took until what was revoked last was refused: from the fetch before to the time when what is held was taken.
+    /// How long at most it took until what was revoked last was refused: from when the one before was asked for to when what is held was taken.
     pub delay: Option<Span>,
 }
 
@@ -75,6 +75,20 @@ impl Document {
     pub fn usable_within(&self, longer: Span, now: Timestamp) -> bool {
         self.schedule.usable_within(longer, now)
             && self.expires.is_none_or(|expires| now < expires.plus(longer))
+    }
+
+    /// Drops what is held unless its issuer still has the key that signed it: whoever has a key that was taken back may have signed it. What
+    /// comes next need not be newer.
+    pub fn drop_unless_signed_by(&mut self, keys: &KeyStore) {
+        let signer = match &self.held {
+            Some(Content::StatusList(list)) => list.signer(),
+            Some(Content::Feed(feed)) => feed.signer(),
+            None => return,
+        };
+        if !keys.contains(signer) {
+            (self.held, self.expires) = (None, None);
+            self.schedule.forget();
+        }
     }
 
     /// Which of the documents that were taken it is; 0 where none was.
@@ -148,13 +162,7 @@ impl Target for Fetched<'_> {
         &mut self.document.schedule
     }
 
-    fn take(
-        &mut self,
-        document: &[u8],
-        said: Option<Span>,
-        fetched: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), String> {
+    fn take(&mut self, document: &[u8], brought: Brought, now: Timestamp) -> Result<(), String> {
         let Self { document: held, wanted, issuer, .. } = self;
         let origin = Origin {
             uri: &wanted.uri,
@@ -174,27 +182,33 @@ impl Target for Fetched<'_> {
                 false => Edition { sequence: None, ..edition },
             }
         });
-        let (content, ttl, expires) = match wanted.kind {
+        let (content, ttl, issued, expires) = match wanted.kind {
             Kind::StatusList => {
                 let list = StatusList::read(document, &origin, keys, wanted.max_entries, now);
                 let list = list.map_err(|error| error.to_string())?;
                 if held_list.is_some_and(|held| list.issued() < held) {
                     return Err("expected a list that is not older than the one in use".into());
                 }
-                let (ttl, expires) = (list.ttl(), list.expires());
-                (Content::StatusList(list), ttl, expires)
+                let (ttl, issued, expires) = (list.ttl(), list.issued(), list.expires());
+                (Content::StatusList(list), ttl, issued, expires)
             }
             Kind::Feed => {
                 let feed = Feed::read(document, &origin, keys, wanted.max_entries, held_feed, now);
                 let feed = feed.map_err(|error| error.to_string())?;
-                let expires = feed.expires();
-                (Content::Feed(feed), None, expires)
+                let (issued, expires) = (feed.edition().issued, feed.expires());
+                (Content::Feed(feed), None, issued, expires)
             }
         };
-        held.delay = held.schedule.fetched_at().map(|before| now.since(before).max(Span::ZERO));
+        let aged = wanted.max_age.map(|age| issued.plus(age));
+        if aged.is_some_and(|aged| now >= aged.plus(issuer.clock_skew)) {
+            return Err("expected an `iat` within `max_age_seconds`".into());
+        }
+        let expires = [expires, aged].into_iter().flatten().min();
+        held.delay = held.schedule.asked_at().map(|before| now.since(before).max(Span::ZERO));
         // It is fetched again before it ends.
-        let left = expires.map(|expires| expires.since(fetched));
-        held.schedule.renewed([ttl.or(said), left].into_iter().flatten().min(), fetched);
+        let left = expires.map(|expires| expires.since(brought.asked));
+        let said = [ttl.or(brought.said), left].into_iter().flatten().min();
+        held.schedule.renewed(Brought { said, ..brought });
         held.held = Some(content);
         held.edition = held.edition.wrapping_add(1).max(1);
         held.expires = expires.map(|expires| expires.plus(issuer.clock_skew));

@@ -6,6 +6,7 @@ use super::signed::{Issuer, Keys, Life, Origin, SignedError, open, parse};
 use super::table::Table;
 use crate::base64url;
 use crate::json::{Object, Value};
+use crate::keys::Signer;
 use crate::time::Timestamp;
 use crate::token::VerifiedToken;
 use alloc::boxed::Box;
@@ -36,6 +37,7 @@ pub struct Feed {
     subjects: Box<[[u8; SUBJECT_BYTES]]>,
     edition: Edition,
     expires: Option<Timestamp>,
+    signer: Signer,
 }
 
 /// Which of an issuer's feeds one is: `seq`, and `iat`.
@@ -140,13 +142,14 @@ impl Feed {
         held: Option<Edition>,
         now: Timestamp,
     ) -> Result<Self, FeedError> {
-        let payload = open(token, "revocations+jwt", origin, keys, now)?;
-        Self::read_payload(&payload, origin, max_entries, held, now)
+        let (payload, signer) = open(token, "revocations+jwt", origin, keys, now)?;
+        Self::read_payload(&payload, signer, origin, max_entries, held, now)
     }
 
     /// Reads what was signed.
     fn read_payload(
         payload: &[u8],
+        signer: Signer,
         origin: &Origin<'_>,
         max_entries: usize,
         held: Option<Edition>,
@@ -162,7 +165,7 @@ impl Feed {
         let salt = salt(claims)?;
         let (revoked, kinds) = revoked(claims, max_entries)?;
         let (issued_before, subjects) = issued_before(claims)?;
-        Ok(Self { salt, revoked, kinds, issued_before, subjects, edition, expires: life.expires })
+        Ok(Self { salt, revoked, kinds, issued_before, subjects, edition, expires: life.expires, signer })
     }
 
     /// Whether a token of the feed's issuer is revoked, and by what.
@@ -200,6 +203,11 @@ impl Feed {
     /// Which feed it is.
     pub fn edition(&self) -> Edition {
         self.edition
+    }
+
+    /// The key that signed it.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// `exp`, from which on the feed is no longer to be relied on.

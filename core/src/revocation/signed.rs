@@ -3,7 +3,7 @@
 use crate::crypto::Algorithm;
 use crate::jose::JwsError;
 use crate::json::{self, JsonError, Object, Value};
-use crate::keys::Unproven;
+use crate::keys::{Signer, Unproven};
 pub use crate::signed::Keys;
 use crate::signed::{self, Expected, Fault};
 use crate::time::{Span, Timestamp};
@@ -71,7 +71,7 @@ pub(super) fn open(
     origin: &Origin<'_>,
     keys: Keys<'_>,
     now: Timestamp,
-) -> Result<Vec<u8>, SignedError> {
+) -> Result<(Vec<u8>, Signer), SignedError> {
     let expected = Expected {
         max_bytes: origin.max_bytes,
         is_type: &|found| found == typ,

@@ -4,6 +4,7 @@ use super::inflate::{InflateError, inflate};
 use super::signed::{Issuer, Keys, Life, Origin, SignedError, open, parse};
 use crate::base64url::{self, Base64Error};
 use crate::json::{Object, Value};
+use crate::keys::Signer;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use core::fmt;
@@ -15,6 +16,7 @@ pub struct StatusList {
     bits: u8,
     life: Life,
     ttl: Option<Span>,
+    signer: Signer,
 }
 
 /// What a list says of a token (§7.1).
@@ -64,13 +66,14 @@ impl StatusList {
         max_bytes: usize,
         now: Timestamp,
     ) -> Result<Self, StatusListError> {
-        let payload = open(token, "statuslist+jwt", origin, keys, now)?;
-        Self::read_payload(&payload, origin, max_bytes, now)
+        let (payload, signer) = open(token, "statuslist+jwt", origin, keys, now)?;
+        Self::read_payload(&payload, signer, origin, max_bytes, now)
     }
 
     /// Reads what was signed.
     fn read_payload(
         payload: &[u8],
+        signer: Signer,
         origin: &Origin<'_>,
         max_bytes: usize,
         now: Timestamp,
@@ -90,7 +93,7 @@ impl StatusList {
         let lst = list.get("lst").and_then(Value::as_str).ok_or(StatusListError::List)?;
         let zlib = base64url::decode(lst.as_bytes()).map_err(StatusListError::Encoding)?;
         let statuses = inflate(&zlib, max_bytes).map_err(StatusListError::Inflate)?;
-        Ok(Self { statuses, bits, life, ttl })
+        Ok(Self { statuses, bits, life, ttl, signer })
     }
 
     /// The status at an index (§4.1: bits are counted from the least significant). Nothing beyond the end of the list: the draft
@@ -129,6 +132,11 @@ impl StatusList {
     /// `exp`, from which on the list is no longer to be relied on.
     pub fn expires(&self) -> Option<Timestamp> {
         self.life.expires
+    }
+
+    /// The key that signed it.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
     }
 
     /// `ttl`: how long the issuer says that a copy serves.

@@ -4,7 +4,7 @@ use super::{Keys, Origin};
 use crate::base64url;
 use crate::crypto::{Algorithm, Software};
 use crate::jose::{JwkSet, JwksLimits};
-use crate::keys::KeyStore;
+use crate::keys::{KeyStore, Signer};
 use crate::time::{Span, Timestamp};
 use alloc::format;
 use alloc::string::String;
@@ -53,6 +53,11 @@ pub(super) fn store() -> KeyStore {
 
 pub(super) fn keys(store: &mut KeyStore) -> Keys<'_> {
     Keys { store, provider: &Software, waited: true }
+}
+
+/// Who signed what is read without its signature.
+pub(super) fn signer() -> Signer {
+    Signer { thumbprint: [0; 32], kid: None, algorithm: Algorithm::EdDsa }
 }
 
 /// A change of a document that must be noticed: a member, at a pointer, and what becomes of it; nothing takes it out.

@@ -1,6 +1,7 @@
 //! What is fetched about an issuer's tokens, by the configuration.
 
 use crate::fetch::Source;
+use crate::time::Span;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -28,6 +29,8 @@ pub struct Wanted {
     pub source: Source,
     /// The most entries of a feed; the most bytes of a list once inflated.
     pub max_entries: usize,
+    /// How long after its `iat` it is relied on, where that is bounded.
+    pub max_age: Option<Span>,
 }
 
 /// What a document is.

@@ -1,7 +1,7 @@
 //! API keys: what types cannot say about them.
 
 use super::schema::{SchemaView, attribute as declared_attribute, complete};
-use super::{ConfigError, routes, workloads};
+use super::{ConfigError, mapping, workloads};
 use crate::api_key::{self, ApiKey, ApiKeys, MAX_KEYS};
 use crate::attribute;
 use crate::config::{self, Config};
@@ -51,7 +51,7 @@ pub(super) fn prepare(
 fn check_header(header: &str, prefix: &str) -> Result<(), ConfigError> {
     // Where many upstreams see one name, we must not see two.
     let plain = header.replace('_', "-");
-    if !routes::is_lower_case_token(header) || TAKEN.contains(&&*plain) || plain.starts_with(prefix) {
+    if !mapping::is_lower_case_token(header) || TAKEN.contains(&&*plain) || plain.starts_with(prefix) {
         let message =
             format!("expected a header of its own, in lower case, such as `x-api-key`, found `{header}`");
         return Err(ConfigError::at("header", message));

@@ -1,12 +1,21 @@
 //! What routes do without.
 
+use super::ConfigError;
 use super::issuers::bounded;
-use super::{ConfigError, DegradeSettings};
 use crate::config::{self, Config, Credential, Degrade, Profile};
 use crate::time::Span;
 
 const MAX_INTROSPECTION_SECONDS: u32 = 3_600;
 const MAX_REVOCATION_SECONDS: u32 = 86_400;
+
+/// How much longer than usual a route relies on what was said before; not at all unless it is degradable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DegradeSettings {
+    /// That a token is active.
+    pub introspection: Span,
+    /// Status lists and revocation feeds.
+    pub revocation: Span,
+}
 
 /// Checks and prepares one route's budgets. A strict route has none, whatever is written.
 pub(super) fn prepare(route: &config::Route, config: &Config) -> Result<DegradeSettings, ConfigError> {

@@ -1,7 +1,7 @@
 //! What goes upstream with an allowed request, and what does not.
 
 use super::schema::SchemaView;
-use super::{ConfigError, routes};
+use super::{ConfigError, mapping};
 use crate::config::{self, Config};
 use crate::xfcc;
 use alloc::boxed::Box;
@@ -80,7 +80,7 @@ pub(super) fn check(config: &Config, schema: &SchemaView<'_>) -> Result<(), Conf
         return Err(ConfigError::at("forward.prefix", message));
     }
     for (index, name) in forward.remove.iter().enumerate() {
-        if !routes::is_lower_case_token(name) {
+        if !mapping::is_lower_case_token(name) {
             let message = format!("expected a header's name in lower case, found `{name}`");
             return Err(ConfigError::at(format!("forward.remove[{index}]"), message));
         }

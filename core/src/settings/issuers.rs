@@ -1,15 +1,14 @@
 //! Issuers: algorithms, audiences, times, and the mapping to a principal.
 
 use super::schema::{SchemaView, attribute as declared_attribute, complete};
-use super::{
-    ConfigError, DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource,
-    RoleSettings, introspection, keys, revocation,
-};
-use crate::attribute;
+use super::{ConfigError, KeySettings, introspection, keys, revocation};
+use crate::attribute::{self, AttributeType};
 use crate::config::{self, AttributeSource, IssuerProfile};
 use crate::crypto::Algorithm;
+use crate::introspection::IntrospectionSettings;
 use crate::jose::bare_type;
-use crate::revocation::Wanted;
+use crate::policy::Value;
+use crate::revocation::{RevocationSettings, Wanted};
 use crate::time::Span;
 use crate::token::ClaimPath;
 use alloc::boxed::Box;
@@ -21,6 +20,98 @@ use alloc::vec::Vec;
 const MAX_SKEW_SECONDS: u32 = 300;
 const MAX_LIFETIME_SECONDS: u32 = 86_400 * 366;
 const MAX_ACTORS: u32 = 8;
+
+/// A trusted issuer.
+pub struct IssuerSettings {
+    /// `iss`; the trust domain's SPIFFE ID where it issues JWT-SVIDs.
+    pub name: Box<str>,
+    /// What kind of tokens it issues.
+    pub profile: IssuerProfile,
+    /// The values of `aud` that mean us.
+    pub audiences: Vec<String>,
+    /// Where its keys come from.
+    pub keys: KeySettings,
+    /// The algorithms it may use.
+    pub algorithms: Vec<Algorithm>,
+    /// Accepted values of `typ`.
+    pub token_types: Vec<String>,
+    /// Whether `typ` may be absent.
+    pub allow_missing_type: bool,
+    /// How far its clock may be from ours.
+    pub clock_skew: Span,
+    /// The longest life of a token.
+    pub max_lifetime: Span,
+    /// The claim that names the workload that may present a token.
+    pub workload_claim: Option<ClaimPath>,
+    /// How its tokens become a principal.
+    pub principal: PrincipalSettings,
+    /// Whom to ask about its opaque tokens.
+    pub introspection: Option<IntrospectionSettings>,
+    /// What it publishes about tokens that it took back.
+    pub revocation: Option<RevocationSettings>,
+    /// How its tokens say that one party acts for another.
+    pub delegation: Option<DelegationSettings>,
+}
+
+impl IssuerSettings {
+    /// The trust domain whose JWT-SVIDs it issues.
+    pub fn trust_domain(&self) -> Option<&str> {
+        match self.profile {
+            IssuerProfile::JwtSvid => self.name.strip_prefix("spiffe://"),
+            IssuerProfile::Jwt | IssuerProfile::AccessToken => None,
+        }
+    }
+}
+
+/// How tokens say that one party acts for another.
+pub struct DelegationSettings {
+    /// How the outermost actor becomes the principal.
+    pub actor: PrincipalSettings,
+    /// How many actors a token may name.
+    pub max_depth: usize,
+    /// Whether it must name one.
+    pub required: bool,
+}
+
+/// How a token becomes a principal.
+pub struct PrincipalSettings {
+    /// The Cedar entity type.
+    pub entity_type: Box<str>,
+    /// The claim that names it.
+    pub id: ClaimPath,
+    /// Its roles.
+    pub roles: Option<RoleSettings>,
+    /// Its attributes.
+    pub attributes: Vec<PrincipalAttribute>,
+}
+
+/// Where a principal's roles come from.
+pub struct RoleSettings {
+    /// The claim.
+    pub claim: ClaimPath,
+    /// The Cedar entity type of a role.
+    pub entity_type: Box<str>,
+}
+
+/// An attribute of a principal.
+pub struct PrincipalAttribute {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its type.
+    pub ty: AttributeType,
+    /// Whether the schema demands it.
+    pub required: bool,
+    /// Where it comes from.
+    pub source: PrincipalSource,
+}
+
+/// Where an attribute of a principal comes from.
+pub enum PrincipalSource {
+    /// The configuration.
+    Constant(Value),
+    /// The token.
+    Claim(ClaimPath),
+}
 
 /// Checks and prepares all issuers.
 pub(super) fn prepare(

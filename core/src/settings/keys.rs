@@ -1,7 +1,7 @@
 //! Where keys come from: key sets, bundles, addresses, and how fresh they are kept.
 
 use super::issuers::bounded;
-use super::{ConfigError, KeySettings, hex};
+use super::{ConfigError, hex};
 use crate::config::{self, DiscoveredKeys, IssuerProfile, JsonValue, KeySource, RemoteKeys};
 use crate::crypto::digest::Sha256;
 use crate::fetch::{Discovery, Freshness, Location, Source};
@@ -15,6 +15,14 @@ use alloc::format;
 pub(super) const MAX_TIMEOUT_MILLISECONDS: u32 = 30_000;
 const MAX_FRESHNESS_SECONDS: u32 = 86_400 * 7;
 const USUAL_MIN_REFRESH_SECONDS: u32 = 30;
+
+/// Where an issuer's keys come from.
+pub enum KeySettings {
+    /// From the configuration.
+    Inline(JwkSet),
+    /// Through a cluster of the gateway.
+    Remote(RemoteKeySettings),
+}
 
 /// Checks and prepares an issuer's key source.
 pub(super) fn prepare(issuer: &config::Issuer) -> Result<KeySettings, ConfigError> {
@@ -101,7 +109,7 @@ fn remote_keys(
         KeyFormat::JwkSet => b"jwks",
         KeyFormat::Bundle => b"bundle",
     };
-    let name = source_name(&issuer.issuer, form, &document, None, &freshness);
+    let name = source_name(&issuer.issuer, form, &document, None, Some(&freshness));
     let max_bytes = JwksLimits::default().max_bytes;
     Ok(RemoteKeySettings { source: Source { document, discovery: None, freshness, max_bytes, name }, format })
 }
@@ -142,7 +150,7 @@ fn discovered_keys(
         jwks_authority,
         refresh,
     };
-    let name = source_name(&issuer.issuer, b"jwks", &document, Some(&discovery), &freshness);
+    let name = source_name(&issuer.issuer, b"jwks", &document, Some(&discovery), Some(&freshness));
     let max_bytes = JwksLimits::default().max_bytes;
     let source = Source { document, discovery: Some(discovery), freshness, max_bytes, name };
     Ok(RemoteKeySettings { source, format: KeyFormat::JwkSet })
@@ -187,17 +195,19 @@ pub(super) fn freshness(times: &Times) -> Result<Freshness, ConfigError> {
     })
 }
 
-fn seconds(field: &str, value: u32, least: u32) -> Result<Span, ConfigError> {
+pub(super) fn seconds(field: &str, value: u32, least: u32) -> Result<Span, ConfigError> {
     bounded(field, value, least, MAX_FRESHNESS_SECONDS).map(Span::from_secs)
 }
 
-/// What workers share a document under: another for each configuration, each part with its length before it.
+/// What workers share a document under: another for each issuer, kind of document and way to it, each part with its length before it. Where
+/// `freshness` is there, also for other times: who changes those of keys begins without keys. Gateways forget no name, so that what is large
+/// has a name that stays.
 pub(super) fn source_name(
     issuer: &str,
     format: &[u8],
     document: &Location,
     discovery: Option<&Discovery>,
-    freshness: &Freshness,
+    freshness: Option<&Freshness>,
 ) -> Box<str> {
     let mut hash = Sha256::new();
     let mut location = |at: &Location| {
@@ -215,9 +225,10 @@ pub(super) fn source_name(
     }
     hash.update_framed(issuer.as_bytes());
     hash.update_framed(format);
-    let Freshness { refresh, min_refresh, cooldown, stale, timeout } = freshness;
-    for span in [refresh, min_refresh, cooldown, stale, timeout] {
-        hash.update_framed(&span.as_nanos().to_le_bytes());
+    if let Some(Freshness { refresh, min_refresh, cooldown, stale, timeout }) = freshness {
+        for span in [refresh, min_refresh, cooldown, stale, timeout] {
+            hash.update_framed(&span.as_nanos().to_le_bytes());
+        }
     }
     hex(&hash.finish()).into()
 }

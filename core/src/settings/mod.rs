@@ -8,6 +8,7 @@ mod forward;
 mod introspection;
 mod issuers;
 mod keys;
+mod mapping;
 mod parties;
 mod revocation;
 mod routes;
@@ -15,30 +16,30 @@ mod schema;
 mod upstream_tokens;
 mod workloads;
 
+pub use degrade::DegradeSettings;
 pub use dpop::DpopSettings;
 pub use error::ConfigError;
 pub use forward::HeaderNames;
+pub use issuers::{
+    DelegationSettings, IssuerSettings, PrincipalAttribute, PrincipalSettings, PrincipalSource, RoleSettings,
+};
+pub use keys::KeySettings;
+pub use mapping::{IdPart, MappedClaim, Mapping, Source};
+pub use routes::{Question, RouteSettings};
 
 use crate::api_key::ApiKeys;
-use crate::attribute::AttributeType;
 use crate::base64url;
-use crate::config::{
-    self, Binding, Config, IssuerProfile, JsonValue, PrincipalSource as Decider, RequestField, Requirement,
-    TokenField, WorkloadField,
-};
+use crate::config::{self, Config, JsonValue};
 use crate::crypto::Algorithm;
 use crate::introspection::IntrospectionSettings;
-use crate::jose::JwkSet;
 use crate::json;
-use crate::keys::RemoteKeySettings;
 use crate::path::PathOptions;
-use crate::policy::{EntityUid, Image, PolicyIndex, Value};
-use crate::revocation::{RevocationSettings, Wanted};
+use crate::policy::{Image, PolicyIndex};
+use crate::revocation::Wanted;
 use crate::route::Router;
 use crate::spiffe::SpiffeId;
 use crate::step_up::Demand;
 use crate::time::Span;
-use crate::token::ClaimPath;
 use crate::upstream_token::UpstreamTokenSettings;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -116,216 +117,6 @@ pub struct LimitSettings {
     pub pending_requests: usize,
     /// How many bytes their headers may take.
     pub pending_bytes: usize,
-}
-
-/// A trusted issuer.
-pub struct IssuerSettings {
-    /// `iss`; the trust domain's SPIFFE ID where it issues JWT-SVIDs.
-    pub name: Box<str>,
-    /// What kind of tokens it issues.
-    pub profile: IssuerProfile,
-    /// The values of `aud` that mean us.
-    pub audiences: Vec<String>,
-    /// Where its keys come from.
-    pub keys: KeySettings,
-    /// The algorithms it may use.
-    pub algorithms: Vec<Algorithm>,
-    /// Accepted values of `typ`.
-    pub token_types: Vec<String>,
-    /// Whether `typ` may be absent.
-    pub allow_missing_type: bool,
-    /// How far its clock may be from ours.
-    pub clock_skew: Span,
-    /// The longest life of a token.
-    pub max_lifetime: Span,
-    /// The claim that names the workload that may present a token.
-    pub workload_claim: Option<ClaimPath>,
-    /// How its tokens become a principal.
-    pub principal: PrincipalSettings,
-    /// Whom to ask about its opaque tokens.
-    pub introspection: Option<IntrospectionSettings>,
-    /// What it publishes about tokens that it took back.
-    pub revocation: Option<RevocationSettings>,
-    /// How its tokens say that one party acts for another.
-    pub delegation: Option<DelegationSettings>,
-}
-
-impl IssuerSettings {
-    /// The trust domain whose JWT-SVIDs it issues.
-    pub fn trust_domain(&self) -> Option<&str> {
-        match self.profile {
-            IssuerProfile::JwtSvid => self.name.strip_prefix("spiffe://"),
-            IssuerProfile::Jwt | IssuerProfile::AccessToken => None,
-        }
-    }
-}
-
-/// How tokens say that one party acts for another.
-pub struct DelegationSettings {
-    /// How the outermost actor becomes the principal.
-    pub actor: PrincipalSettings,
-    /// How many actors a token may name.
-    pub max_depth: usize,
-    /// Whether it must name one.
-    pub required: bool,
-}
-
-/// Where an issuer's keys come from.
-pub enum KeySettings {
-    /// From the configuration.
-    Inline(JwkSet),
-    /// Through a cluster of the gateway.
-    Remote(RemoteKeySettings),
-}
-
-/// How a token becomes a principal.
-pub struct PrincipalSettings {
-    /// The Cedar entity type.
-    pub entity_type: Box<str>,
-    /// The claim that names it.
-    pub id: ClaimPath,
-    /// Its roles.
-    pub roles: Option<RoleSettings>,
-    /// Its attributes.
-    pub attributes: Vec<PrincipalAttribute>,
-}
-
-/// Where a principal's roles come from.
-pub struct RoleSettings {
-    /// The claim.
-    pub claim: ClaimPath,
-    /// The Cedar entity type of a role.
-    pub entity_type: Box<str>,
-}
-
-/// An attribute of a principal.
-pub struct PrincipalAttribute {
-    /// Its name.
-    pub name: Box<str>,
-    /// Its type.
-    pub ty: AttributeType,
-    /// Whether the schema demands it.
-    pub required: bool,
-    /// Where it comes from.
-    pub source: PrincipalSource,
-}
-
-/// Where an attribute of a principal comes from.
-pub enum PrincipalSource {
-    /// The configuration.
-    Constant(Value),
-    /// The token.
-    Claim(ClaimPath),
-}
-
-/// A claim with the type it must have.
-#[derive(Debug, PartialEq, Eq)]
-pub struct MappedClaim {
-    /// Where it stands.
-    pub path: ClaimPath,
-    /// Its type.
-    pub ty: AttributeType,
-}
-
-/// A route.
-pub struct RouteSettings {
-    /// Its name.
-    pub name: Box<str>,
-    /// Whether a client certificate is demanded.
-    pub workload: Requirement,
-    /// The token that goes upstream in the client's place, by its place in [`Settings::upstream_tokens`].
-    pub upstream_token: Option<usize>,
-    /// What the policies are asked; nothing on a public route.
-    pub question: Option<Question>,
-}
-
-impl RouteSettings {
-    /// Whether a token has to be bound to a key, and to nothing else.
-    pub fn demands_dpop(&self) -> bool {
-        self.question.as_ref().is_some_and(|question| *question.binding == [Binding::Dpop])
-    }
-}
-
-/// What the policies are asked about a request.
-pub struct Question {
-    /// Who the decision is about.
-    pub principal: Decider,
-    /// Whether a token is accepted.
-    pub takes_token: bool,
-    /// Whether a token is accepted that its issuer has to be asked about.
-    pub takes_opaque: bool,
-    /// Whether an API key is accepted.
-    pub takes_api_key: bool,
-    /// Whether the issuer is asked about the token for each request.
-    pub live: bool,
-    /// Types of principals that the action applies to.
-    pub principal_types: Vec<Box<str>>,
-    /// The action.
-    pub action: EntityUid,
-    /// The resource's type.
-    pub resource_type: Box<str>,
-    /// The resource's id.
-    pub resource_id: Vec<IdPart>,
-    /// The resource's attributes.
-    pub resource: Vec<Mapping>,
-    /// The context.
-    pub context: Vec<Mapping>,
-    /// How a token must be bound, one of these; in any way or none where nothing is named.
-    pub binding: Vec<Binding>,
-    /// How the user must have logged in.
-    pub step_up: Option<Demand>,
-    /// How much longer than usual it relies on what was said before.
-    pub degrade: DegradeSettings,
-}
-
-/// How much longer than usual a route relies on what was said before; not at all unless it is degradable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DegradeSettings {
-    /// That a token is active.
-    pub introspection: Span,
-    /// Status lists and revocation feeds.
-    pub revocation: Span,
-}
-
-/// A part of a resource's id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdPart {
-    /// Text.
-    Literal(Box<str>),
-    /// A parameter of the path.
-    Parameter(Box<str>),
-}
-
-/// An attribute of a resource or of the context.
-pub struct Mapping {
-    /// Its name.
-    pub name: Box<str>,
-    /// Its type.
-    pub ty: AttributeType,
-    /// Whether the schema demands it.
-    pub required: bool,
-    /// Where it comes from.
-    pub source: Source,
-}
-
-/// Where an attribute of a resource or of the context comes from.
-pub enum Source {
-    /// A claim, by its place in [`Settings::claims`].
-    Claim(usize),
-    /// Something else about the token.
-    Token(TokenField),
-    /// A parameter of the path.
-    Path(Box<str>),
-    /// A parameter of the query.
-    Query(Box<str>),
-    /// A header.
-    Header(Box<str>),
-    /// The request.
-    Request(RequestField),
-    /// The calling workload.
-    Workload(WorkloadField),
-    /// The configuration.
-    Constant(Value),
 }
 
 impl Settings {

@@ -1,7 +1,7 @@
 //! What issuers publish about tokens that they took back.
 
 use super::issuers::bounded;
-use super::keys::{Times, freshness, location, source_name};
+use super::keys::{Times, freshness, location, seconds, source_name};
 use super::{ConfigError, KeySettings};
 use crate::config::{self, IssuerProfile};
 use crate::fetch::Source;
@@ -46,6 +46,7 @@ pub(super) fn prepare(
         cooldown_seconds: revocation.cooldown_seconds,
         stale_seconds: revocation.stale_seconds,
     })?;
+    let max_age = revocation.max_age_seconds.map(|age| seconds("max_age_seconds", age, 1)).transpose()?;
     let entries = bounded("max_entries", revocation.max_entries, 1, MAX_ENTRIES)?;
     let max_entries = usize::try_from(entries).unwrap_or_default();
     // Six bytes an entry, in base64url twice; a list that can't be compressed takes less.
@@ -55,10 +56,9 @@ pub(super) fn prepare(
             return Err(ConfigError::at(field, format!("expected each address once, found `{uri}` again")));
         }
         let document = location(field, uri, &revocation.cluster)?;
-        let format = [kind_name(kind), &entries.to_le_bytes()].concat();
-        let name = source_name(&issuer.issuer, &format, &document, None, &freshness);
+        let name = source_name(&issuer.issuer, kind_name(kind), &document, None, None);
         let source = Source { document, discovery: None, freshness, max_bytes, name };
-        documents.push(Wanted { issuer: place, kind, uri: uri.into(), source, max_entries });
+        documents.push(Wanted { issuer: place, kind, uri: uri.into(), source, max_entries, max_age });
         Ok(documents.len() - 1)
     };
     let lists = revocation.status_lists.iter().enumerate();

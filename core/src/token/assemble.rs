@@ -56,6 +56,7 @@ pub(super) fn assemble(
         workload,
         not_before: read.not_before,
         expires: read.expires,
+        spoken: None,
         fresh_until: read.expires,
         principal: parties.principal,
         on_behalf_of: parties.on_behalf_of,

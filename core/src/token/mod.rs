@@ -21,5 +21,5 @@ pub(crate) use introspected::{by_old_word, by_word};
 pub(crate) use introspected::{confirmed, introspected_value, parsed};
 pub use opaque::{is_opaque, is_signed};
 pub(crate) use signed_answer::{open_answer, said_to};
-pub use types::{ClaimSlot, StatusEntry, Verified, VerifiedToken};
+pub use types::{ClaimSlot, Spoken, StatusEntry, Verified, VerifiedToken};
 pub use verify::{Failure, Refusal, Verification, verify};

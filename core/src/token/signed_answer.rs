@@ -4,6 +4,7 @@ use super::claims::Claims;
 use super::introspected::{MAX_ANSWER_BYTES, Unusable};
 use crate::jose::is_type;
 use crate::json::Value;
+use crate::keys::Signer;
 use crate::settings::IssuerSettings;
 use crate::signed::{self, Expected, Fault, Keys};
 use crate::time::{Span, Timestamp};
@@ -12,13 +13,13 @@ use alloc::vec::Vec;
 /// The media type of a signed answer, without its `application/` (§5).
 const TYPE: &str = "token-introspection+jwt";
 
-/// Verifies that a signed answer is this issuer's; its payload.
+/// Verifies that a signed answer is this issuer's; its payload, and the key.
 pub(crate) fn open_answer(
     answer: &[u8],
     issuer: &IssuerSettings,
     keys: Keys<'_>,
     now: Timestamp,
-) -> Result<Vec<u8>, Unusable> {
+) -> Result<(Vec<u8>, Signer), Unusable> {
     let expected = Expected {
         max_bytes: MAX_ANSWER_BYTES * 3 / 2,
         is_type: &|typ| is_type(typ, TYPE),

@@ -2,6 +2,7 @@
 
 use super::Confirmation;
 use crate::keys::Signer;
+use crate::party::Mark;
 use crate::policy::{Entity, Record, Value};
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
@@ -27,6 +28,17 @@ pub struct StatusEntry {
     pub list: usize,
     /// The entry's place in the list.
     pub index: u32,
+}
+
+/// An issuer's word on a token.
+#[derive(Clone, Debug)]
+pub struct Spoken {
+    /// When it was asked for.
+    pub(crate) asked: Timestamp,
+    /// The key that signed it, where it must be signed.
+    pub(crate) signer: Option<Signer>,
+    /// By which it is taken back; nothing where workers can't tell each other.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// What is kept of a token whose signature and claims were verified. It holds no part of the token's own text.
@@ -66,6 +78,8 @@ pub struct VerifiedToken {
     pub not_before: Timestamp,
     /// Until when it is valid, the issuer's clock skew allowed for; at that instant it no longer is.
     pub expires: Timestamp,
+    /// The issuer's word, where it was asked.
+    pub spoken: Option<Spoken>,
     /// Until when the issuer's word on it serves; of a signed token, which is its word, as long as it is valid.
     pub fresh_until: Timestamp,
     /// The Cedar principal: the outermost actor where there is one, else the subject.
@@ -79,6 +93,11 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// The key that signed it, or its issuer's word on it.
+    pub fn key(&self) -> Option<&Signer> {
+        self.signer.as_ref().or_else(|| self.spoken.as_ref()?.signer.as_ref())
+    }
+
     /// Whether it is valid at `now`.
     pub fn valid_at(&self, now: Timestamp) -> bool {
         self.not_before <= now && now < self.expires

@@ -18,7 +18,7 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// less.
 const MARGIN: Span = Span::from_secs(5);
 
-/// Reads an answer that came at `now`; `ok` says whether it came as one, or as a refusal. `spread` is a part of 1,024.
+/// Reads an answer that came at `now` to a question of this moment; `ok` says whether it came as one, or as a refusal. `spread` is a part of 1,024.
 pub fn read(
     ok: bool,
     answer: &[u8],
@@ -74,7 +74,13 @@ pub fn read(
     // Renewed when 70 to 85 parts of a hundred are over.
     let part = 700 + i64::from(spread % 1_024) * 150 / 1_024;
     let renew = now.plus(Span::from_nanos(expires.since(now).as_nanos() / 1_000 * part));
-    Ok(UpstreamToken { authorization: format!("Bearer {token}").into(), expires, renew })
+    Ok(UpstreamToken {
+        authorization: format!("Bearer {token}").into(),
+        expires,
+        renew,
+        asked: now,
+        mark: None,
+    })
 }
 
 /// What a refusal says (RFC 6749 §5.2): nothing of the caller where it is about the gateway.

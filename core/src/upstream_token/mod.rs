@@ -7,7 +7,7 @@ pub use answer::{MAX_ANSWER_BYTES, read};
 pub(crate) use shared::Place;
 
 use crate::call::Form;
-use crate::party::PartySettings;
+use crate::party::{Mark, PartySettings};
 use crate::time::{Span, Timestamp};
 use crate::token::VerifiedToken;
 use alloc::boxed::Box;
@@ -167,12 +167,16 @@ pub struct UpstreamToken {
     pub expires: Timestamp,
     /// From when on another one is asked for.
     pub renew: Timestamp,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// By which it is taken back; nothing where workers can't tell each other.
+    pub(crate) mark: Option<Mark>,
 }
 
 impl UpstreamToken {
     /// How many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
-        self.authorization.len() + 64
+        self.authorization.len() + 96
     }
 }
 

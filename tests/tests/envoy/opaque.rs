@@ -105,11 +105,57 @@ fn answers_may_have_to_be_signed_and_every_one_to_be_new() -> Result<()> {
         let (token, signed) = (opaque::token(&world, "alice")?, world.token("alice")?);
         let answer = client.send(&score(&token))?;
         assert_eq!(verdict(&answer), allowed(), "{name}: {}", answer.text());
-        // This provider refuses to be asked about its JWTs, and so stands by none of them.
+        // This provider refuses to be asked about its JWTs unless it is told, and so stands by none of them.
         unavailable(&client.send(&score(&signed))?)?;
         world.provider()?.revoke("alice", &token)?;
         let answer = client.send(&score(&token))?;
         assert_eq!(verdict(&answer), refused(401, "token.inactive"), "{name}: what was said before counts");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_live_route_has_the_issuer_stand_by_its_own_jwts() -> Result<()> {
+    for signed in [false, true] {
+        let mut world = start()?;
+        world.provider_mut()?.look_jwts_up()?;
+        let introspection =
+            if signed { json!({ "client_id": "gateway", "signed": true }) } else { json!({}) };
+        let mut configuration = opaque::configuration(&world, introspection)?;
+        let routes = configuration["routes"].as_array_mut().context("routes")?;
+        let route = routes.iter_mut().find(|route| route["name"] == "score-transfer").context("a route")?;
+        route["live"] = json!(true);
+        for gateway in opaque::both(&world, &configuration)? {
+            let (name, client) = (gateway.name(), edge(&world, gateway.as_ref())?);
+            let (token, other) = (world.token("alice")?, world.token("alice")?);
+            let before = world.provider_mut()?.asked()?.introspection;
+            for answer in at_once(&client, &score(&token), 2)? {
+                assert_eq!(verdict(&answer), allowed(), "{name}: {}", answer.text());
+            }
+            assert_eq!(verdict(&client.send(&score(&token))?), allowed(), "{name}");
+            let asked = world.provider_mut()?.asked()?.introspection - before;
+            assert!(
+                (2..=3).contains(&asked),
+                "{name}: {asked} questions about three requests, two of them at once"
+            );
+            let line = last(gateway.as_ref(), 3)?;
+            assert_eq!(line["subject"], "alice", "{name}");
+            assert!(
+                line["waited_for"].as_str().is_some_and(|whom| whom.starts_with("introspection by ")),
+                "{name}"
+            );
+            world.provider()?.revoke("alice", &token)?;
+            for answer in at_once(&client, &score(&token), 2 * WORKERS)? {
+                assert_eq!(verdict(&answer), refused(401, "token.inactive"), "{name}: {}", answer.text());
+            }
+            assert_eq!(verdict(&client.send(&score(&other))?), allowed(), "{name}: another token stands");
+            // A bad signature is nothing to ask about.
+            let cut = token.rsplit_once('.').context("a JWT")?.0;
+            let forged = format!("{cut}.{}", other.rsplit_once('.').context("a JWT")?.1);
+            let answer = client.send(&score(&forged))?;
+            assert_eq!(verdict(&answer), refused(401, "token.signature"), "{name}: {}", answer.text());
+        }
+        world.stop_issuer();
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Routes that go on for a while without somebody's latest word, and those that don't.
 
+use std::rc::Rc;
+
 use anyhow::{Context as _, Result};
 use countersign_core::exchange::Event;
 use countersign_core::gateway::CallAnswer;
@@ -8,6 +10,7 @@ use countersign_core::settings::Settings;
 use countersign_core::time::Span;
 use countersign_tests::mint::{self, SigningKey};
 use countersign_tests::revocation::{Publish as _, StatusList};
+use countersign_tests::workers::Unmarked;
 use countersign_tests::world::{Answer, Ask, World, configuration};
 use serde_json::{Value, json};
 
@@ -89,20 +92,26 @@ fn an_issuers_word_serves_a_degradable_route_longer_while_there_is_no_other() ->
 
 #[test]
 fn a_new_word_counts_more_than_an_old_one_on_every_route() -> Result<()> {
-    let mut world = world()?;
-    let read = Ask::read().bearer("opaque");
-    let good = said(&world, json!({}));
-    assert_eq!(settle(&mut world, &read, Some(&good))?.verdict(), "allow");
-    world.advance(31);
-    let inactive = said(&world, json!({ "active": false }));
-    assert_eq!(settle(&mut world, &read, Some(&inactive))?.verdict(), "token.inactive");
-    assert_eq!(settle(&mut world, &read, None)?.verdict(), "token.inactive", "remembered");
-    world.advance(6);
-    assert_eq!(
-        settle(&mut world, &read, None)?.verdict(),
-        "system.introspection_unavailable",
-        "and never undone"
-    );
+    // Whether or not the host lets workers tell each other.
+    for shares in [true, false] {
+        let mut world = world()?;
+        if !shares {
+            world.gateway.set_shared(Rc::new(Unmarked(Rc::default())));
+        }
+        let read = Ask::read().bearer("opaque");
+        let good = said(&world, json!({}));
+        assert_eq!(settle(&mut world, &read, Some(&good))?.verdict(), "allow");
+        world.advance(31);
+        let inactive = said(&world, json!({ "active": false }));
+        assert_eq!(settle(&mut world, &read, Some(&inactive))?.verdict(), "token.inactive");
+        assert_eq!(settle(&mut world, &read, None)?.verdict(), "token.inactive", "remembered");
+        world.advance(6);
+        assert_eq!(
+            settle(&mut world, &read, None)?.verdict(),
+            "system.introspection_unavailable",
+            "and never undone"
+        );
+    }
     Ok(())
 }
 
@@ -169,6 +178,36 @@ fn a_status_list_serves_a_degradable_route_longer() -> Result<()> {
     let good = signed(&world, 1)?;
     let over = settle(&mut world, &Ask::read().bearer(&good), None)?;
     assert_eq!(over.verdict(), "system.revocation_unavailable", "360 s are over");
+    Ok(())
+}
+
+#[test]
+fn who_finds_no_room_to_wait_is_served_by_an_old_word_on_a_degradable_route_alone() -> Result<()> {
+    let mut world = World::configured(|config| {
+        change(config);
+        // One place for each of those who are waited for.
+        config["limits"] = json!({ "pending_requests": 1 });
+    })?;
+    let (read, pay) = (Ask::read().bearer("opaque"), pay().bearer("opaque"));
+    let good = said(&world, json!({}));
+    assert_eq!(settle(&mut world, &read, Some(&good))?.verdict(), "allow");
+    world.advance(40);
+    let (mut first, held) = world.begin(&read);
+    assert_eq!(held.verdict(), "held");
+    world.counted.clear();
+    let answer = world.ask(&read);
+    assert_eq!(answer.verdict(), "allow", "without waiting");
+    assert_eq!(answer.audit.context("audit")?["degraded"], json!(["introspection"]));
+    assert!(world.counted.contains(&Counter::DegradedIntrospection));
+    assert!(!world.counted.contains(&Counter::Held));
+    assert_eq!(world.verdict(&pay), "limit.pending", "strict");
+    assert_eq!(world.verdict(&Ask::read().bearer("another")), "limit.pending", "nobody's word");
+    // The one who waits hears the answer, which then serves all.
+    let call = world.fetch().context("a question")?;
+    let inactive = said(&world, json!({ "active": false }));
+    world.answer(&call, Some(inactive));
+    assert_eq!(world.event(&mut first, Event::Settled).verdict(), "token.inactive");
+    assert_eq!(world.verdict(&read), "token.inactive");
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use countersign_tests::world::{Answer, Ask, START, World};
 use serde_json::{Value, json};
 
 mod live;
+mod shared;
 
 /// A world whose issuer is asked about opaque tokens, on all routes.
 fn world() -> Result<World> {

@@ -1,5 +1,6 @@
 //! Tokens for those upstream: exchanged ones (RFC 8693) and the gateway's own (RFC 6749 §4.4).
 
+mod meanwhile;
 mod shared;
 
 use anyhow::{Context as _, Result};

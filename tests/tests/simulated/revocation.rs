@@ -321,6 +321,46 @@ fn all_workers_wait_for_one_fetch_and_refuse_within_the_interval_and_a_second() 
     Ok(())
 }
 
+#[test]
+fn an_issuer_that_takes_seconds_to_answer_keeps_nobody_from_refusing_in_time() -> Result<()> {
+    const SLOW: Duration = Duration::from_secs(2);
+    let mut bank = bank()?;
+    let revocation = &mut bank.config["issuers"][0]["revocation"];
+    revocation["timeout_milliseconds"] = json!(5_000);
+    *revocation = mint::with(revocation, json!({ "status_lists": null }));
+    let serve = |published: &Published, now: i64| -> Result<Upstream> {
+        let signed = published.signed(&bank.key, now)?;
+        Ok(serving(signed.map(|document| UpstreamReply::ok(document).after(SLOW))))
+    };
+    let upstream = serve(&Published::revoking(&[], &[])?, START)?;
+    let mut host = bank.builder()?.workers(WORKERS).cluster(CLUSTER, upstream).start()?;
+    for round in 0..8 {
+        // The worst moment: the issuer was just asked, and answers by what it knew then.
+        host.take_calls();
+        while host.take_calls().is_empty() {
+            host.advance(Duration::from_millis(10));
+        }
+        let since = host.now();
+        let revoked = round % 2 == 0;
+        let published = Published::revoking(&[], if revoked { &["t-5"] } else { &[] })?;
+        let upstream = serve(&published, now(&host)?)?;
+        host.set_cluster(CLUSTER, upstream);
+        loop {
+            let token = fifth(&bank, &host, "status_lists")?;
+            if ask(&mut host, &token).iter().all(|found| (found == "revocation.revoked") == revoked) {
+                break;
+            }
+            host.advance(Duration::from_millis(100));
+            let past = Duration::from_nanos(host.now() - since);
+            assert!(past <= REFRESH + SECOND, "{round}: {past:?}");
+        }
+        let delay = gauge(&host, "delay_milliseconds");
+        println!("{} ms until all workers knew, the gauge says {delay:?}", (host.now() - since) / 1_000_000);
+        assert!(delay.is_none_or(|delay| u128::from(delay) <= (REFRESH + SECOND).as_millis()), "{delay:?}");
+    }
+    Ok(())
+}
+
 /// A new token of those that are taken back now and then, by the document that is not missing.
 fn fifth(bank: &Bank, host: &Host, missing: &str) -> Result<String> {
     let claims =

@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a new word ends the old one",
         file: "core/src/gateway/opaque.rs",
-        check: "self.cache.remove(token);",
-        without: "",
+        check: "self.cache.remove(token);\n                    if let Some(mark) = mark {",
+        without: "if let Some(mark) = mark {",
         tests: DEGRADE,
     },
     Mutant {
@@ -29,6 +29,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "core/src/gateway/opaque.rs",
         check: "held.as_ref().filter(|held| now < held.fresh_until)",
         without: "held.as_ref()",
+        tests: DEGRADE,
+    },
+    Mutant {
+        name: "an old word where there is no room, on strict routes",
+        file: "core/src/gateway/opaque.rs",
+        check: "return or_old(held, Reason::LimitPending);",
+        without: "return held.map(token::by_old_word).ok_or(Refusal::Because(Reason::LimitPending));",
         tests: DEGRADE,
     },
     Mutant {

@@ -13,7 +13,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "stale budget",
         file: "core/src/fetch/schedule.rs",
-        check: "now < held.fetched.plus(freshness.budget()).plus(longer)",
+        check: "now < held.asked.plus(freshness.budget()).plus(longer)",
         without: "{ let _ = (held, freshness, longer); true }",
         tests: KEYS,
     },

@@ -69,7 +69,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "tokens of a removed key leave the cache",
         file: "core/src/gateway/fetches.rs",
-        check: "token.signer.as_ref().is_none_or(|signer| store.contains(signer))",
+        check: "token.key().is_none_or(|signer| store.contains(signer))",
         without: "{ let _ = store; true }",
         tests: ADVISORIES,
     },

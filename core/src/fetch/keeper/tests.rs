@@ -126,7 +126,7 @@ fn one_worker_fetches_for_all() {
     let mut late = Worker::new(9, source(), &shared);
     assert_eq!(late.begin(50), None);
     assert_eq!(late.finds("a", false, 50), "found");
-    assert_eq!(late.store.health(at(50)).age, Some(Span::from_secs(49)));
+    assert_eq!(late.store.health(at(50)).age, Some(Span::from_secs(50)));
 }
 
 #[test]
@@ -218,8 +218,9 @@ fn two_configurations_never_mix() {
 fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
     let names = Names::of("source");
     let good = Status { round: 1, good: 1, ..Status::default() }.encode();
+    let then = |secs, said| Brought { asked: at(secs), took: Span::ZERO, said };
     let shared_keys = |keys: &[u8]| {
-        let document = Shared { fetched: at(0), said: None, discovery: None, document: keys };
+        let document = Shared { brought: then(0, None), discovery: None, document: keys };
         document.encode(&source()).unwrap()
     };
     let oct = br#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#;
@@ -246,8 +247,7 @@ fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
     shared.set(&names.status, &good, None).unwrap();
     let document = document("a");
     let future = Shared {
-        fetched: at(1 << 40),
-        said: Some(Span::from_secs(1 << 30)),
+        brought: then(1 << 40, Some(Span::from_secs(1 << 30))),
         discovery: None,
         document: document.as_bytes(),
     };
@@ -314,8 +314,7 @@ fn a_discovery_document_that_is_not_to_be_followed_is_a_failure() {
     let names = Names::of("source");
     let keys = document("a");
     let planted = Shared {
-        fetched: at(1),
-        said: None,
+        brought: Brought { asked: at(1), took: Span::ZERO, said: None },
         discovery: Some((at(1), foreign.as_bytes())),
         document: keys.as_bytes(),
     };

@@ -272,7 +272,8 @@ fn a_million_entries_fit_into_four_mebibytes() {
 #[test]
 fn a_payload_is_one_object() {
     assert_eq!(read(&json!([])), signed(SignedError::NotObject));
-    let found = Feed::read_payload(br#"{"seq":1,"seq":2}"#, &ORIGIN, LIMIT, None, now()).unwrap_err();
+    let found =
+        Feed::read_payload(br#"{"seq":1,"seq":2}"#, signer(), &ORIGIN, LIMIT, None, now()).unwrap_err();
     let FeedError::Signed(SignedError::Json(error)) = found else { panic!("{found:?}") };
     assert_eq!(error.kind, JsonErrorKind::DuplicateMember);
 }
@@ -332,7 +333,7 @@ proptest! {
     #[test]
     fn nothing_breaks_it(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = Feed::read(&bytes, &ORIGIN, keys(&mut store()), LIMIT, None, now());
-        prop_assert!(Feed::read_payload(&bytes, &ORIGIN, LIMIT, None, now()).is_err());
+        prop_assert!(Feed::read_payload(&bytes, signer(), &ORIGIN, LIMIT, None, now()).is_err());
         let text = base64url::encode(&bytes);
         for pointer in ["/revoked/jti", "/revoked/sid", "/issued_before/sub", "/salt"] {
             let _ = with(pointer, Json::from(&*text));

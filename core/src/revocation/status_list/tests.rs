@@ -219,7 +219,8 @@ fn a_bomb_is_refused_at_the_limit() {
 #[test]
 fn a_payload_is_one_object() {
     assert_eq!(read(&json!([])), signed(SignedError::NotObject));
-    let twice = StatusList::read_payload(br#"{"sub":"a","sub":"b"}"#, &ORIGIN, LIMIT, now()).unwrap_err();
+    let twice =
+        StatusList::read_payload(br#"{"sub":"a","sub":"b"}"#, signer(), &ORIGIN, LIMIT, now()).unwrap_err();
     let StatusListError::Signed(SignedError::Json(error)) = twice else { panic!("{twice:?}") };
     assert_eq!(error.kind, JsonErrorKind::DuplicateMember);
 }
@@ -263,7 +264,7 @@ proptest! {
     #[test]
     fn nothing_breaks_it(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = StatusList::read(&bytes, &ORIGIN, keys(&mut store()), LIMIT, now());
-        prop_assert!(StatusList::read_payload(&bytes, &ORIGIN, LIMIT, now()).is_err());
+        prop_assert!(StatusList::read_payload(&bytes, signer(), &ORIGIN, LIMIT, now()).is_err());
         let _ = with("/status_list/lst", Json::from(base64url::encode(&bytes)));
     }
 }

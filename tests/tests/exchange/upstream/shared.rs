@@ -1,10 +1,14 @@
 //! Workers that get tokens for each other.
 
+use std::rc::Rc;
+
 use anyhow::{Context as _, Result};
+use countersign_core::exchange::Event;
+use countersign_core::gateway::Call;
 use countersign_core::metrics::Counter;
 use countersign_core::time::{Span, Timestamp};
 use countersign_tests::mint;
-use countersign_tests::workers::Workers;
+use countersign_tests::workers::{Unmarked, Workers};
 use countersign_tests::world::{Ask, World};
 use serde_json::{Value, json};
 
@@ -98,6 +102,76 @@ fn what_is_taken_back_is_taken_back_for_who_comes_later() -> Result<()> {
     upstream(&mut workers.all[0], &token)?;
     let call = workers.all[0].fetch().context("a renewal")?;
     workers.all[0].answer(&call, said(400, &json!({ "error": "invalid_grant" })));
+    assert_eq!(workers.all[1].verdict(&Ask::read().bearer(&token)), "held", "it asks for itself");
+    Ok(())
+}
+
+#[test]
+fn what_is_taken_back_is_taken_back_in_workers_that_have_it() -> Result<()> {
+    let mut workers = workers(3)?;
+    let token = workers.all[0].token()?;
+    let first = narrow(&workers.all[0], json!({ "exp": workers.all[0].now().as_secs() + 100 }))?;
+    answered(&mut workers.all[0], &token, given(&first))?;
+    for world in &mut workers.all[1..] {
+        upstream(world, &token)?;
+    }
+    workers.advance(80);
+    upstream(&mut workers.all[0], &token)?;
+    let call = workers.all[0].fetch().context("a renewal")?;
+    workers.all[0].answer(&call, said(400, &json!({ "error": "invalid_grant" })));
+    for world in &mut workers.all[1..] {
+        let (mut exchange, _) = held(world, &token)?;
+        assert!(world.counted.contains(&Counter::RefusedElsewhere));
+        world.advance(1);
+        world.tick();
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "system.token_service_unavailable");
+    }
+    // What is given later serves all again.
+    workers.advance(10);
+    let second = narrow(&workers.all[0], json!({ "jti": "2" }))?;
+    answered(&mut workers.all[0], &token, given(&second))?;
+    assert_eq!(upstream(&mut workers.all[0], &token)?, format!("Bearer {second}"));
+    assert_eq!(upstream(&mut workers.all[1], &token)?, format!("Bearer {second}"));
+    Ok(())
+}
+
+#[test]
+fn what_was_asked_for_before_a_refusal_comes_too_late() -> Result<()> {
+    let mut workers = workers(3)?;
+    let token = workers.all[0].token()?;
+    let first = narrow(&workers.all[0], json!({ "exp": workers.all[0].now().as_secs() + 100 }))?;
+    answered(&mut workers.all[0], &token, given(&first))?;
+    upstream(&mut workers.all[1], &token)?;
+    workers.advance(90);
+    let renew = |world: &mut World| -> Result<Call> {
+        upstream(world, &token)?;
+        world.fetch().context("a renewal")
+    };
+    let (early, refused) = (renew(&mut workers.all[0])?, renew(&mut workers.all[1])?);
+    workers.advance(1);
+    workers.all[1].answer(&refused, said(400, &json!({ "error": "invalid_grant" })));
+    workers.advance(1);
+    let second = narrow(&workers.all[0], json!({ "jti": "2" }))?;
+    workers.all[0].answer(&early, given(&second));
+    for index in [0, 2] {
+        assert_eq!(workers.all[index].verdict(&Ask::read().bearer(&token)), "held", "worker {index}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_taken_back_is_not_found_even_where_nothing_is_marked() -> Result<()> {
+    let mut workers = workers(2)?;
+    let shared = Rc::new(Unmarked(workers.shared()));
+    workers.all.iter_mut().for_each(|world| world.gateway.set_shared(Rc::clone(&shared) as _));
+    let token = workers.all[0].token()?;
+    let first = narrow(&workers.all[0], json!({ "exp": workers.all[0].now().as_secs() + 100 }))?;
+    answered(&mut workers.all[0], &token, given(&first))?;
+    workers.advance(90);
+    upstream(&mut workers.all[0], &token)?;
+    let call = workers.all[0].fetch().context("a renewal")?;
+    workers.all[0].answer(&call, said(400, &json!({ "error": "invalid_grant" })));
+    assert_eq!(workers.all[0].verdict(&Ask::read().bearer(&token)), "delegation.exchange_refused");
     assert_eq!(workers.all[1].verdict(&Ask::read().bearer(&token)), "held", "it asks for itself");
     Ok(())
 }
