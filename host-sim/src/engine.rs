@@ -19,12 +19,14 @@ pub struct Engine {
 struct Inner {
     wasmtime: wasmtime::Engine,
     fuel: bool,
+    module_bytes: usize,
 }
 
 /// Settings of an [`Engine`].
 #[derive(Clone, Debug)]
 pub struct EngineBuilder {
     fuel: bool,
+    module_bytes: usize,
     cache: Option<PathBuf>,
 }
 
@@ -39,7 +41,7 @@ impl Engine {
 
     /// Settings to choose.
     pub fn builder() -> EngineBuilder {
-        EngineBuilder { fuel: false, cache: default_cache() }
+        EngineBuilder { fuel: false, module_bytes: 256 << 20, cache: default_cache() }
     }
 
     /// Compiles a module, in binary or text form, or takes it from the cache, and checks that it can be hosted.
@@ -55,6 +57,10 @@ impl Engine {
         self.inner.fuel
     }
 
+    pub(crate) fn module_bytes(&self) -> usize {
+        self.inner.module_bytes
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.wasmtime
     }
@@ -64,6 +70,12 @@ impl EngineBuilder {
     /// Meter fuel: a count of executed instructions that is the same on each run. Costs some speed.
     pub fn fuel(mut self, on: bool) -> Self {
         self.fuel = on;
+        self
+    }
+
+    /// Bytes of the largest module that is compiled; 256 MiB unless set.
+    pub fn module_bytes(mut self, most: usize) -> Self {
+        self.module_bytes = most;
         self
     }
 
@@ -81,8 +93,9 @@ impl EngineBuilder {
         let mut config = wasmtime::Config::new();
         config.epoch_interruption(true);
         config.consume_fuel(self.fuel);
-        config.wasm_multi_memory(false);
-        config.wasm_memory64(false);
+        // As Envoy's engine; exceptions, garbage collection and threads, which it has too, are not built in here.
+        config.wasm_multi_memory(true);
+        config.wasm_memory64(true);
         config.max_wasm_stack(512 << 10);
         if let Some(dir) = &self.cache {
             let mut cache = wasmtime::CacheConfig::new();
@@ -90,7 +103,7 @@ impl EngineBuilder {
             config.cache(wasmtime::Cache::new(cache).ok());
         }
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-        let inner = Arc::new(Inner { wasmtime, fuel: self.fuel });
+        let inner = Arc::new(Inner { wasmtime, fuel: self.fuel, module_bytes: self.module_bytes });
         tick(Arc::downgrade(&inner))?;
         Ok(Engine { inner })
     }

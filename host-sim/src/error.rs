@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::load;
 use crate::log::LogLine;
 
 /// A module that cannot be hosted.
@@ -11,7 +12,21 @@ pub enum LoadError {
     /// The engine could not be set up.
     #[error("engine not available: {0}")]
     Engine(String),
-    /// Not WebAssembly, or WebAssembly that does not compile.
+    /// Something else than a WebAssembly module.
+    #[error("not a WebAssembly module, but {found}")]
+    NotWasm {
+        /// What it is, and what to do about it.
+        found: String,
+    },
+    /// A module beyond what [`EngineBuilder::module_bytes`](crate::EngineBuilder::module_bytes) allows.
+    #[error("module is too large: {bytes} bytes, expected {most} at most")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// WebAssembly that does not compile.
     #[error("module does not compile: {0}")]
     Compile(String),
     /// None of the exports that mark a proxy-wasm module.
@@ -24,7 +39,7 @@ pub enum LoadError {
         found: Option<String>,
     },
     /// Imports that no host function matches.
-    #[error("module imports what this host does not have: {}", .0.join(", "))]
+    #[error("module imports what this host does not have: {}{}", .0.join(", "), load::of_imports(.0))]
     MissingImports(Vec<String>),
     /// An export that hosts need.
     #[error("module does not export {0}")]

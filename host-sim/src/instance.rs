@@ -200,9 +200,7 @@ fn arm(store: &mut Store<Vm>, fuel: bool) {
 
 fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory, Exports), StartFailure> {
     arm(store, module.engine().meters_fuel());
-    let instantiated = module.pre().instantiate(&mut *store);
-    let instance = instantiated.map_err(|e| failure("start", &e))?;
-    let memory = instance.get_memory(&mut *store, "memory").ok_or(LoadError::MissingExport("`memory`"))?;
+    let (instance, memory) = module.instantiate(store).map_err(|e| failure("start", &e))?;
     let names = if store.data().plugin.profile.malloc_first() {
         ["malloc", "proxy_on_memory_allocate"]
     } else {
@@ -217,6 +215,7 @@ fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory
     let vm = store.data_mut();
     vm.memory = Some(memory);
     vm.allocator = allocator;
+    vm.scope = Scope::Start;
     let initialize: Option<TypedFunc<(), ()>> = typed(instance, store, "_initialize")?;
     if let Some(initialize) = initialize {
         arm(store, module.engine().meters_fuel());

@@ -33,6 +33,7 @@ mod header_map;
 mod host;
 mod instance;
 mod limits;
+mod load;
 mod local_reply;
 mod log;
 mod measure;

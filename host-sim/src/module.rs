@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::{ExternType, InstancePre, Linker};
+use wasmtime::{ExternType, Instance, InstancePre, Linker, Memory, Ref, Store, Table};
 
 use crate::abi;
 use crate::builder::HostBuilder;
 use crate::engine::Engine;
 use crate::error::LoadError;
+use crate::load::{self, MemorySource};
 use crate::vm::Vm;
 
 /// The version of the proxy-wasm ABI that a module was built for.
@@ -23,7 +24,7 @@ pub enum AbiVersion {
 }
 
 impl AbiVersion {
-    const MARKERS: [(Self, &'static str); 3] = [
+    pub(crate) const MARKERS: [(Self, &'static str); 3] = [
         (Self::V0_2_1, "proxy_abi_version_0_2_1"),
         (Self::V0_2_0, "proxy_abi_version_0_2_0"),
         (Self::V0_1_0, "proxy_abi_version_0_1_0"),
@@ -49,30 +50,38 @@ pub struct Module {
 struct Inner {
     engine: Engine,
     wasm: wasmtime::Module,
-    pre: InstancePre<Vm>,
+    linked: Linked,
+    memory: MemorySource,
     abi: AbiVersion,
+}
+
+enum Linked {
+    Ready(Box<InstancePre<Vm>>),
+    /// It imports memory or a table, which are made for each instance.
+    WithOwn(Box<Linker<Vm>>),
 }
 
 impl Module {
     pub(crate) fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
-        let wasm = wasmtime::Module::new(engine.wasmtime(), bytes)
-            .map_err(|e| LoadError::Compile(format!("{e:#}")))?;
-        let abi = abi_version(&wasm)?;
-        if !matches!(wasm.get_export("memory"), Some(ExternType::Memory(_))) {
-            return Err(LoadError::MissingExport("`memory`"));
-        }
-        let allocates = |name| matches!(wasm.get_export(name), Some(ExternType::Func(_)));
-        if !allocates("malloc") && !allocates("proxy_on_memory_allocate") {
-            return Err(LoadError::MissingExport("an allocator: `proxy_on_memory_allocate` or `malloc`"));
-        }
+        load::recognise(bytes, engine.module_bytes())?;
+        let wasm = wasmtime::Module::new(engine.wasmtime(), bytes).map_err(|e| {
+            let error = format!("{e:#}");
+            let hint = load::of_proposals(&error);
+            LoadError::Compile(error + &hint)
+        })?;
+        let abi = load::abi_version(&wasm)?;
+        load::check_imports(&wasm, abi)?;
+        load::check_exports(&wasm, abi)?;
+        let memory = load::memory(&wasm)?;
         let mut linker = Linker::new(engine.wasmtime());
         abi::link(&mut linker).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-        let missing = missing_imports(&wasm, abi);
-        if !missing.is_empty() {
-            return Err(LoadError::MissingImports(missing));
-        }
-        let pre = linker.instantiate_pre(&wasm).map_err(|e| LoadError::Signature(format!("{e:#}")))?;
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), wasm, pre, abi }) })
+        let linked = if load::imports_own(&wasm) {
+            Linked::WithOwn(Box::new(linker))
+        } else {
+            let pre = linker.instantiate_pre(&wasm).map_err(|e| LoadError::Signature(format!("{e:#}")))?;
+            Linked::Ready(Box::new(pre))
+        };
+        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), wasm, linked, memory, abi }) })
     }
 
     /// A host to set up for this module.
@@ -99,25 +108,44 @@ impl Module {
         &self.inner.engine
     }
 
-    pub(crate) fn pre(&self) -> &InstancePre<Vm> {
-        &self.inner.pre
+    /// Makes an instance, and finds its memory.
+    pub(crate) fn instantiate(&self, store: &mut Store<Vm>) -> wasmtime::Result<(Instance, Memory)> {
+        let (instance, imported) = match &self.inner.linked {
+            Linked::Ready(pre) => (pre.instantiate(&mut *store)?, None),
+            Linked::WithOwn(linker) => {
+                let (linker, imported) = self.with_own(linker, store)?;
+                (linker.instantiate(&mut *store, &self.inner.wasm)?, imported)
+            }
+        };
+        let memory = match &self.inner.memory {
+            MemorySource::Exported(name) => instance.get_memory(&mut *store, name),
+            MemorySource::Imported => imported,
+        };
+        memory.map(|memory| (instance, memory)).ok_or_else(|| wasmtime::Error::msg("there is no memory"))
     }
-}
 
-fn abi_version(wasm: &wasmtime::Module) -> Result<AbiVersion, LoadError> {
-    for (version, marker) in AbiVersion::MARKERS {
-        if matches!(wasm.get_export(marker), Some(ExternType::Func(_))) {
-            return Ok(version);
+    /// The linker with the memories and tables that the module imports, made for this store.
+    fn with_own(
+        &self,
+        linker: &Linker<Vm>,
+        store: &mut Store<Vm>,
+    ) -> wasmtime::Result<(Linker<Vm>, Option<Memory>)> {
+        let (mut linker, mut last) = (linker.clone(), None);
+        for import in self.inner.wasm.imports() {
+            match import.ty() {
+                ExternType::Memory(ty) => {
+                    let memory = Memory::new(&mut *store, ty)?;
+                    linker.define(&mut *store, import.module(), import.name(), memory)?;
+                    last = Some(memory);
+                }
+                ExternType::Table(ty) => {
+                    let empty = Ref::null(ty.element().heap_type());
+                    let table = Table::new(&mut *store, ty, empty)?;
+                    linker.define(&mut *store, import.module(), import.name(), table)?;
+                }
+                _ => {}
+            }
         }
+        Ok((linker, last))
     }
-    let found =
-        wasm.exports().map(|e| e.name().to_owned()).find(|name| name.starts_with("proxy_abi_version_"));
-    Err(LoadError::NotProxyWasm { found })
-}
-
-fn missing_imports(wasm: &wasmtime::Module, abi: AbiVersion) -> Vec<String> {
-    wasm.imports()
-        .filter(|i| !abi::has(i.module(), i.name(), abi))
-        .map(|i| format!("`{}.{}`", i.module(), i.name()))
-        .collect()
 }

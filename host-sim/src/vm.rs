@@ -47,9 +47,11 @@ pub type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, crate::Status> +
 /// What the guest may call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// While it starts: logging, environment, clock and randomness.
+    /// While its start section runs: nothing, since there is no VM yet that a call could be about. Envoy crashes.
+    Instantiate,
+    /// While it starts: logging and WASI, less what could wait.
     Start,
-    /// While it allocates: logging.
+    /// While it allocates: logging and the clock.
     Allocate,
     Full,
 }
@@ -72,6 +74,7 @@ pub(crate) struct Vm {
 
     pub(crate) memory: Option<Memory>,
     pub(crate) allocator: Option<TypedFunc<u32, u32>>,
+    pub(crate) memory_total: usize,
     pub(crate) memory_peak: usize,
 
     pub(crate) scope: Scope,
@@ -117,8 +120,9 @@ impl Vm {
             worker,
             memory: None,
             allocator: None,
+            memory_total: 0,
             memory_peak: 0,
-            scope: Scope::Start,
+            scope: Scope::Instantiate,
             calls_left: 0,
             counts: [0; HostCall::COUNT],
             trap_at: None,
@@ -183,10 +187,13 @@ impl Vm {
 }
 
 impl ResourceLimiter for Vm {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.plugin.limits.memory_bytes;
+    /// The limit is on all memories together. One that then fails to grow all the same stays counted.
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory_total.saturating_sub(current).saturating_add(desired);
+        let fits = total <= self.plugin.limits.memory_bytes;
         if fits {
-            self.memory_peak = self.memory_peak.max(desired);
+            self.memory_total = total;
+            self.memory_peak = self.memory_peak.max(total);
         }
         Ok(fits)
     }

@@ -80,6 +80,22 @@ impl Envoy {
         Ok(envoy)
     }
 
+    /// Has Envoy look at a configuration without serving. Whether it takes it, and what it logs.
+    pub fn validate(configuration: &str) -> Result<(bool, String)> {
+        static VALIDATED: AtomicUsize = AtomicUsize::new(0);
+        let number = VALIDATED.fetch_add(1, Ordering::SeqCst);
+        let folder = crate::root().join("target/envoy").join(format!("{}-v{number}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let file = folder.join("envoy.yaml");
+        fs::write(&file, configuration)?;
+        let mut command = Command::new(Self::binary()?);
+        command.args(["--mode", "validate", "--disable-hot-restart", "--log-level", "info", "--config-path"]);
+        let output = command.arg(&file).output().context("starting Envoy")?;
+        fs::remove_dir_all(&folder)?;
+        let log = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&log).into_owned()))
+    }
+
     fn is_ready(&mut self, address: &Path) -> bool {
         if let Some(address) = fs::read_to_string(address).ok().and_then(|text| text.trim().parse().ok()) {
             self.admin = address;

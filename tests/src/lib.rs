@@ -18,6 +18,7 @@ pub mod pki;
 pub mod policies;
 pub mod proof;
 pub mod revocation;
+pub mod samples;
 pub mod scenarios;
 pub mod server;
 pub mod services;

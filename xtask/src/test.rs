@@ -7,16 +7,17 @@ use anyhow::{Result, bail};
 
 use crate::process;
 use crate::steps::{Steps, seconds};
-use crate::{filter, setup, wasm};
+use crate::{filter, foreign_modules, setup, wasm};
 
 /// All tests: documentation examples, then suites, real Envoy and the real issuer among them.
 pub(crate) fn all(args: &[String]) -> Result<()> {
     let since = std::time::Instant::now();
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(7);
     steps.step("Envoy", setup::envoy)?;
     steps.step("OpenID provider", setup::oidc)?;
     steps.step("building countersign.wasm", filter::build_step)?;
     steps.step("checking the module's imports, exports and size", wasm::check_step)?;
+    steps.step("building the sample filters", foreign_modules::build_step)?;
     steps.step("building the tests", || {
         process::logged("build-tests", cargo("test").args(["--no-run", "--all-targets"]))?;
         process::logged("build-command", cargo("build").args(["--bin", "countersign"]))?;

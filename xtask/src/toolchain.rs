@@ -60,6 +60,11 @@ impl Toolchain {
         })
     }
 
+    /// Whether the compiler in use has libraries for a target, once rustup was asked for them.
+    pub(crate) fn has(target: &str) -> Result<bool> {
+        Ok(has_target(target) || add_target(target)?)
+    }
+
     /// Debian's compiler, if it is installed with its sources; an error where it can't be used all the same.
     fn debian() -> Option<Result<Self>> {
         let version = process::output(Command::new("/usr/bin/rustc").arg("--version"))?;

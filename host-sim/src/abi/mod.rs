@@ -1,6 +1,7 @@
 //! The host functions, one file for each family, and the table that names them all.
 
 mod buffers;
+mod emscripten;
 mod foreign;
 mod grpc;
 mod headers;
@@ -11,10 +12,11 @@ mod properties;
 mod shared_data;
 mod stream;
 mod wasi;
+mod wasi_files;
 
 use std::time::Instant;
 
-use wasmtime::{Caller, Linker};
+use wasmtime::{Caller, Linker, ValType};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
@@ -147,19 +149,13 @@ fn enter(
         *counter += 1;
     }
     if let Some(kind) = refusal(vm, call) {
-        return Err(trap(kind, call));
+        return Err(trap(kind, call.name()));
     }
     if let Some(status) = vm.faults.of(call) {
         return Ok(status);
     }
     let started = vm.host_time.map(|_| Instant::now());
-    let memory = match vm.memory {
-        Some(memory) => memory,
-        None => match caller.get_export("memory") {
-            Some(wasmtime::Extern::Memory(memory)) => memory,
-            _ => return Ok(Status::InvalidMemoryAccess as u32),
-        },
-    };
+    let Some(memory) = vm.memory else { return Ok(Status::InvalidMemoryAccess as u32) };
     let mut guest = Guest { caller, memory };
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
@@ -178,10 +174,16 @@ fn refusal(vm: &mut Vm, call: HostCall) -> Option<FailureKind> {
         vm.trap_at = None;
         return Some(FailureKind::Injected);
     }
+    refused_here(vm, call.allowed_at())
+}
+
+/// Whether what is allowed from this scope on is not, now, or not any more in this callback.
+fn refused_here(vm: &mut Vm, from: Scope) -> Option<FailureKind> {
     let allowed = match vm.scope {
         Scope::Full => true,
-        Scope::Start => call.allowed_at() != Scope::Full,
-        Scope::Allocate => call.allowed_at() == Scope::Allocate,
+        Scope::Start => from != Scope::Full,
+        Scope::Allocate => from == Scope::Allocate,
+        Scope::Instantiate => false,
     };
     if !allowed {
         return Some(FailureKind::Restricted);
@@ -193,8 +195,16 @@ fn refusal(vm: &mut Vm, call: HostCall) -> Option<FailureKind> {
     None
 }
 
-fn trap(kind: FailureKind, call: HostCall) -> wasmtime::Error {
-    wasmtime::Error::new(HostTrap { kind, function: format!("`{}`", call.name()) })
+fn trap(kind: FailureKind, function: &str) -> wasmtime::Error {
+    wasmtime::Error::new(HostTrap { kind, function: format!("`{function}`") })
+}
+
+/// The end of the VM, where a function that is no [`HostCall`] may not be called.
+fn check_plain(caller: &mut Caller<'_, Vm>, name: &str, from: Scope) -> wasmtime::Result<()> {
+    match refused_here(caller.data_mut(), from) {
+        Some(kind) => Err(trap(kind, name)),
+        None => Ok(()),
+    }
 }
 
 macro_rules! host_functions {
@@ -226,6 +236,11 @@ macro_rules! host_functions {
             fn modules(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($module,)+],)* }
             }
+
+            /// Its parameters' types, as the ABI has them: `u32`, `i32`, `u64` or `i64`. Its result is an `i32`.
+            pub fn params(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$(stringify!($ty),)*],)* }
+            }
         }
 
         /// Gives the linker every host function.
@@ -240,9 +255,23 @@ macro_rules! host_functions {
             for module in WASI {
                 linker.func_wrap(module, "proc_exit", wasi::proc_exit)?;
             }
+            linker.func_wrap("env", "emscripten_notify_memory_growth", emscripten::notify_memory_growth)?;
+            linker.func_wrap("env", "pthread_equal", emscripten::pthread_equal)?;
             Ok(())
         }
     };
+}
+
+impl HostCall {
+    /// The host function of a name, as it is imported from a module such as `env`.
+    pub fn named(module: &str, name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|call| call.name() == name && call.modules().contains(&module))
+    }
+
+    /// Whether modules of this version have it.
+    pub fn is_in(self, abi: AbiVersion) -> bool {
+        self.abi().has(abi)
+    }
 }
 
 /// Which versions of the ABI have a function.
@@ -267,17 +296,34 @@ impl AbiRange {
 
 const WASI: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
-/// Whether there is a host function of this name for modules of this version.
-pub(crate) fn has(module: &str, name: &str, abi: AbiVersion) -> bool {
-    (name == "proc_exit" && WASI.contains(&module))
-        || HostCall::ALL.iter().any(|c| c.name() == name && c.modules().contains(&module) && c.abi().has(abi))
+/// What is imported as a function without being a host call that is counted: its parameters, and whether it has a result.
+const PLAIN: [(&str, &str, usize, bool); 4] = [
+    (WASI[0], "proc_exit", 1, false),
+    (WASI[1], "proc_exit", 1, false),
+    ("env", "emscripten_notify_memory_growth", 1, false),
+    ("env", "pthread_equal", 2, true),
+];
+
+/// The type of the host function of this name, for modules of this version: the types of its parameters and of its result.
+pub(crate) fn signature(
+    module: &str,
+    name: &str,
+    abi: AbiVersion,
+) -> Option<(Vec<ValType>, Option<ValType>)> {
+    let plain = PLAIN.iter().find(|(from, plain, ..)| (*from, *plain) == (module, name));
+    if let Some((_, _, params, result)) = plain {
+        return Some((vec![ValType::I32; *params], result.then_some(ValType::I32)));
+    }
+    let call = HostCall::named(module, name).filter(|call| call.is_in(abi))?;
+    let params = call.params().iter().map(|ty| if ty.ends_with("64") { ValType::I64 } else { ValType::I32 });
+    Some((params.collect(), Some(ValType::I32)))
 }
 
 host_functions! {
     Allocate All ["env"] proxy_log(level: u32, data: u32, size: u32) => log::log;
-    Start Since21 ["env"] proxy_get_log_level(level_at: u32) => log::get_log_level;
+    Full Since21 ["env"] proxy_get_log_level(level_at: u32) => log::get_log_level;
     Full All ["env"] proxy_get_status(code_at: u32, data_at: u32, size_at: u32) => log::get_status;
-    Start All ["env"] proxy_get_current_time_nanoseconds(time_at: u32) => log::get_current_time_nanoseconds;
+    Full All ["env"] proxy_get_current_time_nanoseconds(time_at: u32) => log::get_current_time_nanoseconds;
     Full All ["env"] proxy_set_tick_period_milliseconds(period: u32) => stream::set_tick_period_milliseconds;
     Full All ["env"] proxy_set_effective_context(context: u32) => stream::set_effective_context;
     Full All ["env"] proxy_done() => stream::done;
@@ -346,29 +392,15 @@ host_functions! {
         name: u32, name_size: u32, argument: u32, argument_size: u32, data_at: u32, size_at: u32
     ) => foreign::call_foreign_function;
     Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_write(fd: u32, vectors: u32, vectors_len: u32, written_at: u32) => wasi::fd_write;
+        fd_write(fd: u32, vectors: u32, vectors_len: u32, written_at: u32) => wasi_files::fd_write;
+    Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
+        clock_time_get(clock: u32, _precision: u64, time_at: u32) => wasi::clock_time_get;
+    Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
+        poll_oneoff(_in: u32, _out: u32, _n: u32, events_at: u32) => wasi::poll_oneoff;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_read(_fd: u32, _vectors: u32, _vectors_len: u32, _read_at: u32) => wasi::fd_read;
+        clock_res_get(clock: u32, resolution_at: u32) => wasi::clock_res_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_seek(_fd: u32, _offset: i64, _whence: u32, _to_at: u32) => wasi::fd_seek;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_close(_fd: u32) => wasi::fd_close;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_fdstat_get(fd: u32, stat_at: u32) => wasi::fd_fdstat_get;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_fdstat_set_flags(_fd: u32, _flags: u32) => wasi::fd_fdstat_set_flags;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_prestat_get(_fd: u32, _stat_at: u32) => wasi::fd_prestat_get;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        fd_prestat_dir_name(_fd: u32, _path: u32, _path_len: u32) => wasi::fd_prestat_dir_name;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        path_open(
-            _fd: u32, _dir: u32, _path: u32, _path_len: u32, _o: u32, _base: i64, _inheriting: i64, _flags: u32,
-            _fd_at: u32
-        ) => wasi::path_open;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        path_filestat_get(_fd: u32, _flags: u32, _path: u32, _path_len: u32, _stat_at: u32) => wasi::path_filestat_get;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"] sched_yield() => wasi::sched_yield;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        poll_oneoff(_in: u32, _out: u32, _n: u32, _events_at: u32) => wasi::poll_oneoff;
+        random_get(at: u32, len: u32) => wasi::random_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         environ_get(pointers_at: u32, text_at: u32) => wasi::environ_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
@@ -377,8 +409,79 @@ host_functions! {
         args_get(_pointers_at: u32, _text_at: u32) => wasi::args_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         args_sizes_get(count_at: u32, size_at: u32) => wasi::args_sizes_get;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
+        sched_yield() => wasi::sched_yield;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        clock_time_get(clock: u32, _precision: u64, time_at: u32) => wasi::clock_time_get;
+        sock_accept(_fd: u32, _flags: u32, fd_at: u32) => wasi::sock_accept;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
-        random_get(at: u32, len: u32) => wasi::random_get;
+        sock_recv(_fd: u32, _in: u32, _in_len: u32, _flags: u32, read_at: u32, flags_at: u32) => wasi::sock_recv;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        sock_send(_fd: u32, _out: u32, _out_len: u32, _flags: u32, written_at: u32) => wasi::sock_send;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        sock_shutdown(_fd: u32, _how: u32) => wasi::sock_shutdown;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_close(_fd: u32) => wasi_files::fd_close;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_read(_fd: u32, _vectors: u32, _vectors_len: u32, _read_at: u32) => wasi_files::fd_read;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_seek(_fd: u32, _offset: i64, _whence: u32, _to_at: u32) => wasi_files::fd_seek;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_advise(_fd: u32, _offset: i64, _len: i64, _advice: u32) => wasi_files::fd_advise;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_allocate(fd: u32, _offset: i64, _len: i64) => wasi_files::fd_allocate;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_datasync(fd: u32) => wasi_files::fd_datasync;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_fdstat_get(fd: u32, stat_at: u32) => wasi_files::fd_fdstat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_fdstat_set_flags(_fd: u32, _flags: u32) => wasi_files::fd_fdstat_set_flags;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_fdstat_set_rights(fd: u32, _base: i64, _inheriting: i64) => wasi_files::fd_fdstat_set_rights;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_filestat_get(_fd: u32, _stat_at: u32) => wasi_files::fd_filestat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_filestat_set_size(fd: u32, _size: i64) => wasi_files::fd_filestat_set_size;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_filestat_set_times(fd: u32, _accessed: i64, _modified: i64, _flags: u32)
+        => wasi_files::fd_filestat_set_times;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_pread(_fd: u32, _vectors: u32, _vectors_len: u32, _offset: i64, _read_at: u32) => wasi_files::fd_pread;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_prestat_get(_fd: u32, _stat_at: u32) => wasi_files::fd_prestat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_prestat_dir_name(_fd: u32, _path: u32, _path_len: u32) => wasi_files::fd_prestat_dir_name;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_pwrite(fd: u32, vectors: u32, vectors_len: u32, _offset: i64, written_at: u32) => wasi_files::fd_pwrite;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_readdir(_fd: u32, _at: u32, _len: u32, _cookie: i64, used_at: u32) => wasi_files::fd_readdir;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_renumber(fd: u32, _to: u32) => wasi_files::fd_renumber;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_sync(fd: u32) => wasi_files::fd_sync;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        fd_tell(fd: u32, offset_at: u32) => wasi_files::fd_tell;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_open(
+            _fd: u32, _dir: u32, _path: u32, _len: u32, _o: u32, _base: i64, _inheriting: i64, _flags: u32, _fd_at: u32
+        )
+        => wasi_files::path_open;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_create_directory(_fd: u32, _path: u32, _len: u32) => wasi_files::path_create_directory;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_filestat_get(_fd: u32, _flags: u32, _path: u32, _len: u32, _stat_at: u32) => wasi_files::path_filestat_get;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_filestat_set_times(_fd: u32, _flags: u32, _path: u32, _len: u32, _accessed: i64, _modified: i64, _set: u32)
+        => wasi_files::path_filestat_set_times;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_link(_a: u32, _b: u32, _c: u32, _d: u32, _e: u32, _f: u32) => wasi_files::path_link;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_readlink(_fd: u32, _path: u32, _len: u32, _at: u32, _most: u32, used_at: u32) => wasi_files::path_readlink;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_remove_directory(_fd: u32, _path: u32, _len: u32) => wasi_files::path_remove_directory;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_rename(_fd: u32, _path: u32, _len: u32, _to: u32, _to_path: u32, _to_len: u32) => wasi_files::path_rename;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_symlink(_a: u32, _b: u32, _c: u32, _d: u32) => wasi_files::path_symlink;
+    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+        path_unlink_file(_fd: u32, _path: u32, _len: u32) => wasi_files::path_unlink_file;
 }

@@ -1,0 +1,3 @@
+module countersign/tests/modules/go
+
+go 1.24
