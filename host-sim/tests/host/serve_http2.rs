@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
 
+use countersign_host_sim::HostBuilder;
 use countersign_host_sim::serve::{ClientCertificate, Gateway, GatewayOptions, Protocol, Tls};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Frame};
@@ -25,6 +26,27 @@ const TELL: &str = r#"
     (func (export "proxy_on_response_trailers") (param i32 i32) (result i32)
       (drop (call $add (i32.const 3) @"x-from-filter" @"too")) (i32.const 0))"#;
 
+/// A gateway that starts and ends outside of the test's own runtime.
+struct Outside(Option<Gateway>);
+
+impl Outside {
+    fn address(&self) -> std::net::SocketAddr {
+        self.0.as_ref().unwrap().address()
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let gateway = self.0.take();
+        std::thread::spawn(move || drop(gateway)).join().unwrap();
+    }
+}
+
+fn outside(builder: HostBuilder, options: GatewayOptions) -> Outside {
+    let start = move || Gateway::start(builder, options).unwrap();
+    Outside(Some(std::thread::spawn(start).join().unwrap()))
+}
+
 fn http2_upstream(address: std::net::SocketAddr) -> GatewayOptions {
     GatewayOptions::new(address.to_string()).upstream_protocol(Protocol::Http2)
 }
@@ -36,7 +58,7 @@ fn http2_by_prior_knowledge_goes_on_with_trailers_on_both_sides() {
         let (sender, lines) = channel();
         let options = http2_upstream(echo().await)
             .log(move |line| sender.send(line.message.clone()).unwrap_or_default());
-        let gateway = Gateway::start(builder(TELL), options).unwrap();
+        let gateway = outside(builder(TELL), options);
         let mut client = connect(gateway.address()).await;
         let mut sent = request("POST", "/a?b=c", body(&["one ", "two"], &[("x-sum", "7")]));
         sent.headers_mut().insert("te", "trailers".parse().unwrap());
@@ -58,7 +80,7 @@ fn pieces_pass_before_the_next_is_there() {
         // A filter that looks at bodies has every piece pass through it.
         let filter = r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
                         (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))"#;
-        let gateway = Gateway::start(builder(filter), http2_upstream(echo().await)).unwrap();
+        let gateway = outside(builder(filter), http2_upstream(echo().await));
         let mut client = connect(gateway.address()).await;
         let (sender, sending) = frames();
         let response = client.send_request(request("POST", "/", sending)).await.unwrap();
@@ -78,7 +100,7 @@ fn pieces_pass_before_the_next_is_there() {
 fn requests_share_a_connection_and_wait_for_none_of_each_other() {
     let runtime = runtime();
     runtime.block_on(async {
-        let gateway = Gateway::start(builder(""), http2_upstream(echo().await)).unwrap();
+        let gateway = outside(builder(""), http2_upstream(echo().await));
         let mut client = connect(gateway.address()).await;
         let (first_sender, first) = frames();
         let first = client.send_request(request("POST", "/1", first)).await.unwrap();
@@ -98,7 +120,7 @@ fn a_filter_answers_in_the_midst_of_a_body() {
             (if (i32.gt_u (local.get 1) (i32.const 4))
               (then (drop (call $reply (i32.const 422) @"" @"enough" (i32.const 0) (i32.const 0) (i32.const -1)))))
             (i32.const 1))"#;
-        let gateway = Gateway::start(builder(filter), http2_upstream(echo().await)).unwrap();
+        let gateway = outside(builder(filter), http2_upstream(echo().await));
         let mut client = connect(gateway.address()).await;
         let (sender, sending) = frames();
         sender.send(Frame::data(Bytes::from_static(b"abc"))).unwrap();
@@ -120,7 +142,7 @@ fn tls_agrees_on_what_the_client_prefers() {
         let (sender, lines) = channel();
         let options = http2_upstream(echo().await).tls(tls);
         let options = options.log(move |line| sender.send(line.message.clone()).unwrap_or_default());
-        let gateway = Gateway::start(builder(TELL), options).unwrap();
+        let gateway = outside(builder(TELL), options);
         let (agreed, client) = connect_tls(gateway.address(), &authority, &["h2", "http/1.1"]).await;
         assert_eq!(agreed.as_deref(), Some(&b"h2"[..]));
         let answer = client.unwrap().send_request(request("GET", "/", body(&[], &[]))).await.unwrap();
@@ -137,7 +159,7 @@ fn tls_agrees_on_what_the_client_prefers() {
 fn an_http2_request_may_not_name_two_authorities() {
     let runtime = runtime();
     runtime.block_on(async {
-        let gateway = Gateway::start(builder(""), http2_upstream(echo().await)).unwrap();
+        let gateway = outside(builder(""), http2_upstream(echo().await));
         let mut client = connect(gateway.address()).await;
         let mut sent = request("GET", "/", body(&[], &[]));
         sent.headers_mut().insert("host", "other.example".parse().unwrap());

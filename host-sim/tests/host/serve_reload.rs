@@ -53,7 +53,9 @@ fn what_does_not_come_up_changes_nothing() {
 fn streams_end_on_the_vm_that_they_began_on() {
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);
-    let (issuer, calls) = upstream(move |_, _| {
+    let (arrived, arrival) = channel();
+    let (issuer, _) = upstream(move |_, _| {
+        arrived.send(()).unwrap();
         released.lock().unwrap().recv().unwrap();
         Some("go".to_owned())
     });
@@ -81,7 +83,7 @@ fn streams_end_on_the_vm_that_they_began_on() {
     let gateway = Gateway::start(builder(&holds("old")), options).unwrap();
     let mut held = TcpStream::connect(gateway.address()).unwrap();
     held.write_all(REQUEST.as_bytes()).unwrap();
-    calls.recv().unwrap();
+    arrival.recv().unwrap();
     gateway.reload(builder(&says("new")), &clusters).unwrap();
     assert_eq!(plain(gateway.address(), REQUEST).body, "new");
     release.send(()).unwrap();
