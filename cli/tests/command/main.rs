@@ -14,4 +14,5 @@ mod policies_page;
 mod readme;
 mod reference;
 mod scenarios;
+mod serving;
 mod support;
