@@ -12,9 +12,10 @@ use crate::{filter, setup, wasm};
 /// All tests: documentation examples, then suites, real Envoy and the real issuer among them.
 pub(crate) fn all(args: &[String]) -> Result<()> {
     let since = std::time::Instant::now();
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(7);
     steps.step("Envoy", setup::envoy)?;
     steps.step("OpenID provider", setup::oidc)?;
+    steps.step("browser", setup::browser)?;
     steps.step("building countersign.wasm", filter::build_step)?;
     steps.step("checking the module's imports, exports and size", wasm::check_step)?;
     steps.step("building the tests", || {
