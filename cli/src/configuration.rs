@@ -11,7 +11,7 @@ use countersign_compiler::{CompileOptions, Compiled, LoadError, Pack, Warning, c
 use countersign_core::config::Config;
 use countersign_core::settings::Settings;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// A configuration that the filter would accept.
@@ -24,6 +24,8 @@ pub(crate) struct Configuration {
     pub(crate) warnings: Vec<Warning>,
     /// What the policies stand in, where the configuration names a pack.
     pub(crate) sources: Sources,
+    /// The pack's folder.
+    pub(crate) pack: Option<PathBuf>,
 }
 
 impl Configuration {
@@ -38,11 +40,12 @@ impl Configuration {
         let mut config: Config = document.read()?;
         let mut warnings = Vec::new();
         let mut sources = Sources::default();
-        if let Some(pack) = config.policy.pack.take() {
+        let pack = config.policy.pack.take().map(|pack| folder.join(pack));
+        if let Some(pack) = &pack {
             if config.policy.image.is_some() {
                 return Err(document.fault("policy.image", "expected either `image` or `pack`, found both"));
             }
-            let compiled = compile_pack(&folder.join(pack)).map_err(|failure| {
+            let compiled = compile_pack(pack).map_err(|failure| {
                 let place = document.place("policy.pack");
                 failure.note(format!("the pack is named at {place}"))
             })?;
@@ -52,7 +55,7 @@ impl Configuration {
         }
         let settings =
             Settings::prepare(&config).map_err(|error| document.fault(&error.path, &error.message))?;
-        Ok(Self { config, settings: Rc::new(settings), warnings, sources })
+        Ok(Self { config, settings: Rc::new(settings), warnings, sources, pack })
     }
 
     /// What the filter is given.

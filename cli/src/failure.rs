@@ -97,6 +97,13 @@ impl Failure {
         vec![Finding::at(place, message.unwrap_or(&self.message), self.help.as_deref())]
     }
 
+    /// All of it as plain text.
+    pub(crate) fn told(&self) -> String {
+        let parts = [Some(&self.message), self.help.as_ref(), self.details.as_ref()];
+        let whole: Vec<&str> = parts.into_iter().flatten().map(|part| part.trim_end()).collect();
+        anstream::adapter::strip_str(&whole.join("\n")).to_string()
+    }
+
     /// Shows it on standard error.
     pub(crate) fn print(&self) {
         say!("{BAD}error{BAD:#}: {}", self.message);

@@ -25,11 +25,13 @@ pub mod live;
 mod output;
 mod paths;
 mod plugin;
+mod recording;
 mod reference;
 mod report;
 mod request_args;
 pub mod revocation;
 mod scenario;
+mod serve;
 mod sources;
 mod table;
 mod time;
@@ -38,7 +40,7 @@ mod watch;
 use std::process::ExitCode;
 
 /// Room for what recurses over policies: the official parser takes tens of kilobytes for each bracket.
-const STACK: usize = 256 << 20;
+pub(crate) const STACK: usize = 256 << 20;
 
 /// Runs the command with the process's arguments.
 #[must_use]

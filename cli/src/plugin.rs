@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::config::Config;
 use countersign_host_sim::{HostBuilder, Profile};
+use sha2::{Digest, Sha256};
 
 use crate::configuration::Configuration;
 use crate::engine::Module;
 use crate::failure::Failure;
 
 /// The arguments that say what runs.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PluginArgs {
     /// Countersign's configuration. Without it `--module` is any proxy-wasm module.
     #[arg(short, long, value_name = "FILE", required_unless_present = "module")]
@@ -82,6 +83,10 @@ pub(crate) struct Plugin {
     pub(crate) config: Option<Config>,
     /// A host to add the world to: clusters, workers, a clock.
     pub(crate) host: HostBuilder,
+    /// The files and folders that it was read from.
+    pub(crate) files: Vec<PathBuf>,
+    /// SHA-256 of all that it is started with, the module's own bytes among it, in hexadecimal digits.
+    pub(crate) digest: String,
 }
 
 impl PluginArgs {
@@ -92,19 +97,47 @@ impl PluginArgs {
     pub(crate) fn load(&self) -> Result<Plugin, Failure> {
         let configuration = self.config.as_deref().map(Configuration::load).transpose()?;
         let module = Module::load(self.module.as_deref())?;
+        let vm_config = read(self.vm_config.as_deref())?;
+        let plugin_config = match &configuration {
+            Some(configuration) => configuration.to_json()?,
+            None => read(self.plugin_config.as_deref())?,
+        };
+        let code = std::fs::read(module.path()).unwrap_or_default();
         let host = module
             .host()
             .names(&self.plugin_name, &self.root_id, &self.vm_id)
-            .vm_config(read(self.vm_config.as_deref())?)
+            .plugin_config(plugin_config.clone())
+            .vm_config(vm_config.clone())
             .profile(self.profile.into());
-        Ok(match configuration {
-            Some(configuration) => {
-                let host = host.plugin_config(configuration.to_json()?);
-                Plugin { config: Some(configuration.config), host }
-            }
-            None => Plugin { config: None, host: host.plugin_config(read(self.plugin_config.as_deref())?) },
-        })
+        let mut files = self.files();
+        files.push(module.path().to_owned());
+        files.extend(configuration.as_ref().and_then(|configuration| configuration.pack.clone()));
+        let digest = digest([&code, &plugin_config, &vm_config]);
+        Ok(Plugin { config: configuration.map(|configuration| configuration.config), host, files, digest })
     }
+
+    /// Countersign's configuration, where it is Countersign that runs.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The module, where one is named.
+    pub(crate) fn module(&self) -> Option<&Path> {
+        self.module.as_deref()
+    }
+
+    /// The files that the arguments name.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let named = [&self.config, &self.module, &self.plugin_config, &self.vm_config];
+        named.into_iter().flatten().cloned().collect()
+    }
+}
+
+/// SHA-256 over the parts' own digests, so that none of them can be taken for another.
+fn digest(parts: [&[u8]; 3]) -> String {
+    let mut whole = Sha256::new();
+    parts.iter().for_each(|part| whole.update(Sha256::digest(part)));
+    whole.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(path: Option<&Path>) -> Result<Vec<u8>, Failure> {

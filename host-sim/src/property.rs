@@ -26,6 +26,27 @@ impl Properties {
         Arc::make_mut(&mut self.0).insert(path, value.into());
     }
 
+    /// The property of a path written with dots.
+    pub fn find(&self, path: &str) -> Option<&PropertyValue> {
+        let path: Vec<u8> = path.bytes().map(|b| if b == b'.' { 0 } else { b }).collect();
+        self.get(&path)
+    }
+
+    /// Takes a property out, its path written with dots.
+    pub fn remove(&mut self, path: &str) {
+        let path: Vec<u8> = path.bytes().map(|b| if b == b'.' { 0 } else { b }).collect();
+        Arc::make_mut(&mut self.0).remove(&path);
+    }
+
+    /// Every property, its path written with dots.
+    pub fn iter(&self) -> impl Iterator<Item = (String, &PropertyValue)> {
+        let dots = |path: &[u8]| {
+            let path: Vec<u8> = path.iter().map(|b| if *b == 0 { b'.' } else { *b }).collect();
+            String::from_utf8_lossy(&path).into_owned()
+        };
+        self.0.iter().map(move |(path, value)| (dots(path), value))
+    }
+
     pub(crate) fn get(&self, path: &[u8]) -> Option<&PropertyValue> {
         self.0.get(path)
     }

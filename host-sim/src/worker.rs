@@ -101,7 +101,7 @@ impl Worker {
         self.instance.vm().streams.get(&id).map(|s| &**s)
     }
 
-    fn stream_mut(&mut self, id: u32) -> Option<&mut Stream> {
+    pub(crate) fn stream_mut(&mut self, id: u32) -> Option<&mut Stream> {
         self.instance.vm_mut().streams.get_mut(&id).map(|s| &mut **s)
     }
 
@@ -275,7 +275,7 @@ impl Worker {
     }
 
     /// Offers the filter parts of the request and the response until it holds or there are no more.
-    fn progress(&mut self, id: u32) {
+    pub(crate) fn progress(&mut self, id: u32) {
         for side in [Side::Request, Side::Response] {
             self.pump(id, side);
         }

@@ -19,6 +19,7 @@ pub(crate) fn all() -> Result<()> {
     steps.step("Envoy", envoy)?;
     steps.step("OpenID provider", oidc)?;
     steps.step("compilers of the sample filters", crate::foreign_modules::compilers)?;
+    steps.step("browser", browser)?;
     steps.finish("set up");
     Ok(())
 }
@@ -148,6 +149,19 @@ fn envoy_version(binary: &Path) -> Result<String> {
 /// The OpenID provider of the tests, at the versions in its lock file.
 pub(crate) fn oidc() -> Result<String> {
     npm("tests/oidc", "the test issuer").map(|node| format!("oidc-provider on Node {node}"))
+}
+
+/// The browser of the tests, by `COUNTERSIGN_CHROMIUM` or from Debian, and what drives it, at the version in its lock file.
+pub(crate) fn browser() -> Result<String> {
+    npm("tests/browser", "what drives the browser")?;
+    let named = std::env::var_os("COUNTERSIGN_CHROMIUM").map(PathBuf::from);
+    let binary = named.clone().unwrap_or_else(|| PathBuf::from("/usr/bin/chromium"));
+    if named.is_none() && !binary.exists() {
+        apt(&["chromium"], "the browser of the tests")
+            .context("`COUNTERSIGN_CHROMIUM` may name a Chromium instead")?;
+    }
+    process::output(Command::new(&binary).args(["--no-sandbox", "--version"]))
+        .with_context(|| format!("`{} --version` failed", binary.display()))
 }
 
 /// The optimiser of built modules, at the version in its lock file.

@@ -15,6 +15,7 @@ pub(crate) fn all(args: &[String]) -> Result<()> {
     let mut steps = Steps::new(7);
     steps.step("Envoy", setup::envoy)?;
     steps.step("OpenID provider", setup::oidc)?;
+    steps.step("browser", setup::browser)?;
     steps.step("building countersign.wasm", filter::build_step)?;
     steps.step("checking the module's imports, exports and size", wasm::check_step)?;
     steps.step("building the sample filters", foreign_modules::build_step)?;

@@ -14,6 +14,7 @@ mod lint;
 mod manual;
 mod proof;
 mod reference;
+mod replay;
 mod serve;
 mod test;
 mod token;
@@ -58,6 +59,7 @@ enum Command {
     Explain(explain::Explain),
     Bench(bench::Bench),
     Serve(serve::Serve),
+    Replay(replay::Replay),
     Token(token::Token),
     Proof(proof::Proof),
     Keys(keys::Keys),
@@ -82,6 +84,7 @@ pub(crate) fn run() -> Result<Exit, Failure> {
         Command::Explain(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Serve(command) => command.run(),
+        Command::Replay(command) => command.run(),
         Command::Token(command) => command.run(),
         Command::Proof(command) => command.run(),
         Command::Keys(command) => command.run(),

@@ -91,7 +91,8 @@ impl ApiKey {
         Ok(made)
     }
 
-    fn sha256(&self) -> String {
+    /// Its hash, as an entry holds it.
+    pub(crate) fn sha256(&self) -> String {
         sha256(self.0.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use module::{Module, policy_module};
 pub(crate) use native::Native;
 pub use script::Document;
 pub(crate) use script::{Answer, Reply, Script};
-pub(crate) use wasm::Wasm;
+pub(crate) use wasm::{AUDIT, Wasm};
 
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;

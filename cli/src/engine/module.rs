@@ -23,6 +23,7 @@ const POLICY: Wanted = Wanted {
 /// The module, compiled once and started any number of times.
 pub(crate) struct Module {
     loaded: countersign_host_sim::Module,
+    path: PathBuf,
     size: usize,
 }
 
@@ -30,10 +31,15 @@ impl Module {
     /// Loads the module from `path`, or from where it is usually found.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
         let (path, bytes) = read(&FILTER, path)?;
-        Engine::new()
-            .and_then(|engine| engine.load_module(&bytes))
-            .map(|loaded| Self { loaded, size: bytes.len() })
-            .map_err(|error| Failure::at(path.display(), error))
+        match Engine::new().and_then(|engine| engine.load_module(&bytes)) {
+            Ok(loaded) => Ok(Self { loaded, path, size: bytes.len() }),
+            Err(error) => Err(Failure::at(path.display(), error)),
+        }
+    }
+
+    /// Its file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Its file's size in bytes.

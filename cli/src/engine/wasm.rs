@@ -6,7 +6,7 @@ use countersign_host_sim::{self as sim, Clock, Host, StartError, StreamId};
 use std::time::Duration;
 
 /// Begins every audit line, and nothing else that the module logs.
-const AUDIT: &str = "{\"countersign\":\"audit\"";
+pub(crate) const AUDIT: &str = "{\"countersign\":\"audit\"";
 
 /// The module in the simulator.
 pub(crate) struct Wasm {

@@ -15,4 +15,5 @@ mod readme;
 mod reference;
 mod scenarios;
 mod shell;
+mod serving;
 mod support;

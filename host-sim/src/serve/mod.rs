@@ -1,124 +1,67 @@
-//! A local gateway: HTTP/1.1 in front of a real upstream, with the filter between, on real time.
+//! A local gateway: HTTP/1.1 and HTTP/2 in front of a real upstream, with the filter between, on real time.
 //!
-//! It is made for development. Each worker is a thread with a VM of its own; connections are spread over them.
-//! Bodies are held whole, up to a limit. When a VM fails its streams get 503 and a fresh VM takes over.
+//! It is made for development. Each worker is a thread with a VM of its own and the connections that fell to it; a request stays on
+//! one thread. Bodies pass through piece by piece: what is held is what the filter holds back, up to a limit. When a VM fails its
+//! streams get 503 and a fresh VM takes over. [`Gateway::reload`] puts another module or configuration in the place of the one that
+//! runs, for requests to come.
 
+mod body;
+mod calls;
 mod client;
 mod connection;
+mod convert;
+mod driver;
+mod exchange;
+mod handle;
+mod observe;
+mod options;
+mod pump;
+mod respond;
+mod thread;
 mod tls;
-mod worker;
+mod trial;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::builder::HostBuilder;
 use crate::clock::Clock;
 use crate::error::StartError;
-use crate::log::LogLine;
-use crate::shared::{Metrics, Shared};
+use crate::outcome::Request;
+use crate::shared::{Metrics, Shared, lock};
 use crate::upstream::Upstream;
+use crate::worker::Worker;
+use connection::Gate;
+use driver::{Setup, World};
+use thread::Command;
 
+pub use observe::{Called, Ended, Exchange, Times};
+pub use options::{ClientLimits, ExchangeSink, GatewayOptions, LogSink, Protocol, ServeError};
 pub use tls::{ClientCertificate, Tls};
-
-/// Takes each line that the filter logs.
-pub type LogSink = Arc<dyn Fn(&LogLine) + Send + Sync>;
-
-/// What a gateway is to be.
-#[derive(Clone)]
-pub struct GatewayOptions {
-    /// Where to listen. Port 0 takes any free one.
-    pub listen: SocketAddr,
-    /// Where requests go that the filter lets pass, as `host:port`.
-    pub upstream: String,
-    /// Clusters that the filter can call, each as `host:port`.
-    pub clusters: BTreeMap<String, String>,
-    /// Headers that calls to a cluster get on their way, by its name.
-    pub cluster_headers: BTreeMap<String, Vec<(String, String)>>,
-    /// TLS, if connections are to have it.
-    pub tls: Option<Tls>,
-    /// How long to wait for the upstream's response.
-    pub upstream_timeout: Duration,
-    /// Bytes that the body of a request or a response may have.
-    pub body_bytes: usize,
-    /// Where log lines go.
-    pub log: LogSink,
-}
-
-impl GatewayOptions {
-    /// A plain gateway on a free port of the loopback interface, in front of `upstream` (`host:port`).
-    pub fn new(upstream: impl Into<String>) -> Self {
-        Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            upstream: upstream.into(),
-            clusters: BTreeMap::new(),
-            cluster_headers: BTreeMap::new(),
-            tls: None,
-            upstream_timeout: Duration::from_secs(15),
-            body_bytes: 16 << 20,
-            log: Arc::new(|_| {}),
-        }
-    }
-
-    /// Adds a cluster that the filter can call at `address` (`host:port`).
-    pub fn cluster(mut self, name: &str, address: impl Into<String>) -> Self {
-        self.clusters.insert(name.to_owned(), address.into());
-        self
-    }
-
-    /// Gives calls to a cluster a header in place of any of its name: a credential, say, that the filter does not hold.
-    pub fn cluster_header(mut self, cluster: &str, name: &str, value: &str) -> Self {
-        let headers = self.cluster_headers.entry(cluster.to_owned()).or_default();
-        headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Serves TLS.
-    pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Where log lines go.
-    pub fn log(mut self, sink: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
-        self.log = Arc::new(sink);
-        self
-    }
-}
-
-/// A gateway that could not be started.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ServeError {
-    /// The module did not come up.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The address cannot be listened on, or threads cannot be made.
-    #[error("{what}: {error}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// What the system said.
-        error: std::io::Error,
-    },
-    /// Certificates or keys that cannot be used.
-    #[error("TLS: {0}")]
-    Tls(String),
-}
 
 /// A running gateway. It stops when it is dropped.
 pub struct Gateway {
     runtime: Option<Runtime>,
     address: SocketAddr,
-    shared: Arc<Shared>,
-    workers: Vec<worker::Handle>,
+    world: Arc<World>,
+    workers: Vec<thread::Handle>,
     stop: watch::Sender<bool>,
     server: Option<tokio::task::JoinHandle<()>>,
+    /// Connections that may still be opened; all of them where none is open.
+    room: Arc<Semaphore>,
+    connections: u32,
+    cluster_headers: BTreeMap<String, Vec<(String, String)>>,
+    /// The generation that runs; held while there is a change.
+    generation: Mutex<u64>,
+    next_trial: AtomicU64,
 }
 
 impl Gateway {
@@ -127,51 +70,66 @@ impl Gateway {
     /// # Errors
     /// Where the module refuses its configuration, the address is taken, or TLS cannot be set up.
     pub fn start(builder: HostBuilder, options: GatewayOptions) -> Result<Self, ServeError> {
-        let io = |what: &str| {
-            let what = what.to_owned();
-            move |error| ServeError::Io { what, error }
-        };
-        let mut builder = builder.clock(Clock::real()).system_randomness();
-        for name in options.clusters.keys() {
-            builder = builder.cluster(name, Upstream::new());
-        }
+        let count = builder.workers;
         let tls = options.tls.as_ref().map(Tls::acceptor).transpose()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(io("no threads for connections"))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(options::io("no thread for connections"))?;
         let listener = runtime.block_on(TcpListener::bind(options.listen));
-        let listener = listener.map_err(io(&format!("cannot listen on {}", options.listen)))?;
-        let address = listener.local_addr().map_err(io("no address to listen on"))?;
+        let listener = listener.map_err(options::io(&format!("cannot listen on {}", options.listen)))?;
+        let address = listener.local_addr().map_err(options::io("no address to listen on"))?;
 
         let shared: Arc<Shared> = Arc::default();
-        let client = client::Client::new(options.body_bytes);
-        let mut workers = Vec::new();
-        let peers = worker::Peers::default();
-        for index in 0..builder.workers {
-            let setting = worker::Setting {
-                builder: builder.clone(),
-                shared: Arc::clone(&shared),
-                clusters: options.clusters.clone(),
-                cluster_headers: options.cluster_headers.clone(),
-                client: client.clone(),
-                runtime: runtime.handle().clone(),
-                log: Arc::clone(&options.log),
-                index,
-                peers: Arc::clone(&peers),
-            };
-            workers.push(worker::spawn(setting)?);
-        }
-        let (stop, stopped) = watch::channel(false);
-        let gate = connection::Gate {
+        let setup = setup(1, builder, &options.clusters, &options.cluster_headers);
+        let vms = start_all(&setup, &shared, count)?;
+        let (peers, inboxes): (Vec<_>, Vec<_>) = vms.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let world = Arc::new(World {
+            shared,
+            log: Arc::clone(&options.log),
+            observe: options.observe.clone(),
+            exchanges: AtomicU64::new(0),
+            peers: peers.clone(),
+        });
+        let gate = Arc::new(Gate {
             upstream: options.upstream.clone(),
+            protocol: options.upstream_protocol,
             timeout: options.upstream_timeout,
-            body_bytes: options.body_bytes,
-            client,
-            workers: workers.iter().map(worker::Handle::sender).collect(),
+            limits: options.limits.clone(),
             tls,
             local: address,
-        };
-        let server = runtime.spawn(connection::accept(listener, Arc::new(gate), stopped));
-        Ok(Self { runtime: Some(runtime), address, shared, workers, stop, server: Some(server) })
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut workers = Vec::new();
+        for (index, (vm, inbox)) in vms.into_iter().zip(inboxes).enumerate() {
+            let Some(commands) = peers.get(index).cloned() else { continue };
+            let (world, gate, setup) = (Arc::clone(&world), Arc::clone(&gate), Arc::clone(&setup));
+            let stopped = stopped.clone();
+            workers.push(thread::spawn(thread::Parts {
+                index,
+                world,
+                gate,
+                setup,
+                vm,
+                commands,
+                inbox,
+                stopped,
+            })?);
+        }
+        let connections = u32::try_from(options.limits.connections).unwrap_or(u32::MAX >> 3).max(1);
+        let room = Arc::new(Semaphore::new(connections as usize));
+        let server = runtime.spawn(accept(listener, peers, Arc::clone(&room), stopped));
+        Ok(Self {
+            runtime: Some(runtime),
+            address,
+            world,
+            workers,
+            stop,
+            server: Some(server),
+            room,
+            connections,
+            cluster_headers: options.cluster_headers,
+            generation: Mutex::new(1),
+            next_trial: AtomicU64::new(0),
+        })
     }
 
     /// The address it listens on.
@@ -181,7 +139,44 @@ impl Gateway {
 
     /// The metrics that the filter defined.
     pub fn metrics(&self) -> &Metrics {
-        &self.shared.metrics
+        &self.world.shared.metrics
+    }
+
+    /// The number of the generation that new requests go to: 1 at the start.
+    pub fn generation(&self) -> u64 {
+        *lock(&self.generation)
+    }
+
+    /// Runs another module or configuration for all requests to come. Streams that are open end on the VMs that they began on. The
+    /// builder's number of workers does not count. Shared data, queues and metrics stay.
+    ///
+    /// # Errors
+    /// Where one VM does not come up: nothing has changed then.
+    pub fn reload(
+        &self,
+        builder: HostBuilder,
+        clusters: &BTreeMap<String, String>,
+    ) -> Result<u64, StartError> {
+        let mut generation = lock(&self.generation);
+        let setup = setup(*generation + 1, builder, clusters, &self.cluster_headers);
+        // The first of them is the canary: what it refuses reaches nobody.
+        let vms = start_all(&setup, &self.world.shared, self.workers.len())?;
+        for (worker, vm) in self.workers.iter().zip(vms) {
+            // A worker that has stopped runs nothing.
+            let _ = worker.commands.send(Command::Adopt(Arc::clone(&setup), Box::new(vm)));
+        }
+        *generation += 1;
+        Ok(*generation)
+    }
+
+    /// Has the filter decide on a request that goes nowhere, body and all. It counts in the filter's metrics; what is logged about it
+    /// is in the exchange alone. `None` where the gateway stops or has no VM.
+    pub fn try_out(&self, request: Request) -> Option<Exchange> {
+        let turn = self.next_trial.fetch_add(1, Ordering::Relaxed);
+        let worker = self.workers.get(usize::try_from(turn).unwrap_or(0) % self.workers.len().max(1))?;
+        let (answer, answered) = oneshot::channel();
+        worker.commands.send(Command::Try(Box::new(request), answer)).ok()?;
+        answered.blocking_recv().ok()
     }
 
     /// Stops taking connections, lets requests under way finish for at most `grace`, and ends.
@@ -191,11 +186,19 @@ impl Gateway {
 
     fn end(&mut self, grace: Duration) {
         let Some(runtime) = self.runtime.take() else { return };
-        // The receivers are gone only if the server has ended already.
+        // The receivers are gone only if everything has ended already.
         let _ = self.stop.send(true);
-        if let Some(server) = self.server.take() {
-            let _ = runtime.block_on(async { tokio::time::timeout(grace, server).await });
-        }
+        let (server, room, all) = (self.server.take(), Arc::clone(&self.room), self.connections);
+        runtime.block_on(async {
+            let ended = async {
+                if let Some(server) = server {
+                    let _ = server.await;
+                }
+                // Every connection gives its place back when it ends.
+                let _ = room.acquire_many(all).await;
+            };
+            let _ = tokio::time::timeout(grace, ended).await;
+        });
         runtime.shutdown_timeout(Duration::from_millis(100));
         self.workers.clear();
     }
@@ -205,4 +208,60 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
     }
+}
+
+/// Takes connections until told to stop, and hands them to the workers by turns.
+async fn accept(
+    listener: TcpListener,
+    workers: Vec<UnboundedSender<Command>>,
+    room: Arc<Semaphore>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut number = 0_u64;
+    loop {
+        let taken = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            taken = taken => taken,
+            _ = stopped.changed() => return,
+        };
+        let handed = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        let (Ok(place), Ok((stream, peer))) = (place, handed) else {
+            // Out of file handles, most likely: leave it time.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        number += 1;
+        let turn = usize::try_from(number).unwrap_or(0) % workers.len().max(1);
+        if let Some(worker) = workers.get(turn) {
+            // A worker that has stopped drops the connection.
+            let _ = worker.send(Command::Connection(stream, peer, number, place));
+        }
+    }
+}
+
+/// What a generation is run with, on real time and with real randomness.
+fn setup(
+    number: u64,
+    builder: HostBuilder,
+    clusters: &BTreeMap<String, String>,
+    headers: &BTreeMap<String, Vec<(String, String)>>,
+) -> Arc<Setup> {
+    let mut builder = builder.clock(Clock::real()).system_randomness();
+    for name in clusters.keys() {
+        builder = builder.cluster(name, Upstream::new());
+    }
+    let at = |(name, address): (&String, &String)| {
+        let headers = headers.get(name).cloned().unwrap_or_default();
+        (name.clone().into_bytes(), calls::Cluster { address: address.clone(), headers })
+    };
+    let clusters: HashMap<_, _> = clusters.iter().map(at).collect();
+    Arc::new(Setup { number, plugin: builder.plugin(), builder, clusters })
+}
+
+/// A VM for each worker.
+fn start_all(setup: &Setup, shared: &Arc<Shared>, count: usize) -> Result<Vec<Worker>, StartError> {
+    (0..count).map(|index| setup.start(shared, index)).collect()
 }

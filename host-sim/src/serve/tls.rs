@@ -14,6 +14,9 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::ServeError;
 use crate::property::Properties;
 
+/// What a client names in ALPN that wants HTTP/2 (RFC 9113 §3.2).
+pub(super) const H2: &[u8] = b"h2";
+
 /// Whether clients show certificates.
 #[derive(Clone, Debug)]
 pub enum ClientCertificate {
@@ -61,7 +64,7 @@ impl Tls {
             }
         };
         let mut config = config.with_single_cert(chain, key).map_err(|e| bad("certificate and key", &e))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn upstream(
     (address, requests)
 }
 
-fn read_message(reader: &mut impl BufRead) -> Option<(String, String)> {
+pub(crate) fn read_message(reader: &mut impl BufRead) -> Option<(String, String)> {
     let mut head = String::new();
     loop {
         let mut line = String::new();
@@ -115,6 +115,21 @@ impl Authority {
         (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
     }
 
+    /// What a client without a certificate connects with.
+    pub(crate) fn client(&self) -> rustls::ClientConfig {
+        self.trusting().with_no_client_auth()
+    }
+
+    fn trusting(&self) -> rustls::ConfigBuilder<rustls::ClientConfig, rustls::client::WantsClientCert> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(&self.pem()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+    }
+
     /// Sends a request over TLS, showing a certificate if there is one. `None` where the connection fails.
     pub(crate) fn secure(
         &self,
@@ -122,13 +137,7 @@ impl Authority {
         shown: Option<(&[u8], &[u8])>,
         request: &str,
     ) -> Option<Answer> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&self.pem()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
+        let config = self.trusting();
         let config = match shown {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => config

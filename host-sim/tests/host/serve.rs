@@ -239,7 +239,7 @@ fn an_orderly_stop_lets_the_last_request_finish() {
 fn bodies_beyond_the_limit_are_refused() {
     let (address, _) = echo();
     let mut options = GatewayOptions::new(address.to_string());
-    options.body_bytes = 8;
+    options.limits.body_bytes = 8;
     let (gateway, _) = gateway("", options);
     let request = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n123456789";
     assert_eq!(plain(gateway.address(), request).status, 413);

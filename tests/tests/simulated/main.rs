@@ -6,6 +6,7 @@ mod credentials;
 mod faults;
 mod keys;
 mod opaque;
+mod page;
 mod party;
 mod revocation;
 mod serve;

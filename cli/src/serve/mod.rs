@@ -1,0 +1,16 @@
+//! What `countersign serve` does beside serving: it looks after changed files, shows decisions in a page, and records requests.
+
+pub(crate) mod admin;
+pub(crate) mod clusters;
+mod ledger;
+mod observer;
+pub(crate) mod reload;
+pub(crate) mod secrets;
+mod status;
+mod view;
+mod watch;
+
+pub(crate) use ledger::Ledger;
+pub(crate) use observer::{Observer, Recorder};
+pub(crate) use status::{Board, Status};
+pub(crate) use view::audit;

@@ -1,0 +1,114 @@
+//! Changed files are taken up while the gateway runs; what cannot run leaves what does.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use countersign_host_sim::serve::Gateway;
+
+use super::clusters::clusters;
+use super::status::Board;
+use super::watch::Watch;
+use super::{Ledger, secrets::Secrets};
+use crate::console::{GOOD, HINT, say};
+use crate::failure::Failure;
+use crate::plugin::PluginArgs;
+
+/// How often files are looked at where nothing is noticed.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What has a look at files taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Something may have changed.
+    Noticed,
+    /// Somebody asks for it.
+    Asked,
+    /// The gateway ends.
+    Ended,
+}
+
+/// Looks after what a gateway runs.
+pub(crate) struct Reloader {
+    /// What runs.
+    pub(crate) plugin: PluginArgs,
+    /// The clusters that were named.
+    pub(crate) named: Vec<(String, String)>,
+    /// The gateway, until it ends.
+    pub(crate) gateway: Weak<Gateway>,
+    /// Where the outcome is told.
+    pub(crate) board: Arc<Board>,
+    /// Who is shown it.
+    pub(crate) ledger: Arc<Ledger>,
+    /// Whether files are watched, or reloads only asked for.
+    pub(crate) watches: bool,
+}
+
+impl Reloader {
+    /// Takes up changes of these files until it is told to end.
+    pub(crate) fn run(
+        self,
+        files: Vec<std::path::PathBuf>,
+        triggers: &Receiver<Trigger>,
+        noticed: Sender<Trigger>,
+    ) {
+        let notice = move || {
+            // Nobody to tell is nobody to look.
+            let _ = noticed.send(Trigger::Noticed);
+        };
+        let mut watch = self.watches.then(|| Watch::new(files, notice));
+        loop {
+            let asked = match triggers.recv_timeout(EVERY) {
+                Ok(Trigger::Ended) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(Trigger::Asked) => true,
+                Ok(Trigger::Noticed) | Err(RecvTimeoutError::Timeout) => false,
+            };
+            let changed = watch.as_mut().is_some_and(Watch::changed);
+            if !asked && !changed {
+                continue;
+            }
+            match self.reload(asked) {
+                Ok(files) => {
+                    if let Some(watch) = &mut watch {
+                        watch.follow(files);
+                    }
+                }
+                Err(failure) => {
+                    failure.print();
+                    let generation = self.board.status().generation;
+                    say!("  {HINT}generation {generation} stays{HINT:#}");
+                    self.board.failed(Some(failure.told()));
+                }
+            }
+            self.ledger.tell_state(&self.board.data());
+        }
+    }
+
+    /// Reads, checks and tries what is there now; the files that it was read from.
+    fn reload(&self, asked: bool) -> Result<Vec<std::path::PathBuf>, Failure> {
+        let plugin = self.plugin.load()?;
+        let named: BTreeMap<String, String> = match &plugin.config {
+            Some(config) => clusters(&self.named, config)?,
+            None => self.named.iter().cloned().collect(),
+        };
+        let status = self.board.status();
+        if plugin.digest == status.digest {
+            self.board.failed(None);
+            if asked || status.error.is_some() {
+                say!("{HINT}nothing has changed{HINT:#}");
+            }
+            return Ok(plugin.files);
+        }
+        let Some(gateway) = self.gateway.upgrade() else { return Ok(plugin.files) };
+        let generation =
+            gateway.reload(plugin.host, &named).map_err(|error| Failure::usage(error.to_string()))?;
+        self.ledger.mask_with(Secrets::of(plugin.config.as_ref()));
+        self.board.runs(generation, &plugin.digest);
+        say!(
+            "{GOOD}reloaded{GOOD:#} generation {generation}, {}",
+            plugin.digest.get(..16).unwrap_or_default()
+        );
+        Ok(plugin.files)
+    }
+}

@@ -1,0 +1,167 @@
+//! What a gateway is to be.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::observe::Exchange;
+use super::tls::Tls;
+use crate::error::StartError;
+use crate::log::LogLine;
+
+/// Takes each line that the filter logs.
+pub type LogSink = Arc<dyn Fn(&LogLine) + Send + Sync>;
+
+/// Takes each exchange when it is over.
+pub type ExchangeSink = Arc<dyn Fn(Exchange) + Send + Sync>;
+
+/// The protocol that a server is spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 with prior knowledge (RFC 9113 §3.3).
+    Http2,
+}
+
+/// What clients may use up.
+#[derive(Clone, Debug)]
+pub struct ClientLimits {
+    /// Connections open at once, over all workers; later ones wait to be taken.
+    pub connections: usize,
+    /// Streams open at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// Headers of one message.
+    pub headers: usize,
+    /// Bytes of the headers of one message.
+    pub header_bytes: u32,
+    /// Bytes of one body, in either direction. Bodies pass through and are not held; what the filter holds back is bounded by
+    /// [`Limits::body_bytes`](crate::Limits::body_bytes).
+    pub body_bytes: u64,
+    /// How long a client may take for a handshake or the head of a request.
+    pub head_timeout: Duration,
+    /// How long a body may stand still, in either direction.
+    pub idle_timeout: Duration,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            streams: 100,
+            headers: 100,
+            header_bytes: 60 << 10,
+            body_bytes: 1 << 30,
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+/// What a gateway is to be.
+#[derive(Clone)]
+pub struct GatewayOptions {
+    /// Where to listen. Port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where requests go that the filter lets pass, as `host:port`.
+    pub upstream: String,
+    /// How the upstream is spoken to.
+    pub upstream_protocol: Protocol,
+    /// Clusters that the filter can call, each as `host:port`.
+    pub clusters: BTreeMap<String, String>,
+    /// Headers that calls to a cluster get on their way, by its name.
+    pub cluster_headers: BTreeMap<String, Vec<(String, String)>>,
+    /// TLS, if connections are to have it.
+    pub tls: Option<Tls>,
+    /// How long to wait for the head of the upstream's response, once it has all of the request.
+    pub upstream_timeout: Duration,
+    /// What clients may use up.
+    pub limits: ClientLimits,
+    /// Where log lines go.
+    pub log: LogSink,
+    /// Who is told of each exchange. Watching costs some speed.
+    pub observe: Option<ExchangeSink>,
+}
+
+impl GatewayOptions {
+    /// A plain gateway on a free port of the loopback interface, in front of `upstream` (`host:port`).
+    pub fn new(upstream: impl Into<String>) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            upstream: upstream.into(),
+            upstream_protocol: Protocol::default(),
+            clusters: BTreeMap::new(),
+            cluster_headers: BTreeMap::new(),
+            tls: None,
+            upstream_timeout: Duration::from_secs(15),
+            limits: ClientLimits::default(),
+            log: Arc::new(|_| {}),
+            observe: None,
+        }
+    }
+
+    /// Adds a cluster that the filter can call at `address` (`host:port`).
+    pub fn cluster(mut self, name: &str, address: impl Into<String>) -> Self {
+        self.clusters.insert(name.to_owned(), address.into());
+        self
+    }
+
+    /// Gives calls to a cluster a header in place of any of its name: a credential, say, that the filter does not hold.
+    pub fn cluster_header(mut self, cluster: &str, name: &str, value: &str) -> Self {
+        let headers = self.cluster_headers.entry(cluster.to_owned()).or_default();
+        headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Serves TLS.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How the upstream is spoken to.
+    pub fn upstream_protocol(mut self, protocol: Protocol) -> Self {
+        self.upstream_protocol = protocol;
+        self
+    }
+
+    /// Where log lines go.
+    pub fn log(mut self, sink: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
+        self.log = Arc::new(sink);
+        self
+    }
+
+    /// Who is told of each exchange when it is over.
+    pub fn observe(mut self, sink: impl Fn(Exchange) + Send + Sync + 'static) -> Self {
+        self.observe = Some(Arc::new(sink));
+        self
+    }
+}
+
+/// A gateway that could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The module did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address cannot be listened on, or threads cannot be made.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Certificates or keys that cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
+}
+
+/// An error of the system's, with what was tried.
+pub(super) fn io(what: &str) -> impl FnOnce(std::io::Error) -> ServeError {
+    let what = what.to_owned();
+    move |error| ServeError::Io { what, error }
+}
