@@ -8,7 +8,6 @@ pub(crate) mod reload;
 pub(crate) mod secrets;
 mod status;
 mod view;
-mod watch;
 
 pub(crate) use ledger::Ledger;
 pub(crate) use observer::{Observer, Recorder};

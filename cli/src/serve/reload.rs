@@ -9,8 +9,8 @@ use countersign_host_sim::serve::Gateway;
 
 use super::clusters::clusters;
 use super::status::Board;
-use super::watch::Watch;
 use super::{Ledger, secrets::Secrets};
+use crate::changes::Changes;
 use crate::console::{GOOD, HINT, say};
 use crate::failure::Failure;
 use crate::plugin::PluginArgs;
@@ -57,21 +57,21 @@ impl Reloader {
             // Nobody to tell is nobody to look.
             let _ = noticed.send(Trigger::Noticed);
         };
-        let mut watch = self.watches.then(|| Watch::new(files, notice));
+        let mut changes = self.watches.then(|| Changes::new(files, notice));
         loop {
             let asked = match triggers.recv_timeout(EVERY) {
                 Ok(Trigger::Ended) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Trigger::Asked) => true,
                 Ok(Trigger::Noticed) | Err(RecvTimeoutError::Timeout) => false,
             };
-            let changed = watch.as_mut().is_some_and(Watch::changed);
+            let changed = changes.as_mut().is_some_and(|changes| !changes.take().is_empty());
             if !asked && !changed {
                 continue;
             }
             match self.reload(asked) {
                 Ok(files) => {
-                    if let Some(watch) = &mut watch {
-                        watch.follow(files);
+                    if let Some(changes) = &mut changes {
+                        changes.follow(files);
                     }
                 }
                 Err(failure) => {

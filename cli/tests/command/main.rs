@@ -14,6 +14,6 @@ mod policies_page;
 mod readme;
 mod reference;
 mod scenarios;
-mod shell;
 mod serving;
+mod shell;
 mod support;

@@ -1,7 +1,7 @@
-//! Whether files have changed. The system's notices say when to look; what counts is what is found there, so that editors which
+//! Which files have changed. The system's notices say when to look; what counts is what is found there, so that editors which
 //! replace files, links that are put elsewhere and file systems without notices are all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -20,14 +20,14 @@ const PATIENCE: u32 = 30;
 type Seen = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 
 /// Looks after files and folders.
-pub(crate) struct Watch {
+pub(crate) struct Changes {
     files: Vec<PathBuf>,
     seen: Seen,
     /// None where the system has no notices to give.
     notices: Option<RecommendedWatcher>,
 }
 
-impl Watch {
+impl Changes {
     /// Looks after these, which count as changed at first; `noticed` is called when something may have changed.
     pub(crate) fn new(files: Vec<PathBuf>, noticed: impl Fn() + Send + 'static) -> Self {
         let notices = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -36,15 +36,16 @@ impl Watch {
                 noticed();
             }
         });
-        let mut watch = Self { files: Vec::new(), seen: Seen::new(), notices: notices.ok() };
-        watch.follow(files);
-        watch
+        let mut changes = Self { files: Vec::new(), seen: Seen::new(), notices: notices.ok() };
+        changes.follow(files);
+        changes
     }
 
-    /// Looks after these from now on. What was read of others may have changed since: they count as changed once.
-    pub(crate) fn follow(&mut self, files: Vec<PathBuf>) {
+    /// Looks after these from now on; true where they are others than before. What was read of others may have changed since: they
+    /// count as changed once.
+    pub(crate) fn follow(&mut self, files: Vec<PathBuf>) -> bool {
         if files == self.files {
-            return;
+            return false;
         }
         if let Some(notices) = &mut self.notices {
             for path in &files {
@@ -59,13 +60,14 @@ impl Watch {
         }
         self.files = files;
         self.seen = Seen::new();
+        true
     }
 
-    /// Whether anything differs from the last time that it was looked at. Waits until files stand still.
-    pub(crate) fn changed(&mut self) -> bool {
+    /// What differs from the last time that it was looked at. Waits until files stand still.
+    pub(crate) fn take(&mut self) -> Vec<PathBuf> {
         let mut now = look(&self.files);
         if now == self.seen {
-            return false;
+            return Vec::new();
         }
         for _ in 0..PATIENCE {
             std::thread::sleep(STILL);
@@ -75,8 +77,10 @@ impl Watch {
             }
             now = later;
         }
-        self.seen = now;
-        true
+        let before = std::mem::replace(&mut self.seen, now);
+        let differs = |path: &&PathBuf| before.get(*path) != self.seen.get(*path);
+        let paths: BTreeSet<&PathBuf> = before.keys().chain(self.seen.keys()).filter(differs).collect();
+        paths.into_iter().cloned().collect()
     }
 }
 
@@ -123,26 +127,27 @@ mod tests {
         let config = folder.join("config.yaml");
         fs::write(&config, "one").unwrap();
         let (sender, noticed) = channel();
-        let mut watch = Watch::new(vec![config.clone(), pack.clone()], move || {
+        let mut changes = Changes::new(vec![config.clone(), pack.clone()], move || {
             let _ = sender.send(());
         });
-        assert!(watch.changed());
-        assert!(!watch.changed());
-        for change in [
-            &(|| fs::write(&config, "other").unwrap()) as &dyn Fn(),
-            &|| fs::write(pack.join("new.cedar"), "").unwrap(),
-            &|| {
+        assert_eq!(changes.take(), [config.clone()]);
+        assert!(changes.take().is_empty());
+        let new = pack.join("new.cedar");
+        for (path, change) in [
+            (&config, &(|| fs::write(&config, "other").unwrap()) as &dyn Fn()),
+            (&new, &|| fs::write(&new, "").unwrap()),
+            (&config, &|| {
                 fs::write(folder.join("next"), "replaced").unwrap();
                 fs::rename(folder.join("next"), &config).unwrap();
-            },
-            &|| fs::remove_file(pack.join("new.cedar")).unwrap(),
-            &|| fs::remove_file(&config).unwrap(),
+            }),
+            (&new, &|| fs::remove_file(&new).unwrap()),
+            (&config, &|| fs::remove_file(&config).unwrap()),
         ] {
             while noticed.try_recv().is_ok() {}
             change();
             noticed.recv().unwrap();
-            assert!(watch.changed());
-            assert!(!watch.changed());
+            assert_eq!(changes.take(), [path.clone()]);
+            assert!(changes.take().is_empty());
         }
         fs::remove_dir_all(&folder).unwrap();
     }
