@@ -83,7 +83,8 @@ impl Client {
             }
         }
         let body = body.to_bytes().to_vec();
-        Ok(Response { headers, body: if body.is_empty() { Vec::new() } else { vec![body] }, trailers })
+        let body = if body.is_empty() { Vec::new() } else { vec![body] };
+        Ok(Response { headers, body, trailers, ..Response::default() })
     }
 
     fn take(&self, address: &str) -> Option<Sender> {

@@ -332,7 +332,7 @@ async fn make_call(
     let result =
         if call.timeout.is_zero() { Ok(sent.await) } else { tokio::time::timeout(call.timeout, sent).await };
     let answer = match result {
-        Ok(Ok(Response { headers, body, trailers })) => {
+        Ok(Ok(Response { headers, body, trailers, .. })) => {
             Some(Answer { headers, body: body.concat(), trailers: trailers.unwrap_or_default() })
         }
         Ok(Err(CallError::Connect)) => made_up(plugin.profile, 503, REFUSED),
