@@ -107,10 +107,11 @@ impl Decider {
         let world = World {
             settings: &base.settings,
             json: self.json(base),
+            seed: 0,
             start: Timestamp::from_secs(1),
             clusters: BTreeMap::new(),
         };
-        Wasm::start(module, &world).map(drop).map_err(|error| {
+        Wasm::start(module.host(), &world).map(drop).map_err(|error| {
             Failure::usage(error.to_string())
                 .help("is the module of this release? `cargo xtask build-filter` builds it anew")
         })
@@ -170,6 +171,7 @@ impl Decider {
         let world = || World {
             settings: &variant.settings,
             json: self.json(&variant),
+            seed: 0,
             start,
             clusters: clusters.clone(),
         };
@@ -180,8 +182,9 @@ impl Decider {
             engine::decide(&mut engine, request)
         };
         let wasm = |request| {
-            let module = self.module.as_ref().ok_or_else(|| EngineError::Start("no module".into()))?;
-            let mut engine = Wasm::start(module, &world())?;
+            let module =
+                self.module.as_ref().ok_or_else(|| EngineError::Start("no module".into(), Vec::new()))?;
+            let mut engine = Wasm::start(module.host(), &world())?;
             engine.advance(ahead);
             engine::decide(&mut engine, request)
         };
@@ -198,8 +201,15 @@ impl Decider {
             Some(kept) => kept,
             None => {
                 let (variant, clusters, start) = self.world(case)?;
-                let world = World { settings: &variant.settings, json: self.json(&variant), start, clusters };
-                let wasm = self.module.as_ref().map(|module| Wasm::start(module, &world)).transpose()?;
+                let world = World {
+                    settings: &variant.settings,
+                    json: self.json(&variant),
+                    seed: 0,
+                    start,
+                    clusters,
+                };
+                let wasm =
+                    self.module.as_ref().map(|module| Wasm::start(module.host(), &world)).transpose()?;
                 Kept { native: Native::start(world), wasm, now: start }
             }
         };
@@ -210,7 +220,8 @@ impl Decider {
             engine::decide(&mut kept.native, &case.request)
         };
         let wasm = |kept: &mut Kept| {
-            let engine = kept.wasm.as_mut().ok_or_else(|| EngineError::Start("no module".into()))?;
+            let engine =
+                kept.wasm.as_mut().ok_or_else(|| EngineError::Start("no module".into(), Vec::new()))?;
             engine.advance(by);
             engine::decide(engine, &case.request)
         };
@@ -226,7 +237,8 @@ impl Decider {
     /// A native engine at the case's time, for someone who wants to look on.
     pub(crate) fn native(&mut self, case: &Case) -> Result<Native, EngineError> {
         let (variant, clusters, start) = self.world(case)?;
-        let mut engine = Native::start(World { settings: &variant.settings, json: &[], start, clusters });
+        let mut engine =
+            Native::start(World { settings: &variant.settings, json: &[], seed: 0, start, clusters });
         engine.advance(ahead(case.time, start));
         Ok(engine)
     }
@@ -270,7 +282,8 @@ impl Decider {
                 });
             }
         }
-        let settings = Settings::prepare(&config).map_err(|error| EngineError::Start(error.to_string()))?;
+        let settings =
+            Settings::prepare(&config).map_err(|error| EngineError::Start(error.to_string(), Vec::new()))?;
         let variant =
             Rc::new(Variant { settings: Rc::new(settings), config: Some(config), json: OnceCell::new() });
         self.variants.insert(switched, Rc::clone(&variant));

@@ -4,6 +4,7 @@
 //! [`revocation`], by which they publish what scenarios publish.
 
 mod bench;
+mod bytes;
 mod case;
 mod cases;
 mod changes;

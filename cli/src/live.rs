@@ -1,12 +1,13 @@
 //! Scenarios on a gateway that really runs: the same requests, with credentials made at the gateway's time, held to the same
 //! expectations and to what the core decides by itself.
 
+use crate::decider::Engines;
 pub use crate::engine::Document;
 use crate::engine::{
-    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Native, Outcome, Request, Script, Ticket, World,
-    differences,
+    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Modules, Native, Outcome, Request, Script, Ticket,
+    World, differences,
 };
-use crate::scenario::Plan;
+use crate::scenario::{Plan, Runner};
 use crate::time;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -98,7 +99,7 @@ impl Scenarios {
     /// # Errors
     /// What is wrong with the file, in words for people.
     pub fn load(path: &Path) -> Result<Self, String> {
-        Plan::load(path).map(Self).map_err(|failure| failure.to_string())
+        Plan::load(path, None, &mut Modules::default()).map(Self).map_err(|failure| failure.to_string())
     }
 
     /// The filter's configuration. Times in it are moved, so that the scenario's time is the present.
@@ -120,17 +121,24 @@ impl Scenarios {
     /// Runs every case that can be run, in the order of the file.
     pub fn run(&self, gateway: &Rc<RefCell<dyn Gateway>>) -> Vec<Ran> {
         let names: Vec<String> = self.0.names().map(str::to_owned).collect();
-        let one = |(index, name): (usize, String)| match self.0.unfit(index) {
+        let runner = Runner::new(&self.0, Engines::Native, None);
+        let one = |(index, name): (usize, String)| match runner.unfit(index) {
             Some(why) => Ran { name, skipped: Some(why), allowed: (0, 0), failures: Vec::new() },
-            None => self.one(index, name, gateway),
+            None => self.one(&runner, index, name, gateway),
         };
         names.into_iter().enumerate().map(one).collect()
     }
 
-    fn one(&self, index: usize, name: String, gateway: &Rc<RefCell<dyn Gateway>>) -> Ran {
-        let live = Live { gateway: Rc::clone(gateway), decisions: Vec::new() };
-        let (mut failures, real) = self.0.run_on(index, |_| Box::new(live));
-        let (_, core) = self.0.run_on(index, |world: World<'_>| Box::new(Native::start(world)));
+    fn one(
+        &self,
+        runner: &Runner<'_>,
+        index: usize,
+        name: String,
+        gateway: &Rc<RefCell<dyn Gateway>>,
+    ) -> Ran {
+        let live = || Live { gateway: Rc::clone(gateway), decisions: Vec::new() };
+        let (mut failures, real) = runner.run_on(index, |_| Box::new(live()));
+        let (_, core) = runner.run_on(index, |world: World<'_>| Box::new(Native::start(world)));
         if real.len() != core.len() {
             failures.push(format!("expected {} decisions, found {}", core.len(), real.len()));
         }
@@ -228,7 +236,7 @@ fn sent(request: &Request) -> Sent {
         method: pseudo(":method"),
         target: pseudo(":path"),
         headers,
-        body: request.body.clone().unwrap_or_default(),
+        body: request.body.concat(),
         certificate: certificate(request),
     }
 }

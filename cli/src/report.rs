@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// How a case ended.
+#[derive(Default)]
 pub(crate) struct CaseResult {
     /// The case's name.
     pub(crate) name: String,
@@ -21,12 +22,22 @@ pub(crate) struct CaseResult {
     pub(crate) near: Vec<String>,
     /// The decision records, of the first engine.
     pub(crate) records: Vec<Map<String, Value>>,
+    /// What came of it, in a word, where no decision says it.
+    pub(crate) outcome: Option<&'static str>,
+    /// The request of a case that failed, defaults filled in.
+    pub(crate) input: Option<Value>,
+    /// Why its decision came about, as `explain` tells it.
+    pub(crate) explanation: Option<String>,
+    /// The command that runs it again; empty where there is none.
+    pub(crate) again: String,
 }
 
 /// How the cases of one file ended.
 pub(crate) struct FileResult {
     /// Its path.
     pub(crate) path: PathBuf,
+    /// Where the randomness of its cases starts from, where there is any.
+    pub(crate) seed: Option<u64>,
     /// The cases that ran.
     pub(crate) cases: Vec<CaseResult>,
 }
@@ -49,7 +60,7 @@ const AT_LEAST_ONE: &str = "expected at least one test, found none";
 impl Report {
     /// Of the cases of one file.
     pub(crate) fn of(path: &Path, cases: Vec<CaseResult>) -> Self {
-        let files = vec![FileResult { path: path.to_owned(), cases }];
+        let files = vec![FileResult { path: path.to_owned(), seed: None, cases }];
         Self { files, coverage: Vec::new(), whole_coverage: false, least: None }
     }
 
@@ -97,7 +108,8 @@ impl Report {
 
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         for file in self.files.iter().filter(|file| !file.cases.is_empty()) {
-            writeln!(out, "{HEADING}{}{HEADING:#}", file.path.display())?;
+            let seed = file.seed.map(|seed| format!(" seed {seed}")).unwrap_or_default();
+            writeln!(out, "{HEADING}{}{HEADING:#}{DIM}{seed}{DIM:#}", file.path.display())?;
             file.cases.iter().try_for_each(|case| case.text(out))?;
         }
         for coverage in &self.coverage {
@@ -117,16 +129,20 @@ impl Report {
         let cases: Vec<Value> = self
             .files
             .iter()
-            .flat_map(|file| file.cases.iter().map(move |case| (&file.path, case)))
-            .map(|(path, case)| {
+            .flat_map(|file| file.cases.iter().map(move |case| (file, case)))
+            .map(|(file, case)| {
                 json!({
-                    "file": path.display().to_string(),
+                    "file": file.path.display().to_string(),
+                    "seed": file.seed,
                     "line": split_place(&case.place).1.0,
                     "name": case.name,
                     "ok": case.failures.is_empty(),
                     "failures": case.failures,
                     "near": case.near,
                     "records": case.records,
+                    "input": case.input,
+                    "explanation": case.explanation,
+                    "again": case.again,
                 })
             })
             .collect();
@@ -215,15 +231,24 @@ impl CaseResult {
         if self.failures.is_empty() {
             let last = self.records.last();
             let text = |name: &str| last.and_then(|record| record.get(name)).and_then(Value::as_str);
-            let outcome = text("reason").or(text("decision")).unwrap_or_default();
+            let outcome = text("reason").or(text("decision")).or(self.outcome).unwrap_or_default();
             return writeln!(out, "  {GOOD}pass{GOOD:#} {} {DIM}{outcome}{DIM:#}", self.name);
         }
         writeln!(out, "  {BAD}FAIL{BAD:#} {} {DIM}{}{DIM:#}", self.name, self.place)?;
-        for line in self.wrong() {
+        for line in self.wrong().iter().flat_map(|wrong| wrong.lines()) {
             writeln!(out, "       {line}")?;
         }
         for record in &self.records {
             writeln!(out, "       {DIM}record: {}{DIM:#}", in_order(record))?;
+        }
+        if let Some(input) = &self.input {
+            writeln!(out, "       {DIM}input:  {input}{DIM:#}")?;
+        }
+        for line in self.explanation.iter().flat_map(|text| text.lines()) {
+            writeln!(out, "       {DIM}| {line}{DIM:#}")?;
+        }
+        if !self.again.is_empty() {
+            writeln!(out, "       again:  {}", self.again)?;
         }
         Ok(())
     }
@@ -232,8 +257,14 @@ impl CaseResult {
 fn suite(file: &FileResult) -> Suite {
     let case = |case: &CaseResult| {
         let records: Vec<String> = case.records.iter().map(in_order).collect();
-        let text = format!("{}\n{}\n{}", case.place, case.wrong().join("\n"), records.join("\n"));
-        let failure = case.failures.first().map(|first| (first.clone(), text));
+        let mut text = format!("{}\n{}\n{}", case.place, case.wrong().join("\n"), records.join("\n"));
+        text.extend(case.input.iter().map(|input| format!("\ninput: {input}")));
+        text.extend(case.explanation.iter().map(|told| format!("\n{told}")));
+        if !case.again.is_empty() {
+            text.push_str(&format!("\nagain: {}", case.again));
+        }
+        let first_line = |failure: &String| failure.lines().next().unwrap_or_default().to_owned();
+        let failure = case.failures.first().map(|first| (first_line(first), text));
         output::Case::new(case.name.clone(), failure)
     };
     Suite { name: file.path.display().to_string(), cases: file.cases.iter().map(case).collect() }

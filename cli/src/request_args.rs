@@ -98,7 +98,10 @@ impl RequestArgs {
             let token = token_or_file(token)?;
             headers.push((b"authorization".to_vec(), format!("Bearer {token}").into_bytes()));
         }
-        let mut request = Request { body: self.body.clone().map(String::into_bytes), ..Request::default() };
+        let mut request = Request {
+            body: self.body.clone().map(String::into_bytes).into_iter().collect(),
+            ..Request::default()
+        };
         for property in &self.property {
             let (path, value) = property.split_once('=').ok_or_else(|| {
                 Failure::usage(format!("`--property`: expected `path=value`, found `{property}`"))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::abi::HostCall;
 use crate::clock::Clock;
 use crate::error::StartError;
+use crate::fail_policy::FailPolicy;
 use crate::fault::Faults;
 use crate::foreign::{self, Lending};
 use crate::host::Host;
@@ -35,6 +36,7 @@ pub struct HostBuilder {
     pub(crate) lending: Lending,
     pub(crate) profile: Profile,
     pub(crate) headers_stop_alone: bool,
+    pub(crate) fail_policy: FailPolicy,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
@@ -59,6 +61,7 @@ impl HostBuilder {
             lending: Lending::default(),
             profile: Profile::default(),
             headers_stop_alone: false,
+            fail_policy: FailPolicy::default(),
             faults: Faults::default(),
             limits: Limits::default(),
             clock: Clock::at_secs(0),
@@ -159,6 +162,12 @@ impl HostBuilder {
         self
     }
 
+    /// What becomes of the streams of a VM that failed; [`FailPolicy::Closed`] unless set.
+    pub fn fail_policy(mut self, policy: FailPolicy) -> Self {
+        self.fail_policy = policy;
+        self
+    }
+
     /// As [`Host::fail_at`], for every VM from its start on.
     pub fn fail_at(mut self, call: HostCall, status: u32) -> Self {
         self.faults.always(call, status);
@@ -208,6 +217,7 @@ impl HostBuilder {
                 .collect(),
             profile: self.profile,
             headers_stop_alone: self.headers_stop_alone,
+            fail_policy: self.fail_policy,
             faults: self.faults.clone(),
             limits: self.limits.clone(),
         })
@@ -216,9 +226,7 @@ impl HostBuilder {
     /// The random bytes of one worker: its own sequence.
     pub(crate) fn rng(&self, worker: usize) -> Rng {
         match &self.rng {
-            Rng::Seeded(seed) => {
-                Rng::Seeded(seed.wrapping_add((worker as u64).wrapping_mul(0xd134_2543_de82_ef95)))
-            }
+            Rng::Seeded(seed) => Rng::of_worker(*seed, worker),
             Rng::System(random) => Rng::System(*random),
         }
     }

@@ -38,6 +38,11 @@ impl StreamId {
     pub fn context(self) -> u32 {
         self.id
     }
+
+    /// The worker that has it.
+    pub fn worker(self) -> usize {
+        self.worker
+    }
 }
 
 /// A gateway that hosts one plugin, on virtual time.
@@ -58,6 +63,8 @@ pub(crate) struct Slot {
     pub(crate) worker: Worker,
     pub(crate) incarnation: u32,
     pub(crate) next_tick: Option<u64>,
+    /// When a VM was last started here.
+    pub(crate) started: u64,
 }
 
 /// An answer on its way. Ordered by time, then by the order of calls.
@@ -106,7 +113,8 @@ impl Host {
         };
         for index in 0..host.builder.workers {
             let worker = host.start_worker(index)?;
-            host.workers.push(Slot { worker, incarnation: 0, next_tick: None });
+            let started = host.now();
+            host.workers.push(Slot { worker, incarnation: 0, next_tick: None, started });
         }
         host.settle();
         Ok(host)
@@ -125,6 +133,7 @@ impl Host {
     /// Sends a request through one worker's filter, counted from 0; beyond the last, it is the last.
     pub fn request_on(&mut self, worker: usize, request: &Request) -> StreamId {
         let worker = worker.min(self.workers.len() - 1);
+        self.reload(worker);
         let slot = &mut self.workers[worker];
         let id = slot.worker.open(request);
         let stream = StreamId { worker, incarnation: slot.incarnation, id };
@@ -179,6 +188,14 @@ impl Host {
         self.settle();
     }
 
+    /// More body of a response that was left open; `end` says that it is the last.
+    pub fn send_response_body(&mut self, stream: StreamId, chunk: impl Into<Vec<u8>>, end: bool) {
+        if let Some(worker) = self.worker_of(stream) {
+            worker.response_body(stream.id, chunk.into(), end);
+        }
+        self.settle();
+    }
+
     /// Ends a stream, as when the client goes away. A stream that has ended stays as it was.
     pub fn close(&mut self, stream: StreamId) {
         if let Some(at) = self.open.iter().position(|s| *s == stream) {
@@ -224,6 +241,19 @@ impl Host {
             self.settle();
         }
         self.builder.clock.move_to(until);
+    }
+
+    /// How long it is until the next tick or answer falls due; nothing where none is under way.
+    pub fn next_event(&self) -> Option<Duration> {
+        let ticks = self.workers.iter().filter_map(|slot| slot.next_tick);
+        let next = ticks.chain(self.due.peek().map(|Reverse(due)| due.at)).min()?;
+        Some(Duration::from_nanos(next.saturating_sub(self.now())))
+    }
+
+    /// Ticks a worker's VM now, whatever its timer says.
+    pub fn fire_tick(&mut self, worker: usize) {
+        self.tick(worker);
+        self.settle();
     }
 
     /// Sets the clock that guests see, forth or back, as when the machine's is corrected: no time passes, and what is under way comes when
@@ -279,6 +309,11 @@ impl Host {
     /// Whether a worker's VM has failed.
     pub fn has_failed(&self, worker: usize) -> bool {
         self.workers.get(worker).is_some_and(|s| s.worker.instance.has_failed())
+    }
+
+    /// Why a worker's VM failed, where it did.
+    pub fn failure(&self, worker: usize) -> Option<&Failure> {
+        self.workers.get(worker)?.worker.instance.failure()
     }
 
     /// Bytes of a worker's linear memory. It never shrinks.

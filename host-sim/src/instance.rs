@@ -44,7 +44,7 @@ pub(crate) struct Instance {
     pub(crate) exports: Exports,
     wasm: WasmInstance,
     memory: Memory,
-    failed: bool,
+    failure: Option<Failure>,
     meters_fuel: bool,
     pub(crate) fuel_used: u64,
     /// Time spent in guest callbacks, host calls included, while it is measured.
@@ -65,7 +65,7 @@ impl Instance {
                     exports,
                     wasm,
                     memory,
-                    failed: false,
+                    failure: None,
                     meters_fuel,
                     fuel_used: 0,
                     callback_time: None,
@@ -86,7 +86,12 @@ impl Instance {
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.failed
+        self.failure.is_some()
+    }
+
+    /// Why it failed, where it did.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// Bytes of linear memory now.
@@ -102,7 +107,7 @@ impl Instance {
         export: impl FnOnce(&Exports) -> Option<&TypedFunc<P, R>>,
         params: P,
     ) -> Result<Option<R>, Failure> {
-        if self.failed {
+        if self.has_failed() {
             return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
         }
         let Some(function) = export(&self.exports) else { return Ok(None) };
@@ -122,15 +127,12 @@ impl Instance {
             let budget = vm.plugin.limits.callback_fuel;
             self.fuel_used += budget.saturating_sub(self.store.get_fuel().unwrap_or(0));
         }
-        result.map(Some).map_err(|error| {
-            self.failed = true;
-            failure(name, &error)
-        })
+        result.map(Some).map_err(|error| self.fail(name, &error))
     }
 
     /// Calls any export with any numbers, its first result being what it gives back.
     pub(crate) fn call_any(&mut self, name: &'static str, params: &[u32]) -> Result<Option<u32>, Failure> {
-        if self.failed {
+        if self.has_failed() {
             return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
         }
         let Some(function) = self.wasm.get_func(&mut self.store, name) else { return Ok(None) };
@@ -144,11 +146,14 @@ impl Instance {
         (vm.current, vm.effective) = (0, 0);
         match called {
             Ok(()) => Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned)),
-            Err(error) => {
-                self.failed = true;
-                Err(failure(name, &error))
-            }
+            Err(error) => Err(self.fail(name, &error)),
         }
+    }
+
+    fn fail(&mut self, callback: &'static str, error: &wasmtime::Error) -> Failure {
+        let failure = failure(callback, error);
+        self.failure = Some(failure.clone());
+        failure
     }
 
     /// Calls a callback of headers in the form that the module exports.

@@ -51,6 +51,8 @@ pub struct LogLine {
     pub level: LogLevel,
     /// The text; what is not UTF-8 is replaced.
     pub message: String,
+    /// The VM that logged it, counted from 0.
+    pub worker: usize,
     /// The context it was logged in: 1 for the root, else the stream's.
     pub context: u32,
     /// When, in nanoseconds since the Unix epoch.

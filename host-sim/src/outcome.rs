@@ -66,6 +66,21 @@ impl Request {
         self
     }
 
+    /// Adds chunks of the body, in the order in which they arrive.
+    pub fn chunks<C: Into<Vec<u8>>>(mut self, chunks: impl IntoIterator<Item = C>) -> Self {
+        self.body.extend(chunks.into_iter().map(Into::into));
+        self
+    }
+
+    /// Ends the request with trailers.
+    pub fn trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        mut self,
+        trailers: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.trailers = Some(HeaderMap::from_pairs(trailers));
+        self
+    }
+
     /// Leaves the request open for more body.
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;
@@ -82,6 +97,8 @@ pub struct Response {
     pub body: Vec<Vec<u8>>,
     /// Trailers, if there are any.
     pub trailers: Option<HeaderMap>,
+    /// Whether more body follows later by [`Host::send_response_body`](crate::Host::send_response_body).
+    pub unfinished: bool,
 }
 
 impl Response {
@@ -99,6 +116,21 @@ impl Response {
     /// Adds a chunk of the body.
     pub fn body(mut self, chunk: impl Into<Vec<u8>>) -> Self {
         self.body.push(chunk.into());
+        self
+    }
+
+    /// Ends the response with trailers.
+    pub fn trailers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        mut self,
+        trailers: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.trailers = Some(HeaderMap::from_pairs(trailers));
+        self
+    }
+
+    /// Leaves the response open: more body follows, or the connection breaks.
+    pub fn unfinished(mut self) -> Self {
+        self.unfinished = true;
         self
     }
 }
@@ -120,6 +152,11 @@ impl Message {
         let status = self.headers.get(":status").and_then(|v| std::str::from_utf8(v).ok());
         status.and_then(|v| v.parse().ok()).unwrap_or(0)
     }
+
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
 }
 
 /// A response that the filter made itself.
@@ -135,6 +172,18 @@ pub struct LocalReply {
     pub details: Vec<u8>,
     /// The gRPC status given, -1 for none.
     pub grpc_status: i32,
+}
+
+impl LocalReply {
+    /// What the client gets.
+    pub fn message(&self) -> Message {
+        Message { headers: self.headers.clone(), body: self.body.clone(), trailers: HeaderMap::new() }
+    }
+
+    /// The body as text, with what is not UTF-8 replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
 }
 
 /// Where a stream stands.
@@ -189,6 +238,17 @@ pub enum ResponseOutcome {
     None,
     /// The VM failed.
     Failed(Failure),
+}
+
+impl ResponseOutcome {
+    /// The response that went downstream: the upstream's, or the filter's own in its place.
+    pub fn sent(&self) -> Option<Message> {
+        match self {
+            Self::Sent(message) => Some(message.clone()),
+            Self::Reply(reply) => Some(reply.message()),
+            Self::Paused | Self::None | Self::Failed(_) => None,
+        }
+    }
 }
 
 /// A call that the module made through `proxy_http_call`.

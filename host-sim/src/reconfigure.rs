@@ -69,6 +69,7 @@ impl Host {
         slot.worker = fresh;
         slot.incarnation += 1;
         slot.next_tick = None;
+        slot.started = slot.worker.instance.vm().clock.now();
         self.settle();
     }
 }

@@ -9,7 +9,18 @@ pub(crate) enum Rng {
     System(&'static dyn SecureRandom),
 }
 
+/// Fills `out` with the first random bytes that a worker's VM gets where the host was given this seed.
+pub fn first_random_bytes(seed: u64, worker: usize, out: &mut [u8]) {
+    // Of a seeded sequence there is no end.
+    let _ = Rng::of_worker(seed, worker).fill(out);
+}
+
 impl Rng {
+    /// The sequence of one worker.
+    pub(crate) fn of_worker(seed: u64, worker: usize) -> Self {
+        Self::Seeded(seed.wrapping_add((worker as u64).wrapping_mul(0xd134_2543_de82_ef95)))
+    }
+
     pub(crate) fn system() -> Self {
         Self::System(rustls::crypto::ring::default_provider().secure_random)
     }

@@ -203,6 +203,18 @@ impl Half {
         self.flush();
     }
 
+    /// Lets everything pass that has arrived, without a filter.
+    pub(crate) fn pass(&mut self) {
+        if !self.began() {
+            return;
+        }
+        self.resume();
+        for chunk in std::mem::take(&mut self.waiting) {
+            self.passed.extend_from_slice(&chunk);
+        }
+        self.stage = if self.ended { Stage::Done } else { Stage::Body };
+    }
+
     pub(crate) fn message(&self) -> Message {
         Message { headers: self.headers.clone(), body: self.passed.clone(), trailers: self.trailers.clone() }
     }

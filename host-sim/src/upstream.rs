@@ -116,7 +116,7 @@ impl UpstreamReply {
         Self { after: Duration::ZERO, what: What::Refused }
     }
 
-    /// The connection breaks before the answer is whole.
+    /// The connection breaks before the answer is whole, with or without its headers: gateways hand over whole answers alone.
     pub fn reset() -> Self {
         Self { after: Duration::ZERO, what: What::Reset }
     }

@@ -8,6 +8,7 @@ use wasmtime::{Memory, ResourceLimiter, TypedFunc};
 
 use crate::abi::HostCall;
 use crate::clock::Clock;
+use crate::fail_policy::FailPolicy;
 use crate::fault::Faults;
 use crate::header_map::HeaderMap;
 use crate::limits::Limits;
@@ -37,6 +38,7 @@ pub(crate) struct Plugin {
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) profile: Profile,
     pub(crate) headers_stop_alone: bool,
+    pub(crate) fail_policy: FailPolicy,
     pub(crate) faults: Faults,
     pub(crate) limits: Limits,
 }
@@ -181,7 +183,8 @@ impl Vm {
         }
         let message = message.get(..limits.log_line_bytes).unwrap_or(message);
         let message = String::from_utf8_lossy(message).into_owned();
-        let line = LogLine { level, message, context: self.context(), at: self.clock.now() };
+        let line =
+            LogLine { level, message, worker: self.worker, context: self.context(), at: self.clock.now() };
         self.logs.lines.push(line);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::{Failure, FailureKind, StartError, StartFailure};
+use crate::fail_policy::FailPolicy;
 use crate::header_map::HeaderMap;
 use crate::instance::Instance;
 use crate::local_reply::{reply_as_sent, reply_locally, too_large};
@@ -171,7 +172,7 @@ impl Worker {
             }
             stream.response.headers = response.headers;
             stream.response.stage = Stage::Headers;
-            stream.response.ended = true;
+            stream.response.ended = !response.unfinished;
             for chunk in response.body {
                 stream.response.arrive(chunk);
             }
@@ -179,6 +180,18 @@ impl Worker {
                 stream.response.trailers = trailers;
                 stream.response.has_trailers = true;
             }
+            self.progress(id);
+        }
+    }
+
+    /// More of a response that was left open.
+    pub(crate) fn response_body(&mut self, id: u32, chunk: Vec<u8>, end: bool) {
+        if let Some(stream) = self.stream_mut(id) {
+            if !stream.response.began() || stream.response.ended || stream.local.is_some() {
+                return;
+            }
+            stream.response.arrive(chunk);
+            stream.response.ended = end;
             self.progress(id);
         }
     }
@@ -407,7 +420,13 @@ impl Worker {
     }
 
     fn fail(&mut self, id: u32, failure: Failure) {
+        let open = self.instance.vm().plugin.fail_policy == FailPolicy::Open;
         if let Some(stream) = self.stream_mut(id) {
+            if open && failure.kind != FailureKind::Streams {
+                stream.request.pass();
+                stream.response.pass();
+                return;
+            }
             stream.end.get_or_insert(End::Failed(failure));
         }
     }

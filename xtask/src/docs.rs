@@ -10,9 +10,10 @@ use crate::process;
 use crate::steps::Steps;
 
 /// What `countersign reference` prints, and where it is kept. A test of the command holds one against the other.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("configuration", "docs/configuration.md"),
     ("schema", "docs/configuration.schema.json"),
+    ("scenarios", "docs/scenario.schema.json"),
     ("reasons", "docs/reasons.md"),
     ("metrics", "docs/metrics.md"),
 ];

@@ -4,16 +4,17 @@ use anyhow::Result;
 
 use crate::steps::Steps;
 use crate::toolchain::{Library, Toolchain};
-use crate::{docs, mutants, process};
+use crate::{clocks, docs, mutants, process};
 
 /// Formatting, links between pages, the checks that mutants name, and clippy, warnings being errors.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(4);
+    let mut steps = Steps::new(5);
     steps.step("formatting", || {
         process::logged("fmt", process::cargo().args(["fmt", "--all", "--check"])).map(|()| String::new())
     })?;
     steps.step("links between pages", docs::links_step)?;
     steps.step("checks that mutants take out", mutants::stand)?;
+    steps.step("real time", clocks::step)?;
     // The release profile, so that build scripts and macros are compiled once for everything.
     steps.step("clippy", || {
         let mut clippy = process::cargo();

@@ -3,6 +3,7 @@
 //! Every chore does its own set-up, shows what it is doing and asks nothing.
 
 mod bench;
+mod clocks;
 mod deps;
 mod docs;
 mod filter;

@@ -2,10 +2,9 @@
 
 use super::members::members;
 use super::{BadCase, Case, Jwks, Target, expectation, peer, unquoted};
+use crate::bytes::{EXPECTED, encoded};
 use crate::engine::Request;
 use crate::time;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use countersign_core::time::Timestamp;
 use countersign_host_sim::PropertyValue;
 use serde::de::DeserializeOwned;
@@ -41,7 +40,7 @@ pub(crate) fn parse(line: &str, now: Timestamp) -> Result<Case, BadCase> {
                 }
             }
             "peer" => certificate = bytes(&read(&name, raw, "a string")?, "peer")?,
-            "body" => case.request.body = bytes(&read(&name, raw, "a string")?, "body")?,
+            "body" => case.request.body.extend(bytes(&read(&name, raw, "a string")?, "body")?),
             "time" => {
                 let value: Value = read(&name, raw, time::EXPECTED_TIME)?;
                 if !value.is_null() {
@@ -115,24 +114,18 @@ fn header_list(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, BadCase> {
 }
 
 fn required(value: &Value, field: &str) -> Result<Vec<u8>, BadCase> {
-    bytes(value, field)?
-        .ok_or_else(|| BadCase::at(field, "expected a string or `{\"base64\": \"…\"}`, found null"))
+    bytes(value, field)?.ok_or_else(|| BadCase::at(field, format!("expected {EXPECTED}, found null")))
 }
 
-/// A text, or bytes as `{"base64": …}`; nothing for `null`.
+/// A text, or bytes as an object; nothing for `null`.
 fn bytes(value: &Value, field: &str) -> Result<Option<Vec<u8>>, BadCase> {
-    let wrong = || BadCase::at(field, format!("expected a string or `{{\"base64\": \"…\"}}`, found {value}"));
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone().into_bytes())),
-        Value::Object(members) if members.len() == 1 => {
-            let text = members.get("base64").and_then(Value::as_str).ok_or_else(wrong)?;
-            BASE64_STANDARD
-                .decode(text)
-                .map(Some)
-                .map_err(|error| BadCase::at(field, format!("expected base64: {error}")))
+        Value::Object(members) => encoded(members).map(Some).map_err(|message| BadCase::at(field, message)),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            Err(BadCase::at(field, format!("expected {EXPECTED}, found {value}")))
         }
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(wrong()),
     }
 }
 

@@ -216,6 +216,7 @@ impl<W: Write> Run<W> {
             failures,
             near: Vec::new(),
             records: Vec::new(),
+            ..CaseResult::default()
         });
     }
 

@@ -3,6 +3,7 @@
 use crate::console;
 use crate::failure::{Exit, Failure};
 use crate::reference;
+use crate::scenario;
 use std::io::Write;
 
 /// Print a reference page.
@@ -24,6 +25,8 @@ enum Page {
     Configuration,
     /// The configuration's JSON Schema, for editors; always JSON.
     Schema,
+    /// The JSON Schema of the files of `countersign test`, for editors; always JSON.
+    Scenarios,
     /// Every reason for a refusal.
     Reasons,
     /// Every counter and histogram.
@@ -45,6 +48,7 @@ impl Reference {
         let text = match (self.page, self.format) {
             (Page::Configuration, Format::Markdown) => reference::configuration::markdown(),
             (Page::Configuration | Page::Schema, _) => json(&reference::configuration::schema()),
+            (Page::Scenarios, _) => json(&scenario::schema()),
             (Page::Reasons, Format::Markdown) => reference::reasons::markdown(),
             (Page::Reasons, Format::Json) => json(&reference::reasons::data()),
             (Page::Metrics, Format::Markdown) => reference::metrics::markdown(),

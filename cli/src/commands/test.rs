@@ -3,16 +3,17 @@
 use crate::console::{self, BAD, say};
 use crate::decider::Engines;
 use crate::document::Document;
-use crate::engine::Module;
+use crate::engine::{Module, Modules};
 use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::inputs;
 use crate::output::Format;
 use crate::paths;
 use crate::report::{FileResult, Report};
-use crate::scenario::Plan;
+use crate::scenario::{Batch, Plan, quoted};
 use crate::table::{self, Coverage, Images, Table};
 use crate::watch;
+use clap::ValueEnum as _;
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ use std::path::PathBuf;
 /// Run scenarios, and tables of cases.
 ///
 /// A scenario file makes keys and tokens, scripts what key sources answer, sends requests and says what must be decided. By
-/// default every case runs natively and through the module, and both must agree. A table asks the policies of a pack alone:
+/// default every case runs natively and through the module, and both must agree. With `module` in the place of `configuration` it is
+/// about any proxy-wasm module: what goes upstream and back, and what the module calls, counts and logs. A table asks the policies of a pack alone:
 /// who, what, to what, in which context, and what must come of it; conditions are counted both ways. A pack (folder) stands for
 /// the tables in it: `tests.json`, and every file in its folder `tests`. No test found is a failure.
 #[derive(clap::Args)]
@@ -45,6 +47,12 @@ pub(crate) struct Test {
     /// its conditions can go.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     coverage_min: Option<u8>,
+    /// How many cases of scenarios run at once; as many as there are cores if absent. Results are the same, in the same order.
+    #[arg(long, value_name = "NUMBER")]
+    jobs: Option<usize>,
+    /// Where randomness and keys start from, in place of what the files say.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// How to print the results.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -89,6 +97,27 @@ truncate) or `raw`. `peer` is a SPIFFE ID or `none`. `expect` is `allow`, `deny`
 cluster, answer by answer; `status_list: {bits: 1, tokens: 8, set: {"3": 1}}` and `revocations: {sub: [alice]}` are answers too.
 `cold: true` starts a case before any keys are fetched.
 
+The filter of somebody else:
+
+  module: filter.wasm
+  plugin: { configuration: { header: x-user } }
+  upstreams: { users: { /who: [{ body: ada }, { failure: reset }] } }
+  cases:
+    - name: "a ${method} is answered by ${peer}"
+      matrix: { method: [GET, POST], peer: [spiffe://a/b, none] }
+      request: { method: "${method}", url: /, headers: [[x, "1"], [x, "2"]], body: [one, two] }
+      peer: "${peer}"
+      response: { status: 200, body: hello, delay: 20ms }
+      expect:
+        outcome: forwarded
+        upstream: { x-user: ada, body: onetwo }
+        downstream: { status: 200, body: hello }
+        calls: [{ cluster: users, path: /who }]
+        metrics: { lookups: "+1" }
+        logs: { present: [looked up], absent: ["[error]"] }
+
+`docs/scenarios.md` has all of it, and `countersign reference scenarios` prints the JSON Schema.
+
 A table:
 
   defaults: { context: { environment: production } }
@@ -118,16 +147,17 @@ impl Test {
     }
 
     fn decide(&self) -> Result<Exit, Failure> {
-        let mut images = Images::new();
+        let (mut images, mut modules) = (Images::new(), Modules::default());
         let mut files = Vec::new();
         for path in self.files()? {
             let document = Document::open(&path)?;
-            files.push(if document.has("configuration") {
-                File::Scenarios(Box::new(Plan::load(&path)?))
+            let about = ["configuration", "module", "fixtures"];
+            files.push(if about.iter().any(|name| document.has(name)) {
+                File::Scenarios(Box::new(Plan::load(&path, self.seed, &mut modules)?))
             } else if document.is_list() || document.has("cases") {
                 File::Table(Table::load(&path, &mut images)?)
             } else {
-                let message = "expected `configuration` for scenarios, or `cases` for tables";
+                let message = "expected `configuration` or `module` for scenarios, or `cases` for tables";
                 return Err(document.fault("", message));
             });
         }
@@ -167,21 +197,28 @@ impl Test {
 
     fn report(&self, files: &[File]) -> Result<Report, Failure> {
         let engines = |plan: &Plan| self.engine.unwrap_or(plan.engine());
-        let needed =
-            files.iter().any(|file| matches!(file, File::Scenarios(plan) if engines(plan).need_module()));
+        let plans = || {
+            files.iter().filter_map(|file| match file {
+                File::Scenarios(plan) => Some(&**plan),
+                File::Table(_) => None,
+            })
+        };
         let elsewhere = self.engine.is_some_and(|engine| engine.need_module());
-        if elsewhere && files.iter().all(|file| matches!(file, File::Table(_))) {
+        if elsewhere && plans().next().is_none() {
             return Err(Failure::at("--engine", "expected scenario files, found tables alone").help(
                 "tables ask the policies natively; `eval --cases --engine wasm` asks them in the module",
             ));
         }
-        let module = needed.then(|| Module::load(self.module.as_deref())).transpose()?;
+        let needed = plans().any(|plan| plan.needs_filter(engines(plan)));
+        let metered = plans().any(Plan::meters_fuel);
+        let filter = needed.then(|| Module::load_metered(self.module.as_deref(), metered)).transpose()?;
         let mut report = Report {
             files: Vec::new(),
             coverage: Vec::new(),
             whole_coverage: self.coverage,
             least: self.coverage_min,
         };
+        let mut batch = Batch::new(self.jobs()?);
         for file in files {
             let (path, names): (&PathBuf, Vec<&str>) = match file {
                 File::Scenarios(plan) => (&plan.path, plan.names().collect()),
@@ -193,18 +230,46 @@ impl Test {
             };
             let chosen: Vec<usize> =
                 names.iter().enumerate().filter(|(_, name)| wanted(name)).map(|(index, _)| index).collect();
-            let cases = match file {
+            let (mut cases, mut seed) = (Vec::new(), None);
+            match file {
                 File::Scenarios(plan) => {
-                    chosen.into_iter().map(|index| plan.run(index, engines(plan), module.as_ref())).collect()
+                    seed = Some(plan.seed);
+                    batch.add(report.files.len(), plan, engines(plan), chosen, self.again(plan));
                 }
                 File::Table(table) => {
                     let coverage = account(&mut report.coverage, table);
-                    chosen.into_iter().map(|index| table.run(index, coverage)).collect()
+                    cases = chosen.into_iter().map(|index| table.run(index, coverage)).collect();
                 }
-            };
-            report.files.push(FileResult { path: path.clone(), cases });
+            }
+            report.files.push(FileResult { path: path.clone(), seed, cases });
+        }
+        for (file, cases) in batch.run(filter.as_deref()) {
+            if let Some(file) = report.files.get_mut(file) {
+                file.cases = cases;
+            }
         }
         Ok(report)
+    }
+
+    /// How many cases run at once.
+    fn jobs(&self) -> Result<usize, Failure> {
+        match self.jobs {
+            Some(0) => Err(Failure::at("--jobs", "expected a number from 1 on, found 0")),
+            Some(jobs) => Ok(jobs),
+            None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        }
+    }
+
+    /// The command that runs a case of a file again, but for its name.
+    fn again(&self, plan: &Plan) -> String {
+        let mut words = vec!["countersign test".to_owned(), quoted(&plan.path.display().to_string())];
+        let engine = self.engine.and_then(|engine| engine.to_possible_value());
+        words.extend(engine.map(|engine| format!("--engine {}", engine.get_name())));
+        words.extend(
+            self.module.as_ref().map(|path| format!("--module {}", quoted(&path.display().to_string()))),
+        );
+        words.extend(self.seed.map(|seed| format!("--seed {seed}")));
+        words.join(" ")
     }
 
     fn verdict(&self, report: &Report) -> Result<Exit, Failure> {

@@ -11,7 +11,7 @@ use jsonwebtoken::EncodingKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
 use p521::ecdsa::signature::Signer as _;
-use rsa::rand_core::{OsRng, RngCore};
+use rsa::rand_core::{CryptoRngCore, OsRng};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BigUint, RsaPrivateKey};
 use serde_json::{Map, Value, json};
@@ -61,22 +61,30 @@ enum Kind {
 impl PrivateKey {
     /// A new key from the system's randomness. An RSA key takes a moment.
     pub(crate) fn generate(algorithm: Algorithm) -> Result<Self, CredentialError> {
+        Self::generate_from(algorithm, &mut OsRng)
+    }
+
+    /// A new key from this randomness.
+    pub(crate) fn generate_from(
+        algorithm: Algorithm,
+        random: &mut impl CryptoRngCore,
+    ) -> Result<Self, CredentialError> {
         Ok(Self(match algorithm {
-            Algorithm::Es256 => Kind::P256(p256::SecretKey::random(&mut OsRng)),
+            Algorithm::Es256 => Kind::P256(p256::SecretKey::random(random)),
             Algorithm::EdDsa => {
                 let mut seed = [0; 32];
-                OsRng.fill_bytes(&mut seed);
+                random.fill_bytes(&mut seed);
                 Kind::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
             }
-            Algorithm::Es384 => Kind::P384(p384::SecretKey::random(&mut OsRng)),
-            Algorithm::Es512 => Kind::P521(p521::SecretKey::random(&mut OsRng)),
+            Algorithm::Es384 => Kind::P384(p384::SecretKey::random(random)),
+            Algorithm::Es512 => Kind::P521(p521::SecretKey::random(random)),
             Algorithm::Ps256
             | Algorithm::Ps384
             | Algorithm::Ps512
             | Algorithm::Rs256
             | Algorithm::Rs384
             | Algorithm::Rs512 => {
-                Kind::Rsa(Box::new(RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(broken)?), algorithm)
+                Kind::Rsa(Box::new(RsaPrivateKey::new(random, RSA_BITS).map_err(broken)?), algorithm)
             }
         }))
     }

@@ -1,8 +1,7 @@
 //! A decision, in the one form that both engines give it.
 
 use super::EngineError;
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use crate::bytes::shown;
 use countersign_host_sim::HeaderMap;
 use serde_json::{Map, Value, json};
 
@@ -95,17 +94,9 @@ fn answered(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 fn pairs<'a>(headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Value {
-    headers.map(|(name, value)| json!([text(name), text(value)])).collect()
-}
-
-/// Bytes as text, or where they are not UTF-8 as `{"base64": …}`.
-fn text(bytes: &[u8]) -> Value {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => json!({ "base64": BASE64_STANDARD.encode(bytes) }),
-    }
+    headers.map(|(name, value)| json!([shown(name), shown(value)])).collect()
 }
 
 fn document(body: &[u8]) -> Value {
-    serde_json::from_slice(body).unwrap_or_else(|_| text(body))
+    serde_json::from_slice(body).unwrap_or_else(|_| shown(body))
 }

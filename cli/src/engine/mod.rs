@@ -7,20 +7,26 @@ mod decision;
 mod difference;
 mod module;
 mod native;
+mod plain;
 mod script;
+mod simulator;
 mod wasm;
+mod wire;
 
 pub(crate) use decision::{Decision, Outcome};
 pub(crate) use difference::differences;
-pub(crate) use module::{Module, policy_module};
+pub(crate) use module::{Module, Modules, policy_module};
 pub(crate) use native::Native;
+pub(crate) use plain::Plain;
 pub use script::Document;
 pub(crate) use script::{Answer, Reply, Script};
+pub(crate) use simulator::Simulator;
 pub(crate) use wasm::{AUDIT, Wasm};
+pub(crate) use wire::{Activity, Ended, Wire};
 
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
-use countersign_host_sim::{HeaderMap, PropertyValue};
+use countersign_host_sim::{HeaderMap, LogLine, PropertyValue};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,8 +38,14 @@ pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     /// Properties of the connection and the request, by path with dots.
     pub(crate) properties: BTreeMap<String, PropertyValue>,
-    /// The body.
-    pub(crate) body: Option<Vec<u8>>,
+    /// The body in the chunks that it comes in.
+    pub(crate) body: Vec<Vec<u8>>,
+    /// Trailers, if there are any.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// Whether more of it follows.
+    pub(crate) unfinished: bool,
+    /// The worker that takes it.
+    pub(crate) worker: usize,
 }
 
 /// The world before the first request.
@@ -42,6 +54,8 @@ pub(crate) struct World<'a> {
     pub(crate) settings: &'a Rc<Settings>,
     /// The same, as the module is given it.
     pub(crate) json: &'a [u8],
+    /// Where randomness starts from.
+    pub(crate) seed: u64,
     /// The time; from here on it moves by [`Engine::advance`] alone.
     pub(crate) start: Timestamp,
     /// How clusters answer, by name. A cluster that is not here does not exist.
@@ -60,7 +74,7 @@ pub(crate) struct Ticket(pub(crate) usize);
 pub(crate) enum EngineError {
     /// The module did not start.
     #[error("the module did not start: {0}")]
-    Start(String),
+    Start(String, Vec<LogLine>),
     /// A gateway that really runs could not be asked.
     #[error("the gateway: {0}")]
     Gateway(String),
@@ -102,6 +116,11 @@ pub(crate) trait Engine {
     fn thumbprint(&mut self, made_up: &str, request: &Request) -> Result<Option<String>, EngineError> {
         let _ = (made_up, request);
         Ok(None)
+    }
+
+    /// The simulated gateway, where there is one: what goes over its wires can be looked at, and it can be made to fail.
+    fn simulator(&mut self) -> Option<&mut Simulator> {
+        None
     }
 
     /// The decision on a request; nothing while the request is held.

@@ -2,7 +2,8 @@
 
 use crate::failure::Failure;
 use crate::inputs;
-use countersign_host_sim::{Engine, PolicyModule};
+use countersign_host_sim::{Engine, LoadError, PolicyModule};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,13 @@ pub(crate) struct Module {
 impl Module {
     /// Loads the module from `path`, or from where it is usually found.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
+        Self::load_metered(path, false)
+    }
+
+    /// The same, with fuel metered where that is asked for.
+    pub(crate) fn load_metered(path: Option<&Path>, fuel: bool) -> Result<Self, Failure> {
         let (path, bytes) = read(&FILTER, path)?;
-        match Engine::new().and_then(|engine| engine.load_module(&bytes)) {
+        match Engine::builder().fuel(fuel).build().and_then(|engine| engine.load_module(&bytes)) {
             Ok(loaded) => Ok(Self { loaded, path, size: bytes.len() }),
             Err(error) => Err(Failure::at(path.display(), error)),
         }
@@ -53,6 +59,35 @@ impl Deref for Module {
 
     fn deref(&self) -> &Self::Target {
         &self.loaded
+    }
+}
+
+/// Modules of any kind, by their files, each compiled once.
+#[derive(Default)]
+pub(crate) struct Modules {
+    engines: BTreeMap<bool, Engine>,
+    loaded: BTreeMap<(PathBuf, bool), countersign_host_sim::Module>,
+}
+
+impl Modules {
+    /// The module in a file, with fuel metered where that is asked for.
+    pub(crate) fn load(&mut self, path: &Path, fuel: bool) -> Result<countersign_host_sim::Module, Failure> {
+        let at = (path.to_owned(), fuel);
+        if let Some(module) = self.loaded.get(&at) {
+            return Ok(module.clone());
+        }
+        let wrong = |error: LoadError| Failure::at(path.display(), error);
+        inputs::note(path);
+        let bytes = std::fs::read(path)
+            .map_err(|error| Failure::at(path.display(), format!("expected a proxy-wasm module: {error}")))?;
+        let engine = match self.engines.get(&fuel) {
+            Some(engine) => engine.clone(),
+            None => Engine::builder().fuel(fuel).build().map_err(wrong)?,
+        };
+        let module = engine.load_module(&bytes).map_err(wrong)?;
+        self.engines.insert(fuel, engine);
+        self.loaded.insert(at, module.clone());
+        Ok(module)
     }
 }
 

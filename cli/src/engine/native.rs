@@ -8,19 +8,23 @@ use countersign_core::gateway::{CallAnswer, CallId, Entropy, Gateway, Notice};
 use countersign_core::metrics::{Observer, Unobserved};
 use countersign_core::request::{Peer, RequestHead};
 use countersign_core::time::{Span, Timestamp};
-use countersign_host_sim::{HeaderMap, PropertyValue};
+use countersign_host_sim::{HeaderMap, PropertyValue, first_random_bytes};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What the simulator's randomness yields first with its seed unset, so that decisions get the same IDs in both engines.
-const ENTROPY: Entropy = Entropy {
-    decision_nonce: 0xe220_a839_7b1d_cdaf,
-    cache_key: (0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f),
-    secret: [
-        0xec, 0x81, 0x4c, 0x72, 0xa8, 0xb8, 0x8b, 0xf8, 0x9b, 0x74, 0xa8, 0x51, 0x6a, 0x89, 0x39, 0x1b, 0xea,
-        0xa2, 0x7e, 0x74, 0x0c, 0x9f, 0xcb, 0x53, 0xe1, 0x32, 0x45, 0x1f, 0xbe, 0x9a, 0x82, 0x2c,
-    ],
-};
+/// What the simulator's randomness yields first, so that decisions get the same IDs in both engines.
+fn entropy(seed: u64) -> Entropy {
+    let mut words = [[0; 8]; 7];
+    first_random_bytes(seed, 0, words.as_flattened_mut());
+    let [nonce, one, two, secret @ ..] = words;
+    let mut all = [0; 32];
+    all.copy_from_slice(secret.as_flattened());
+    Entropy {
+        decision_nonce: u64::from_le_bytes(nonce),
+        cache_key: (u64::from_le_bytes(one), u64::from_le_bytes(two)),
+        secret: all,
+    }
+}
 
 /// The shortest time that a gateway waits for a call, in nanoseconds.
 const SHORTEST_TIMEOUT: i64 = 1_000_000;
@@ -53,7 +57,7 @@ impl Native {
     /// A worker in a world.
     pub(crate) fn start(world: World<'_>) -> Self {
         let mut native = Self {
-            gateway: Gateway::new(world.settings.clone(), ENTROPY),
+            gateway: Gateway::new(world.settings.clone(), entropy(world.seed)),
             now: world.start,
             tick: None,
             next_tick: None,
@@ -142,16 +146,14 @@ impl Native {
             let (after, answer) = match answer.reply {
                 Reply::Silence => (timeout, None),
                 _ if delay > timeout => (timeout, None),
-                Reply::Response { status, headers, body } => {
+                Reply::Response(response) => {
                     let most = self.gateway.max_answer_bytes(fetch.id);
+                    let body = response.body.concat();
                     let body = if body.len() > most { Vec::new() } else { body };
-                    let status = status.to_string();
-                    let pairs = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-                    let pairs = pairs.chain([(&b":status"[..], status.as_bytes())]);
-                    (delay, CallAnswer::read(pairs, body))
+                    (delay, CallAnswer::read(response.headers.iter(), body))
                 }
                 Reply::Refused => (delay, Some(CallAnswer::new(503, []))),
-                Reply::Reset => (delay, None),
+                Reply::Half(_) | Reply::Reset => (delay, None),
             };
             self.due.push((self.now.plus(Span::from_nanos(after)), fetch.id, answer));
         }

@@ -46,8 +46,10 @@ pub(crate) struct Answer {
 /// What is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// A status, headers and a body.
-    Response { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
+    /// A whole one.
+    Response(Response),
+    /// The connection breaks once this was sent.
+    Half(Response),
     /// No connection: a gateway answers for the cluster with 503.
     Refused,
     /// The connection breaks.
@@ -64,7 +66,7 @@ impl Script {
 
     /// Answers 200 with this document.
     pub(crate) fn document(body: impl Into<Vec<u8>>) -> Reply {
-        Reply::Response { status: 200, headers: Vec::new(), body: body.into() }
+        Reply::Response(Response::new(200).body(body))
     }
 
     /// Adds answers for a path, or for every path that is not named before.
@@ -79,13 +81,14 @@ impl Script {
 
     /// What is answered by path, where it is the same document each time and nothing else.
     pub(crate) fn documents(&self) -> Option<Vec<Document>> {
-        let plain = |(name, value): &(String, String)| name == "content-type" && value == "application/json";
+        let plain = |(name, value): (&[u8], &[u8])| {
+            matches!((name, value), (b":status", b"200") | (b"content-type", b"application/json"))
+        };
         let document = |rule: &Rule| match (&rule.path, rule.answers.as_slice()) {
-            (
-                Some(path),
-                [Answer { delay: Duration::ZERO, reply: Reply::Response { status: 200, headers, body } }],
-            ) if headers.iter().all(plain) => {
-                Some(Document { path: path.clone(), holds: rule.holds.clone(), body: body.clone() })
+            (Some(path), [Answer { delay: Duration::ZERO, reply: Reply::Response(response) }])
+                if response.headers.iter().all(plain) && response.trailers.is_none() =>
+            {
+                Some(Document { path: path.clone(), holds: rule.holds.clone(), body: response.body.concat() })
             }
             _ => None,
         };
@@ -105,10 +108,32 @@ impl Script {
             rule.next = rule.next.saturating_add(1);
             rule.answers.get(at).cloned()
         });
-        answer.unwrap_or(Answer {
-            delay: Duration::ZERO,
-            reply: Reply::Response { status: 404, headers: Vec::new(), body: Vec::new() },
-        })
+        answer.unwrap_or(Answer { delay: Duration::ZERO, reply: Reply::Response(Response::new(404)) })
+    }
+
+    /// What a gateway answers itself where it cannot connect to the service.
+    pub(crate) fn refused() -> Response {
+        Self::made_up(
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+        )
+    }
+
+    /// What it answers where the connection breaks before there are headers.
+    pub(crate) fn broken() -> Response {
+        Self::made_up(
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+        )
+    }
+
+    fn made_up(text: &str) -> Response {
+        let response = Response::new(503).header("content-length", text.len().to_string());
+        response.header("content-type", "text/plain").body(text)
+    }
+
+    /// Whether a path has an answer.
+    pub(crate) fn answers(&self, path: &str) -> bool {
+        let bare = path.split('?').next().unwrap_or_default();
+        self.rules.iter().any(|rule| rule.path.as_deref().is_none_or(|rule| rule == bare || rule == path))
     }
 
     /// The same for the simulator.
@@ -116,15 +141,9 @@ impl Script {
         self.rules.iter().fold(Upstream::new(), |upstream, rule| {
             let replies = rule.answers.iter().map(|answer| {
                 let reply = match &answer.reply {
-                    Reply::Response { status, headers, body } => {
-                        let response = Response::new(*status).body(body.clone());
-                        let with = |response: Response, (name, value): &(String, String)| {
-                            response.header(name, value)
-                        };
-                        UpstreamReply::response(headers.iter().fold(response, with))
-                    }
+                    Reply::Response(response) => UpstreamReply::response(response.clone()),
                     Reply::Refused => UpstreamReply::refused(),
-                    Reply::Reset => UpstreamReply::reset(),
+                    Reply::Half(_) | Reply::Reset => UpstreamReply::reset(),
                     Reply::Silence => UpstreamReply::never(),
                 };
                 reply.after(answer.delay)

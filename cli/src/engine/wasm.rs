@@ -1,8 +1,9 @@
 //! The module, run by the simulator.
 
-use super::{Decision, Engine, EngineError, Module, Outcome, Request, Script, Ticket, World};
+use super::{Decision, Engine, EngineError, Outcome, Request, Script, Simulator, Ticket, World};
 use countersign_core::time::Timestamp;
-use countersign_host_sim::{self as sim, Clock, Host, StartError, StreamId};
+use countersign_host_sim::{self as sim, Clock, HostBuilder};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Begins every audit line, and nothing else that the module logs.
@@ -10,29 +11,24 @@ pub(crate) const AUDIT: &str = "{\"countersign\":\"audit\"";
 
 /// The module in the simulator.
 pub(crate) struct Wasm {
-    host: Host,
-    streams: Vec<(StreamId, Vec<String>)>,
+    simulator: Simulator,
+    /// Audit lines by worker and context.
+    audit: BTreeMap<(usize, u32), Vec<String>>,
 }
 
 impl Wasm {
-    /// A worker in a world.
-    pub(crate) fn start(module: &Module, world: &World<'_>) -> Result<Self, EngineError> {
-        let mut builder = module.host().plugin_config(world.json).clock(Clock::at_nanos(nanos(world.start)));
-        for (name, script) in &world.clusters {
-            builder = builder.cluster(name, script.to_upstream());
-        }
-        let host = builder.start().map_err(|error: StartError| EngineError::Start(error.to_string()))?;
-        Ok(Self { host, streams: Vec::new() })
+    /// A gateway in a world.
+    pub(crate) fn start(host: HostBuilder, world: &World<'_>) -> Result<Self, EngineError> {
+        let builder = host.plugin_config(world.json).clock(clock(world.start)).seed(world.seed);
+        let simulator = Simulator::start(builder, &world.clusters)?;
+        Ok(Self { simulator, audit: BTreeMap::new() })
     }
 
     /// Hands audit lines to the streams that they are about.
     fn collect(&mut self) {
-        for line in self.host.take_logs() {
-            if !line.message.starts_with(AUDIT) {
-                continue;
-            }
-            if let Some((_, audit)) = self.streams.iter_mut().find(|(id, _)| id.context() == line.context) {
-                audit.push(line.message);
+        for line in self.simulator.new_logs() {
+            if line.message.starts_with(AUDIT) {
+                self.audit.entry((line.worker, line.context)).or_default().push(line.message.clone());
             }
         }
     }
@@ -40,36 +36,36 @@ impl Wasm {
 
 impl Engine for Wasm {
     fn request(&mut self, request: &Request) -> Ticket {
-        let mut sent = sim::Request { headers: request.headers.clone(), ..sim::Request::default() };
-        if let Some(body) = &request.body {
-            sent = sent.body(body.clone());
+        self.collect();
+        let ticket = self.simulator.send(request);
+        // A fresh VM counts its contexts anew.
+        if let Some(id) = self.simulator.stream(ticket) {
+            self.audit.remove(&(id.worker(), id.context()));
         }
-        for (path, value) in &request.properties {
-            sent = sent.property(path, value.clone());
-        }
-        let id = self.host.request(&sent);
-        self.streams.push((id, Vec::new()));
-        Ticket(self.streams.len() - 1)
+        ticket
     }
 
     fn close(&mut self, ticket: Ticket) {
-        if let Some((id, _)) = self.streams.get(ticket.0) {
-            self.host.close(*id);
-        }
+        self.simulator.close(ticket);
     }
 
     fn advance(&mut self, by: Duration) {
-        self.host.advance(by);
+        self.simulator.host().advance(by);
     }
 
     fn set_cluster(&mut self, name: &str, script: &Script) {
-        self.host.set_cluster(name, script.to_upstream());
+        self.simulator.set_cluster(name, script);
+    }
+
+    fn simulator(&mut self) -> Option<&mut Simulator> {
+        Some(&mut self.simulator)
     }
 
     fn decision(&mut self, ticket: Ticket) -> Result<Option<Decision>, EngineError> {
         self.collect();
-        let Some((id, audit)) = self.streams.get(ticket.0) else { return Err(EngineError::Undecided) };
-        let outcome = match self.host.outcome(*id) {
+        let Some(id) = self.simulator.stream(ticket) else { return Err(EngineError::Undecided) };
+        let audit = self.audit.get(&(id.worker(), id.context())).map_or(&[][..], Vec::as_slice);
+        let outcome = match self.simulator.outcome(ticket) {
             sim::Outcome::Forwarded(message) => Outcome::Forwarded(message.headers),
             sim::Outcome::Reply(reply) => {
                 Outcome::Replied { status: reply.status, headers: reply.headers, body: reply.body }
@@ -83,6 +79,7 @@ impl Engine for Wasm {
     }
 }
 
-fn nanos(time: Timestamp) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(0)
+/// A clock that stands at a time.
+pub(super) fn clock(time: Timestamp) -> Clock {
+    Clock::at_nanos(u64::try_from(time.as_nanos()).unwrap_or(0))
 }

@@ -2,9 +2,8 @@
 
 use super::mask::{masked_claims, sensitive_claims};
 use super::{Asked, effect};
-use crate::case::Case;
 use crate::credentials::token;
-use crate::engine::Decision;
+use crate::engine::{Decision, Request};
 use countersign_core::policy::Effect;
 use countersign_core::policy::explain::Found;
 use countersign_core::settings::Settings;
@@ -32,8 +31,8 @@ pub(crate) struct Credentials {
 
 impl Credentials {
     /// Reads those of a request, and what became of them.
-    pub(super) fn of(case: &Case, settings: &Settings, decision: &Decision) -> Self {
-        let header = |name: &str| std::str::from_utf8(case.request.headers.get(name)?).ok();
+    pub(super) fn of(request: &Request, settings: &Settings, decision: &Decision) -> Self {
+        let header = |name: &str| std::str::from_utf8(request.headers.get(name)?).ok();
         let token = header("authorization").and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
             let known = ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
@@ -47,7 +46,7 @@ impl Credentials {
             // The binding is noted once the token's holder has proved it.
             proved: decision.member("binding").is_some_and(|binding| binding.starts_with("dpop")),
             key: decision.member("key_id").map(str::to_owned),
-            brought_key: key_header.is_some_and(|name| case.request.headers.get(name).is_some()),
+            brought_key: key_header.is_some_and(|name| request.headers.get(name).is_some()),
         }
     }
 

@@ -13,13 +13,14 @@ pub(crate) use show::{show, show_asked};
 
 use crate::case::Case;
 use crate::decider::Decider;
-use crate::engine::{EngineError, settle};
+use crate::engine::{Decision, EngineError, Request, settle};
 use crate::sources::Sources;
 use countersign_compiler::Place;
 use countersign_core::metrics::{Observer, Stage};
 use countersign_core::policy::explain::Found;
 use countersign_core::policy::{self, Effect, Entity, EntityUid, Image, Record, Seen, SeenValue, explain};
 use countersign_core::reason::Reason;
+use countersign_core::settings::Settings;
 use credentials::{Credentials, StepUp};
 use mask::Masks;
 pub(crate) use mask::masked_context;
@@ -68,10 +69,19 @@ pub(crate) struct Finding {
     pub(crate) relevant: bool,
 }
 
-struct Listener<'i> {
+/// Hears what policies are asked.
+pub(crate) struct Listener<'i> {
     image: &'i Image,
     sources: &'i Sources,
-    asked: Option<Asked>,
+    /// The last question, if there was one.
+    pub(crate) asked: Option<Asked>,
+}
+
+impl<'i> Listener<'i> {
+    /// One that has heard nothing.
+    pub(crate) fn new(image: &'i Image, sources: &'i Sources) -> Self {
+        Self { image, sources, asked: None }
+    }
 }
 
 impl Observer for Listener<'_> {
@@ -87,22 +97,32 @@ impl Explanation {
     pub(crate) fn of(decider: &mut Decider, case: &Case) -> Result<Self, EngineError> {
         let settings = decider.settings();
         let mut engine = decider.native(case)?;
-        let mut listener = Listener { image: &settings.image, sources: decider.sources(), asked: None };
+        let mut listener = Listener::new(&settings.image, decider.sources());
         let ticket = engine.request_observed(&case.request, &mut listener);
         let decision = settle(&mut engine, ticket)?;
+        Ok(Self::told(&settings, decider.prefix(), &case.request, &decision, listener.asked))
+    }
+
+    /// A decision and what was heard on the way.
+    pub(crate) fn told(
+        settings: &Settings,
+        prefix: &str,
+        request: &Request,
+        decision: &Decision,
+        question: Option<Asked>,
+    ) -> Self {
         let reason = decision.member("reason");
         let reason = Reason::ALL.iter().copied().find(|one| Some(one.code()) == reason);
-        let question = listener.asked;
         let step_up = (reason == Some(Reason::PolicyStepUp))
-            .then(|| StepUp::of(&settings, &decision, question.as_ref()))
+            .then(|| StepUp::of(settings, decision, question.as_ref()))
             .flatten();
-        Ok(Self {
-            record: decision.record(decider.prefix()),
-            credentials: Credentials::of(case, &settings, &decision),
+        Self {
+            record: decision.record(prefix),
+            credentials: Credentials::of(request, settings, decision),
             step_up,
             question,
             reason,
-        })
+        }
     }
 
     /// The explanation as data.

@@ -6,29 +6,38 @@ use std::collections::BTreeSet;
 /// The cases that `case` stands for.
 pub(crate) fn expand(case: Value) -> Result<Vec<Value>, String> {
     let Value::Object(mut case) = case else { return Ok(vec![case]) };
-    let Some(each) = case.remove("each") else { return Ok(vec![Value::Object(case)]) };
+    let Some(entries) = entries(&mut case)? else { return Ok(vec![Value::Object(case)]) };
+    let cases = entries.iter().map(|entry| replace(&Value::Object(case.clone()), entry));
+    let cases = cases.collect::<Result<_, _>>()?;
+    all_used(&case, &entries)?;
+    Ok(cases)
+}
+
+/// Takes the entries of `each` out of a case, where it has them.
+pub(super) fn entries(case: &mut Map<String, Value>) -> Result<Option<Vec<Map<String, Value>>>, String> {
+    let Some(each) = case.remove("each") else { return Ok(None) };
     let Value::Array(entries) = each else {
         return Err(format!("`each`: expected a list of objects, found {each}"));
     };
     if entries.is_empty() {
         return Err(String::from("`each`: expected at least one entry"));
     }
-    let used = case.values().flat_map(used_names).collect::<BTreeSet<_>>();
-    let entries = entries.into_iter().enumerate();
-    entries
-        .map(|(index, entry)| match entry {
-            Value::Object(entry) => {
-                let replaced = replace(&Value::Object(case.clone()), &entry)?;
-                match entry.keys().find(|name| !used.contains(*name)) {
-                    Some(name) => Err(format!(
-                        "`each[{index}]`: `{name}`: expected `${{{name}}}` somewhere in the case"
-                    )),
-                    None => Ok(replaced),
-                }
-            }
-            other => Err(format!("`each`: expected a list of objects, found {other}")),
-        })
-        .collect()
+    let objects = entries.into_iter().map(|entry| match entry {
+        Value::Object(entry) => Ok(entry),
+        other => Err(format!("`each`: expected a list of objects, found {other}")),
+    });
+    objects.collect::<Result<_, _>>().map(Some)
+}
+
+/// Demands that every member of an entry stands somewhere in the case.
+pub(super) fn all_used(case: &Map<String, Value>, entries: &[Map<String, Value>]) -> Result<(), String> {
+    let used: BTreeSet<String> = case.values().flat_map(used_names).collect();
+    for (index, entry) in entries.iter().enumerate() {
+        if let Some(name) = entry.keys().find(|name| !used.contains(*name)) {
+            return Err(format!("`each[{index}]`: `{name}`: expected `${{{name}}}` somewhere in the case"));
+        }
+    }
+    Ok(())
 }
 
 /// The names that stand in `${name}` anywhere in `value`.

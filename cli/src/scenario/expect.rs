@@ -1,97 +1,98 @@
 //! What a decision must be.
 
-use super::short::Short;
+use super::format::{Expect, HeadersExpect, ValueExpect};
+use super::wire::Shortfalls;
 use crate::case::shortfalls;
-use crate::engine::{Decision, Outcome};
+use crate::engine::{Activity, Decision, Ended, Outcome};
 use countersign_host_sim::HeaderMap;
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use serde_json::Value;
 
-/// An expectation. What is not named may be anything.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Expect {
-    #[serde(default)]
-    decision: Option<String>,
-    #[serde(default)]
-    layer: Option<String>,
-    #[serde(default)]
-    reason: Option<String>,
-    #[serde(default)]
-    status: Option<u16>,
-    #[serde(default)]
-    route: Option<String>,
-    #[serde(default)]
-    principal: Option<String>,
-    /// The determining policies, in any order.
-    #[serde(default)]
-    policies: Option<Vec<String>>,
-    /// Headers that go upstream; `null` for one that must not, `*` in a value for anything, an object for a token.
-    #[serde(default)]
-    upstream: BTreeMap<String, Option<Short<Carried>>>,
-    /// Headers of the refusal, in the same form.
-    #[serde(default)]
-    headers: BTreeMap<String, Option<String>>,
-    /// The challenge of the refusal, in the same form.
-    #[serde(default, rename = "www-authenticate")]
-    challenge: Option<String>,
-    /// Other members of the decision record.
-    #[serde(default)]
-    record: Map<String, Value>,
-}
-
-/// What a header holds.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Carried {
-    /// The file's token of this name, as a bearer token.
-    token: String,
-}
+/// The outcome of a module that refuses to start.
+pub(super) const REFUSED: &str = "refused";
 
 impl Expect {
-    /// Reads an expectation: an object, `allow`, `deny` or a reason code.
-    pub(super) fn read(value: &Value) -> Result<Self, (String, String)> {
+    /// Reads an expectation: an object, or in short `allow`, `deny` or a reason code, and of a module other than Countersign an outcome.
+    pub(super) fn read(value: &Value, decides: bool) -> Result<Self, (String, String)> {
         match value {
+            Value::String(text) if !decides => Ok(Self { outcome: Some(text.clone()), ..Self::default() }),
             Value::String(text) if text == "allow" || text == "deny" => {
                 Ok(Self { decision: Some(text.clone()), ..Self::default() })
             }
             Value::String(text) => Ok(Self { reason: Some(text.clone()), ..Self::default() }),
-            value => super::run::read(value),
+            value => super::plan::read(value),
         }
+    }
+
+    /// Whether it demands something that is known of Countersign's decisions alone.
+    pub(super) fn asks_for_decision(&self) -> bool {
+        let Self { decision, layer, reason, route, principal, policies, headers, challenge, record, .. } =
+            self;
+        [decision, layer, reason, route, principal, challenge].into_iter().any(Option::is_some)
+            || policies.is_some()
+            || !headers.is_empty()
+            || !record.is_empty()
+    }
+
+    /// Whether it demands something that only a gateway can show: what went over its wires.
+    pub(super) fn asks_for_wire(&self) -> bool {
+        let of_upstream =
+            |want: &super::format::UpstreamExpect| want.body.is_some() || want.trailers.is_some();
+        self.outcome.is_some()
+            || self.failure.is_some()
+            || self.downstream.is_some()
+            || self.upstream.as_ref().is_some_and(of_upstream)
+    }
+
+    /// Whether it is about a request that is held, and goes on being held.
+    pub(super) fn waits_for_nothing(&self) -> bool {
+        [Ended::Paused, Ended::Incomplete].iter().any(|ended| self.outcome.as_deref() == Some(ended.name()))
+    }
+
+    /// Whether it demands something of what the module does, be there a request or not.
+    pub(super) fn asks_for_activity(&self) -> bool {
+        self.calls.is_some()
+            || !self.metrics.is_empty()
+            || !self.logs.present.is_empty()
+            || !self.logs.absent.is_empty()
+            || self.fuel.is_some()
+            || self.memory.is_some()
+            || !self.host_calls.is_empty()
+    }
+
+    /// Whether it demands something of a request.
+    pub(super) fn asks_for_request(&self) -> bool {
+        let upstream = self.upstream.as_ref().is_some_and(|want| !want.headers.is_empty());
+        self.asks_for_decision() || self.asks_for_wire() || self.status.is_some() || upstream
     }
 
     /// Whether it demands anything at all.
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            decision,
-            layer,
-            reason,
-            status,
-            route,
-            principal,
-            policies,
-            upstream,
-            headers,
-            challenge,
-            record,
-        } = self;
-        [decision, layer, reason, route, principal, challenge].into_iter().all(Option::is_none)
-            && status.is_none()
-            && policies.is_none()
-            && upstream.is_empty()
-            && headers.is_empty()
-            && record.is_empty()
+        !self.asks_for_request() && !self.asks_for_activity()
     }
 
-    /// In what a decision falls short; one line for each. `is_token` says whether a header's value is the file's token of a name.
-    pub(super) fn shortfalls(
+    /// Demands names that are known: of outcomes and of host functions.
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
+        if let Some(outcome) = &self.outcome
+            && outcome != REFUSED
+            && !Ended::ALL.iter().any(|(name, _)| name == outcome)
+        {
+            let names: Vec<String> = Ended::ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let message = format!("expected {} or `{REFUSED}`, found `{outcome}`", names.join(", "));
+            return Err(("outcome".to_owned(), message));
+        }
+        for name in self.host_calls.keys() {
+            super::faults::host_call(name).map_err(|message| ("host_calls".to_owned(), message))?;
+        }
+        Ok(())
+    }
+
+    /// Holds a decision against it.
+    pub(super) fn decision(
         &self,
         decision: &Decision,
         prefix: &str,
-        is_token: impl Fn(&str, &str) -> Result<bool, String>,
-    ) -> Result<String, String> {
+        short: &mut Shortfalls<'_>,
+    ) -> Result<(), String> {
         let record = decision.record(prefix);
         let mut expected = self.record.clone();
         for (name, want) in [
@@ -108,7 +109,7 @@ impl Expect {
         if let Some(status) = self.status {
             expected.insert("status".to_owned(), status.into());
         }
-        let mut lines = shortfalls(&expected, &record);
+        shortfalls(&expected, &record).lines().for_each(|line| short.add(line.to_owned()));
         if let Some(policies) = &self.policies {
             let mut want: Vec<&str> = policies.iter().map(String::as_str).collect();
             let have =
@@ -117,104 +118,49 @@ impl Expect {
             want.sort_unstable();
             have.sort_unstable();
             if want != have {
-                _ = writeln!(lines, "`policies`: expected {want:?}, got {have:?}");
+                short.add(format!("`policies`: expected {want:?}, got {have:?}"));
             }
         }
         let none = HeaderMap::new();
-        let (upstream, back) = match &decision.outcome {
-            Outcome::Forwarded(headers) => (headers, &none),
-            Outcome::Replied { headers, .. } => (&none, headers),
-            Outcome::Dropped => (&none, &none),
-        };
         // Headers that are absent because the whole request is say nothing.
-        let (forwarded, replied) = match &decision.outcome {
-            Outcome::Forwarded(_) => (true, false),
-            Outcome::Replied { .. } => (false, true),
-            Outcome::Dropped => (false, false),
+        let (upstream, back) = match &decision.outcome {
+            Outcome::Forwarded(headers) => (Some(headers), None),
+            Outcome::Replied { headers, .. } => (None, Some(headers)),
+            Outcome::Dropped => (None, None),
         };
-        if !self.upstream.is_empty() && !forwarded {
-            _ = writeln!(lines, "`upstream`: expected the request to be forwarded, it was not");
-        }
-        if (!self.headers.is_empty() || self.challenge.is_some()) && !replied {
-            _ = writeln!(lines, "`headers`: expected the request to be refused, it was not");
-        }
-        for (name, want) in &self.upstream {
-            match want {
-                None => compare("upstream", name, None, upstream, &mut lines),
-                Some(Short::Text(text)) => compare("upstream", name, Some(text), upstream, &mut lines),
-                Some(Short::Whole(Carried { token })) => {
-                    let have = value_of(upstream, name).unwrap_or_default();
-                    if forwarded && !is_token(&have, token)? {
-                        _ = writeln!(
-                            lines,
-                            "`upstream.{name}`: expected `Bearer` and the token `{token}`, got `{have}`"
-                        );
+        let of_upstream = self.upstream.as_ref().map(|want| &want.headers).filter(|want| !want.is_empty());
+        match (of_upstream, upstream) {
+            (None, _) => {}
+            (Some(want), Some(have)) => short.headers("upstream", want, have)?,
+            (Some(want), None) => {
+                short.add("`upstream`: expected the request to be forwarded, it was not".to_owned());
+                if let HeadersExpect::Some(names) = want {
+                    for (name, want) in names {
+                        if !matches!(want, ValueExpect::Absent | ValueExpect::Token(_)) {
+                            short.header("upstream", name, want, &none)?;
+                        }
                     }
                 }
             }
         }
+        if (!self.headers.is_empty() || self.challenge.is_some()) && back.is_none() {
+            short.add("`headers`: expected the request to be refused, it was not".to_owned());
+        }
         for (name, want) in &self.headers {
-            compare("headers", name, want.as_deref(), back, &mut lines);
+            short.header("headers", name, want, back.unwrap_or(&none))?;
         }
         if let Some(want) = &self.challenge {
-            compare("headers", "www-authenticate", Some(want), back, &mut lines);
+            let want = ValueExpect::Pattern(want.clone());
+            short.header("headers", "www-authenticate", &want, back.unwrap_or(&none))?;
         }
-        Ok(lines)
+        Ok(())
     }
-}
 
-fn compare(place: &str, name: &str, want: Option<&str>, headers: &HeaderMap, lines: &mut String) {
-    let have = value_of(headers, name);
-    let good = match (want, &have) {
-        (None, None) => true,
-        (Some(pattern), Some(have)) => matches(pattern, have),
-        (None, Some(_)) | (Some(_), None) => false,
-    };
-    if !good {
-        let shown =
-            |text: Option<&str>| text.map_or_else(|| String::from("none"), |text| format!("`{text}`"));
-        _ = writeln!(lines, "`{place}.{name}`: expected {}, got {}", shown(want), shown(have.as_deref()));
-    }
-}
-
-/// What a header holds, each of its values.
-fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    let name = name.to_ascii_lowercase();
-    let values: Vec<String> =
-        headers.get_all(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
-    (!values.is_empty()).then(|| values.join(", "))
-}
-
-/// Whether a text fits a pattern in which `*` stands for anything.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = rest.get(at + part.len()..).unwrap_or_default();
-    }
-    rest.ends_with(last)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text, fits) in [
-            ("abc", "abc", true),
-            ("abc", "abcd", false),
-            ("a*", "abc", true),
-            ("*c", "abc", true),
-            ("a*c", "abbc", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "acb", false),
-            ("*", "", true),
-            ("ab*b", "ab", false),
-        ] {
-            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+    /// Holds why a module did not start, and what it logged until then, against it.
+    pub(super) fn refusal(&self, activity: &Activity, short: &mut Shortfalls<'_>) -> Result<(), String> {
+        if let Some(want) = self.outcome.as_ref().filter(|want| *want != REFUSED) {
+            short.add(format!("`outcome`: expected `{want}`, got `{REFUSED}`"));
         }
+        short.activity(self, activity)
     }
 }

@@ -1,9 +1,12 @@
-//! The keys of a scenario file, made anew on each run.
+//! The keys of a scenario file: made on each run, from its seed.
 
 use super::format::{KeySpec, Publication};
 use super::short::Short;
 use crate::credentials::{PrivateKey, algorithm, jwks};
 use countersign_core::config::IssuerProfile;
+use countersign_core::crypto::digest::sha256;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -16,15 +19,24 @@ pub(super) struct Key {
     pub(super) kid: String,
 }
 
+/// The randomness that a key is made from.
+fn random(seed: u64, name: &str) -> ChaCha20Rng {
+    let of_key = [b"countersign scenario key", &seed.to_le_bytes()[..], name.as_bytes()].concat();
+    ChaCha20Rng::from_seed(sha256(&of_key))
+}
+
 impl Keys {
-    /// Makes every key; an error comes with the field's path.
-    pub(super) fn generate(specs: &BTreeMap<String, Short<KeySpec>>) -> Result<Self, (String, String)> {
+    /// Makes every key, from the seed and its name; an error comes with the field's path.
+    pub(super) fn generate(
+        specs: &BTreeMap<String, Short<KeySpec>>,
+        seed: u64,
+    ) -> Result<Self, (String, String)> {
         let one = |(name, spec): (&String, &Short<KeySpec>)| {
             let (alg, kid) = match spec {
                 Short::Text(alg) => (alg, None),
                 Short::Whole(key) => (&key.alg, key.kid.clone()),
             };
-            let key = PrivateKey::generate(algorithm(alg)?)?;
+            let key = PrivateKey::generate_from(algorithm(alg)?, &mut random(seed, name))?;
             Ok((name.clone(), Key { key, kid: kid.unwrap_or_else(|| name.clone()) }))
         };
         specs

@@ -1,18 +1,35 @@
 //! Scenario files: requests with credentials made on the spot, clusters that answer as scripted, and what must come of it.
+//!
+//! A [`Plan`] is a file, read and checked, with every case that it stands for; a [`Runner`] has engines go through them.
 
+mod batch;
 mod check;
+mod diff;
 mod expand;
 mod expect;
+mod explain;
+mod faults;
+mod fixtures;
 mod format;
 mod keys;
+mod matrix;
 mod opaque;
+mod plan;
+mod request;
 mod revocation;
 mod run;
+mod schema;
 mod short;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod token;
+mod walk;
+mod wire;
 mod world;
 
+pub(crate) use batch::Batch;
 pub(crate) use expand::{expand, replace, used_names};
-pub(crate) use run::Plan;
+pub(crate) use plan::Plan;
+pub(crate) use run::{Runner, quoted};
+pub(crate) use schema::schema;

@@ -5,6 +5,7 @@ use crate::engine::{Answer, Reply};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use countersign_core::crypto::digest::sha256;
+use countersign_host_sim::Response;
 use std::time::Duration;
 
 /// What an issuer says of a token.
@@ -34,7 +35,6 @@ pub(super) fn text(name: &str) -> String {
 
 /// An answer with this document.
 pub(super) fn answered(document: &str) -> Vec<Answer> {
-    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    let reply = Reply::Response { status: 200, headers, body: document.into() };
-    vec![Answer { delay: Duration::ZERO, reply }]
+    let response = Response::new(200).header("content-type", "application/json").body(document);
+    vec![Answer { delay: Duration::ZERO, reply: Reply::Response(response) }]
 }

@@ -5,7 +5,8 @@ use super::keys::Keys;
 use super::world::path_of;
 use crate::credentials::{TokenBuilder, resolve_time};
 use crate::revocation::{Feed, StatusList};
-use countersign_core::config::{Config, Issuer, Revocation};
+use countersign_core::config::{Issuer, Revocation};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 const MAX_TOKENS: usize = 8_000_000;
 
 /// A Token Status List.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusListSpec {
     /// How many bits a status has: 1, 2, 4 or 8.
@@ -33,15 +34,19 @@ pub(super) struct StatusListSpec {
 }
 
 /// A revocation feed.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RevocationsSpec {
+    /// Tokens by their identifiers.
     #[serde(default)]
     jti: Vec<String>,
+    /// Tokens of these subjects.
     #[serde(default)]
     sub: Vec<String>,
+    /// Tokens of these sessions.
     #[serde(default)]
     sid: Vec<String>,
+    /// Tokens by when they were issued.
     #[serde(default)]
     issued_before: IssuedBeforeSpec,
     /// As of a status list.
@@ -52,7 +57,7 @@ pub(super) struct RevocationsSpec {
 }
 
 /// The times before which tokens were issued that are revoked.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct IssuedBeforeSpec {
     /// Of everybody.
@@ -95,9 +100,9 @@ impl Kind {
     }
 
     /// The document that is fetched from there.
-    fn at<'a>(self, config: &'a Config, cluster: &str, path: &str) -> Result<Address<'a>, String> {
+    fn at<'a>(self, issuers: &'a [Issuer], cluster: &str, path: &str) -> Result<Address<'a>, String> {
         let mut known = Vec::new();
-        for issuer in &config.issuers {
+        for issuer in issuers {
             let Some(revocation) = &issuer.revocation else { continue };
             for uri in self.uris(revocation) {
                 let at = path_of(uri);
@@ -114,13 +119,13 @@ impl Kind {
 
 impl StatusListSpec {
     /// Checks what can be checked before it is published at a path of a cluster.
-    pub(super) fn check(&self, config: &Config, cluster: &str, path: &str) -> Result<(), String> {
-        self.list(&Kind::StatusList.at(config, cluster, path)?).map(drop)
+    pub(super) fn check(&self, issuers: &[Issuer], cluster: &str, path: &str) -> Result<(), String> {
+        self.list(&Kind::StatusList.at(issuers, cluster, path)?).map(drop)
     }
 
     /// The document, issued at `now`, in seconds.
     pub(super) fn signed(&self, place: &Place<'_>, now: i64) -> Result<String, String> {
-        let address = Kind::StatusList.at(place.config, place.cluster, place.path)?;
+        let address = Kind::StatusList.at(place.issuers, place.cluster, place.path)?;
         let claims = self.list(&address)?.claims(now);
         let document =
             place.sign(StatusList::TYPE, self.key.as_ref(), &address, [claims, self.claims.clone()], now);
@@ -149,13 +154,13 @@ impl StatusListSpec {
 
 impl RevocationsSpec {
     /// Checks what can be checked before it is published at a path of a cluster.
-    pub(super) fn check(&self, config: &Config, cluster: &str, path: &str) -> Result<(), String> {
-        self.feed(&Kind::Feed.at(config, cluster, path)?, 0).map(drop)
+    pub(super) fn check(&self, issuers: &[Issuer], cluster: &str, path: &str) -> Result<(), String> {
+        self.feed(&Kind::Feed.at(issuers, cluster, path)?, 0).map(drop)
     }
 
     /// The document, issued at `now`, in seconds.
     pub(super) fn signed(&self, place: &Place<'_>, now: i64) -> Result<String, String> {
-        let address = Kind::Feed.at(place.config, place.cluster, place.path)?;
+        let address = Kind::Feed.at(place.issuers, place.cluster, place.path)?;
         let claims = self.feed(&address, now)?.claims(now);
         let document =
             place.sign(Feed::TYPE, self.key.as_ref(), &address, [claims, self.claims.clone()], now);
@@ -196,7 +201,7 @@ impl RevocationsSpec {
 
 /// Where a document is published, and what is published besides.
 pub(super) struct Place<'a> {
-    pub(super) config: &'a Config,
+    pub(super) issuers: &'a [Issuer],
     pub(super) keys: &'a Keys,
     /// What issuers publish.
     pub(super) publications: &'a BTreeMap<String, Publication>,

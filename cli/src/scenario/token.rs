@@ -7,7 +7,7 @@ use super::short::Short;
 use crate::credentials::{Forgery, ProofBuilder, TokenBuilder};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
-use countersign_core::config::{Config, Issuer};
+use countersign_core::config::Issuer;
 use serde_json::{Map, Value, json};
 
 /// How often one token may extend another.
@@ -56,7 +56,8 @@ fn says_alike(one: &str, other: &str) -> bool {
 /// What tokens are made from.
 pub(super) struct Mint<'a> {
     pub(super) file: &'a File,
-    pub(super) config: &'a Config,
+    /// The issuers that are configured.
+    pub(super) issuers: &'a [Issuer],
     pub(super) keys: &'a Keys,
 }
 
@@ -168,7 +169,7 @@ impl Mint<'_> {
             if !opaque::is(&spec) {
                 continue;
             }
-            let issuer = self.config.issuers.iter().find(|issuer| issuer.introspection.is_some());
+            let issuer = self.issuers.iter().find(|issuer| issuer.introspection.is_some());
             let issuer = issuer.ok_or("`opaque`: expected an issuer with `introspection`, found none")?;
             let mut claims = self.usual_claims(Some(issuer));
             claims.extend([("active".into(), json!(true)), ("token_type".into(), json!("Bearer"))]);
@@ -221,8 +222,8 @@ impl Mint<'_> {
         };
         let publisher = self.file.issuers.iter().find(|(_, publication)| publishes(publication));
         publisher
-            .and_then(|(name, _)| self.config.issuers.iter().find(|issuer| issuer.issuer == *name))
-            .or(self.config.issuers.first())
+            .and_then(|(name, _)| self.issuers.iter().find(|issuer| issuer.issuer == *name))
+            .or(self.issuers.first())
     }
 
     /// What a token says that does not say otherwise: its issuer, that one's first audience, and five minutes.

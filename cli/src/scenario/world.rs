@@ -1,6 +1,6 @@
 //! The world of a case: which cluster answers what.
 
-use super::format::{AnswerSpec, Publication, Upstreams};
+use super::format::{AnswerSpec, Publication, Service, Upstreams};
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
 use super::revocation::Place;
@@ -8,6 +8,7 @@ use super::token::Mint;
 use crate::engine::{Answer, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
+use countersign_host_sim::Response;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +21,7 @@ const JWKS: &str = "/jwks";
 pub(super) struct Sources {
     publications: BTreeMap<String, Publication>,
     upstreams: Upstreams,
+    service: Service,
 }
 
 impl Sources {
@@ -31,6 +33,37 @@ impl Sources {
         }
     }
 
+    /// Changes how the service answers that requests go to.
+    pub(super) fn serve(&mut self, service: &Service) {
+        self.service.extend(service.clone());
+    }
+
+    /// How the service answers.
+    pub(super) fn service(&self, mint: &Mint<'_>, now: i64) -> Result<Script, String> {
+        let mut script = Script::default();
+        let others = self.service.get("*").map(|answers| (None, "*", answers));
+        let named = self.service.iter().filter(|(path, _)| *path != "*");
+        for (rule, path, answers) in
+            named.map(|(path, all)| (Some(path.as_str()), path.as_str(), all)).chain(others)
+        {
+            let answers: Result<_, String> =
+                answers.iter().map(|answer| self.answer(answer, mint, now)).collect();
+            script.on(rule, answers.map_err(|fault| format!("`service.{path}`: {fault}"))?);
+        }
+        Ok(script)
+    }
+
+    /// One answer of the service.
+    pub(super) fn answer(&self, answer: &AnswerSpec, mint: &Mint<'_>, now: i64) -> Result<Answer, String> {
+        let Mint { issuers, keys, .. } = *mint;
+        one(
+            answer,
+            mint,
+            &Place { issuers, keys, publications: &self.publications, cluster: "", path: "" },
+            now,
+        )
+    }
+
     /// How every cluster answers: what is scripted first, with tokens minted at `now`, in seconds; then what issuers publish, and say of
     /// the tokens that they know.
     pub(super) fn scripts(
@@ -39,7 +72,7 @@ impl Sources {
         known: &[Introspected],
         now: i64,
     ) -> Result<BTreeMap<String, Script>, String> {
-        let (config, keys) = (mint.config, mint.keys);
+        let (issuers, keys) = (mint.issuers, mint.keys);
         let mut scripts: BTreeMap<String, Script> = BTreeMap::new();
         for (cluster, paths) in &self.upstreams {
             let script = scripts.entry(cluster.clone()).or_default();
@@ -47,7 +80,7 @@ impl Sources {
                 script.on(Some(path), self.sequence(answers, mint, (cluster, path), now)?);
             }
         }
-        for asked in config.issuers.iter().filter_map(|issuer| issuer.introspection.as_ref()) {
+        for asked in issuers.iter().filter_map(|issuer| issuer.introspection.as_ref()) {
             let script = scripts.entry(asked.cluster.clone()).or_default();
             let path = path_of(&asked.uri);
             for one in known {
@@ -55,7 +88,7 @@ impl Sources {
             }
             script.on(Some(path), opaque::answered(r#"{"active":false}"#));
         }
-        for issuer in &config.issuers {
+        for issuer in issuers {
             let Some(publication) = self.publications.get(&issuer.issuer) else { continue };
             let body = keys.document(publication, issuer.profile)?;
             let mut publish = |cluster: &str, uri: &str, body: String| {
@@ -91,8 +124,8 @@ impl Sources {
         (cluster, path): (&str, &str),
         now: i64,
     ) -> Result<Vec<Answer>, String> {
-        let Mint { config, keys, .. } = *mint;
-        let place = Place { config, keys, publications: &self.publications, cluster, path };
+        let Mint { issuers, keys, .. } = *mint;
+        let place = Place { issuers, keys, publications: &self.publications, cluster, path };
         let all = answers.iter().map(|answer| one(answer, mint, &place, now));
         all.collect::<Result<_, _>>().map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))
     }
@@ -130,29 +163,42 @@ fn one(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -> Res
             .ok_or_else(|| format!("`delay`: expected a span such as `200ms` or `5s`, found `{text}`"))?,
     };
     let reply = match answer.failure.as_deref() {
+        None => Reply::Response(response(answer, mint, place, now)?),
+        Some("half") => Reply::Half(response(answer, mint, place, now)?),
         Some("refused") => Reply::Refused,
         Some("reset") => Reply::Reset,
         Some("silence") => Reply::Silence,
         Some(other) => {
-            return Err(format!("`failure`: expected `refused`, `reset` or `silence`, found `{other}`"));
-        }
-        None => {
-            let mut headers = answer.headers.clone();
-            let body = match answer {
-                AnswerSpec { keys: Some(names), .. } => mint.keys.jwks(names)?,
-                AnswerSpec { token: Some(name), .. } => {
-                    headers.entry("content-type".into()).or_insert_with(|| "application/json".into());
-                    mint.given(name, now)?
-                }
-                AnswerSpec { status_list: Some(list), .. } => list.signed(place, now)?,
-                AnswerSpec { revocations: Some(feed), .. } => feed.signed(place, now)?,
-                AnswerSpec { body, .. } => body.clone().unwrap_or_default(),
-            };
-            let headers = headers.into_iter().collect();
-            Reply::Response { status: answer.status.unwrap_or(200), headers, body: body.into_bytes() }
+            return Err(format!(
+                "`failure`: expected `refused`, `reset`, `half` or `silence`, found `{other}`"
+            ));
         }
     };
     Ok(Answer { delay, reply })
+}
+
+fn response(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -> Result<Response, String> {
+    let mut response = Response::new(answer.status.unwrap_or(200));
+    for (name, value) in &answer.headers.0 {
+        response = response.header(name, value);
+    }
+    response.trailers = answer.trailers.as_ref().map(|trailers| trailers.map());
+    let document = match answer {
+        AnswerSpec { keys: Some(names), .. } => mint.keys.jwks(names)?,
+        AnswerSpec { token: Some(name), .. } => {
+            if response.headers.get("content-type").is_none() {
+                response = response.header("content-type", "application/json");
+            }
+            mint.given(name, now)?
+        }
+        AnswerSpec { status_list: Some(list), .. } => list.signed(place, now)?,
+        AnswerSpec { revocations: Some(feed), .. } => feed.signed(place, now)?,
+        AnswerSpec { body, .. } => {
+            response.body = body.as_ref().map(|chunks| chunks.0.clone()).unwrap_or_default();
+            return Ok(response);
+        }
+    };
+    Ok(response.body(document))
 }
 
 /// The path of an address.

@@ -128,6 +128,7 @@ impl Table {
             failures,
             near,
             records: vec![record],
+            ..CaseResult::default()
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command `countersign`, as people run it, and the pages that say how.
 
+mod any_module;
 mod author;
 mod bench;
 mod cases;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::Command;
 
 /// What `countersign reference` prints, and where it is kept. `cargo xtask docs` writes the same.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("configuration", "docs/configuration.md"),
     ("schema", "docs/configuration.schema.json"),
+    ("scenarios", "docs/scenario.schema.json"),
     ("reasons", "docs/reasons.md"),
     ("metrics", "docs/metrics.md"),
 ];

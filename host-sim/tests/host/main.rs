@@ -2,6 +2,7 @@
 
 mod calls;
 mod common;
+mod fail_policy;
 mod faults;
 mod headers;
 mod hostile;

@@ -1,0 +1,239 @@
+//! What a scenario file runs: Countersign under a configuration, or any module.
+
+use super::format::{File, HostSpec, PluginSpec, Property, Publication, Text};
+use super::keys::Keys;
+use super::world::publish_inline;
+use crate::configuration::Configuration;
+use crate::document::Document;
+use crate::engine::Modules;
+use crate::failure::Failure;
+use crate::plugin::ProfileName;
+use crate::sources::Sources;
+use clap::ValueEnum as _;
+use countersign_core::config::{Config, Issuer};
+use countersign_host_sim::{FailPolicy, HostBuilder, Limits, LogLevel, Module, PropertyValue};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How many workers a gateway may have here.
+const MAX_WORKERS: usize = 64;
+
+/// What runs.
+pub(super) enum Subject {
+    /// Countersign.
+    Countersign(Box<Countersign>),
+    /// Any module.
+    Module(Module),
+}
+
+/// Countersign under a configuration.
+pub(super) struct Countersign {
+    pub(super) config: Config,
+    /// What the policies stand in.
+    pub(super) sources: Sources,
+}
+
+impl Subject {
+    /// Finds out what a file is about. `fuel` says whether a module's fuel is metered.
+    pub(super) fn of(
+        file: &File,
+        path: &Path,
+        document: &Document,
+        fuel: bool,
+        modules: &mut Modules,
+    ) -> Result<Self, Failure> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let configuration = match (&file.configuration, &file.module) {
+            (None, Some(module)) => {
+                let place = document.place("module");
+                let module = modules.load(Path::new(module), fuel);
+                return module
+                    .map(Self::Module)
+                    .map_err(|failure| failure.note(format!("the module is named at {place}")));
+            }
+            (Some(configuration), None) => configuration,
+            (Some(_), Some(_)) => {
+                return Err(
+                    document.fault("module", "expected either `configuration` or `module`, found both")
+                );
+            }
+            (None, None) => {
+                return Err(
+                    document.fault("", "expected `configuration` or `module`, what the file is about")
+                );
+            }
+        };
+        if !file.plugin.is_empty() {
+            let message = "expected none beside `configuration`, which is what Countersign is started with";
+            return Err(document.fault("plugin", message));
+        }
+        let configuration = match configuration {
+            Value::String(name) => Configuration::load(Path::new(name))?,
+            inline => inner(path, inline, folder)?,
+        };
+        let Configuration { config, sources, .. } = configuration;
+        Ok(Self::Countersign(Box::new(Countersign { config, sources })))
+    }
+
+    /// The issuers that are configured.
+    pub(super) fn issuers(&self) -> &[Issuer] {
+        match self {
+            Self::Countersign(countersign) => &countersign.config.issuers,
+            Self::Module(_) => &[],
+        }
+    }
+}
+
+/// A configuration that stands in a scenario file.
+pub(super) fn inner(path: &Path, inline: &Value, folder: &Path) -> Result<Configuration, Failure> {
+    let document = Document::parse(format!("{} (`configuration`)", path.display()), &inline.to_string())?;
+    Configuration::from_document(&document, folder)
+}
+
+/// The other configuration of a step under Countersign: a file, or itself, with what issuers publish where keys stand in it.
+pub(super) fn reconfiguration(
+    path: &Path,
+    text: &Text,
+    publications: &BTreeMap<String, Publication>,
+    keys: &Keys,
+) -> Result<Vec<u8>, String> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = match &text.0 {
+        Value::String(name) => Some(name.as_str()),
+        _ => text.file(),
+    };
+    let configuration = match file {
+        Some(name) => Configuration::load(&folder.join(name)),
+        None => inner(path, &text.0, folder),
+    };
+    let mut config = configuration.map_err(|failure| failure.to_string())?.config;
+    let names: Vec<&String> = config.issuers.iter().map(|issuer| &issuer.issuer).collect();
+    let known = publications.iter().filter(|(issuer, _)| names.contains(issuer));
+    let known = known.map(|(issuer, publication)| (issuer.clone(), publication.clone())).collect();
+    publish_inline(&mut config, &known, keys)?;
+    serde_json::to_vec(&config).map_err(|error| error.to_string())
+}
+
+/// The gateway around a module.
+#[derive(Clone)]
+pub(super) struct Gateway {
+    pub(super) workers: usize,
+    pub(super) seed: u64,
+    profile: ProfileName,
+    fail_policy: FailPolicy,
+    headers_stop_alone: bool,
+    properties: Vec<(String, PropertyValue)>,
+    limits: Limits,
+}
+
+impl Gateway {
+    /// Reads what a file says of it; an error comes with the field's name.
+    pub(super) fn read(spec: &HostSpec) -> Result<Self, (&'static str, String)> {
+        let profile = match &spec.profile {
+            None => ProfileName::default(),
+            Some(name) => ProfileName::from_str(name, true).map_err(|_| {
+                let all = ProfileName::value_variants().iter().filter_map(ProfileName::to_possible_value);
+                let names: Vec<String> = all.map(|one| format!("`{}`", one.get_name())).collect();
+                ("profile", format!("expected {}, found `{name}`", names.join(" or ")))
+            })?,
+        };
+        let fail_policy = match spec.fail_policy.as_deref() {
+            None | Some("closed") => FailPolicy::Closed,
+            Some("open") => FailPolicy::Open,
+            Some("reload") => FailPolicy::Reload,
+            Some(other) => {
+                let message = format!("expected `closed`, `open` or `reload`, found `{other}`");
+                return Err(("fail_policy", message));
+            }
+        };
+        let workers = match spec.workers.unwrap_or(1) {
+            workers @ 1..=MAX_WORKERS => workers,
+            other => {
+                return Err(("workers", format!("expected a number from 1 to {MAX_WORKERS}, found {other}")));
+            }
+        };
+        let mut limits = Limits::default();
+        let wanted = spec.limits;
+        for (limit, wanted) in [
+            (&mut limits.memory_bytes, wanted.memory_bytes),
+            (&mut limits.header_bytes, wanted.header_bytes),
+            (&mut limits.header_pairs, wanted.header_pairs),
+            (&mut limits.body_bytes, wanted.body_bytes),
+            (&mut limits.shared_bytes, wanted.shared_bytes),
+            (&mut limits.http_calls, wanted.http_calls),
+            (&mut limits.streams, wanted.streams),
+        ] {
+            *limit = wanted.unwrap_or(*limit);
+        }
+        limits.callback_fuel = wanted.callback_fuel.unwrap_or(limits.callback_fuel);
+        limits.host_calls = wanted.host_calls.unwrap_or(limits.host_calls);
+        let given =
+            |(path, value): (&String, &Option<Property>)| Some((path.clone(), value.as_ref()?.0.clone()));
+        Ok(Self {
+            workers,
+            seed: spec.seed.unwrap_or(0),
+            profile,
+            fail_policy,
+            headers_stop_alone: spec.allow_on_headers_stop_iteration.unwrap_or(false),
+            properties: spec.properties.iter().filter_map(given).collect(),
+            limits,
+        })
+    }
+
+    /// Puts it around a module.
+    pub(super) fn around(&self, builder: HostBuilder) -> HostBuilder {
+        let builder = builder
+            .profile(self.profile.into())
+            .workers(self.workers)
+            .seed(self.seed)
+            .fail_policy(self.fail_policy)
+            .allow_on_headers_stop_iteration(self.headers_stop_alone)
+            .limits(self.limits.clone());
+        let with = |builder: HostBuilder, (path, value): &(String, PropertyValue)| {
+            builder.property(path, value.clone())
+        };
+        self.properties.iter().fold(builder, with)
+    }
+}
+
+/// Gives a module what it is started with; files are relative to `folder`, and an error comes with the field's name.
+pub(super) fn plugin(
+    builder: HostBuilder,
+    spec: &PluginSpec,
+    folder: &Path,
+) -> Result<HostBuilder, (&'static str, String)> {
+    let read = |name: &'static str, text: &Option<Text>| {
+        let bytes = text.as_ref().map(|text| text.read(folder)).transpose();
+        bytes.map(Option::unwrap_or_default).map_err(|message| (name, message))
+    };
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    let mut builder = builder
+        .plugin_config(read("configuration", &spec.configuration)?)
+        .vm_config(read("vm_configuration", &spec.vm_configuration)?)
+        .names(&name(&spec.name), &name(&spec.root_id), &name(&spec.vm_id));
+    for (name, value) in &spec.environment {
+        builder = builder.env(name, value);
+    }
+    if let Some(level) = &spec.log_level {
+        builder = builder.log_level(log_level(level).map_err(|message| ("log_level", message))?);
+    }
+    Ok(builder)
+}
+
+/// A log level by its name.
+fn log_level(name: &str) -> Result<LogLevel, String> {
+    Ok(match name {
+        "trace" => LogLevel::Trace,
+        "debug" => LogLevel::Debug,
+        "info" => LogLevel::Info,
+        "warn" => LogLevel::Warn,
+        "error" => LogLevel::Error,
+        "critical" => LogLevel::Critical,
+        other => {
+            return Err(format!(
+                "expected `trace`, `debug`, `info`, `warn`, `error` or `critical`, found `{other}`"
+            ));
+        }
+    })
+}
