@@ -10,10 +10,10 @@ use crate::engine::Module;
 use crate::failure::Failure;
 
 /// The arguments that say what runs.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PluginArgs {
     /// Countersign's configuration. Without it `--module` is any proxy-wasm module.
-    #[arg(short, long, value_name = "FILE", required_unless_present = "module")]
+    #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The module. With `--config` Countersign's filter, by default from `COUNTERSIGN_WASM`, beside this command, or
     /// `target/countersign.wasm`.
@@ -54,7 +54,7 @@ pub(crate) struct PluginArgs {
     vm_id: String,
     /// The gateway to copy where they differ.
     #[arg(long, value_name = "GATEWAY", value_enum, default_value_t)]
-    profile: ProfileName,
+    gateway: ProfileName,
 }
 
 /// A gateway by its name.
@@ -82,27 +82,51 @@ pub(crate) struct Plugin {
     pub(crate) config: Option<Config>,
     /// A host to add the world to: clusters, workers, a clock.
     pub(crate) host: HostBuilder,
+    /// The module.
+    pub(crate) module: Module,
+    /// What the plugin is configured by, and its VM.
+    pub(crate) configurations: (Vec<u8>, Vec<u8>),
+    /// The properties `plugin_name`, `plugin_root_id` and `plugin_vm_id`.
+    pub(crate) names: [String; 3],
 }
 
 impl PluginArgs {
+    /// Countersign by this configuration, where the arguments name neither one nor a module.
+    pub(crate) fn or_config(mut self, path: &Path) -> Self {
+        if self.config.is_none() && self.module.is_none() {
+            self.config = Some(path.to_owned());
+        }
+        self
+    }
+
     /// Reads and compiles what the arguments name.
     ///
     /// # Errors
     /// Where a file cannot be read, the configuration is wrong, or the module cannot be hosted.
     pub(crate) fn load(&self) -> Result<Plugin, Failure> {
+        if self.config.is_none() && self.module.is_none() {
+            return Err(Failure::usage("expected `--config` or `--module`, found neither")
+                .help("`--config` names Countersign's configuration, `--module` any proxy-wasm module"));
+        }
         let configuration = self.config.as_deref().map(Configuration::load).transpose()?;
         let module = Module::load(self.module.as_deref())?;
+        let vm_config = read(self.vm_config.as_deref())?;
+        let plugin_config = match &configuration {
+            Some(configuration) => configuration.to_json()?,
+            None => read(self.plugin_config.as_deref())?,
+        };
         let host = module
             .host()
             .names(&self.plugin_name, &self.root_id, &self.vm_id)
-            .vm_config(read(self.vm_config.as_deref())?)
-            .profile(self.profile.into());
-        Ok(match configuration {
-            Some(configuration) => {
-                let host = host.plugin_config(configuration.to_json()?);
-                Plugin { config: Some(configuration.config), host }
-            }
-            None => Plugin { config: None, host: host.plugin_config(read(self.plugin_config.as_deref())?) },
+            .plugin_config(plugin_config.clone())
+            .vm_config(vm_config.clone())
+            .profile(self.gateway.into());
+        Ok(Plugin {
+            config: configuration.map(|configuration| configuration.config),
+            host,
+            module,
+            configurations: (plugin_config, vm_config),
+            names: [&self.plugin_name, &self.root_id, &self.vm_id].map(Clone::clone),
         })
     }
 }

@@ -43,6 +43,7 @@ mod profile;
 mod property;
 mod reconfigure;
 mod rng;
+mod sampling;
 pub mod serve;
 mod shared;
 mod status;
@@ -67,6 +68,7 @@ pub use outcome::{HttpCall, LocalReply, Message, Outcome, Request, Response, Res
 pub use policy_module::{PolicyAnswer, PolicyModule, PolicyModuleError};
 pub use profile::Profile;
 pub use property::{Properties, PropertyValue};
+pub use sampling::{SampledFunction, Samples, Stack};
 pub use shared::{Histogram, Metric, MetricKind, MetricValue, Metrics};
 pub use status::Status;
 pub use upstream::{Upstream, UpstreamReply};

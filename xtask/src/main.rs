@@ -25,7 +25,8 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   setup          fetch what the chores need: a compiler for wasm32, Envoy, the test issuer
-  build-filter   build target/countersign.wasm and target/countersign-policy.wasm
+  build-filter   build target/countersign.wasm and target/countersign-policy.wasm; `--names` for profiles
+                 countersign-names.wasm too
   check-wasm     what the module imports and exports, and its size
   check-deps     which crate may depend on which
   no-std         build the core where there is no standard library
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         }
         ("setup", []) => setup::all(),
         ("build-filter", []) => filter::build(),
+        ("build-filter", [names]) if names == "--names" => filter::build_named(),
         ("check-wasm", []) => filter::build().and_then(|()| wasm::check()),
         ("check-deps", []) => deps::check(),
         ("no-std", []) => lint::no_std(),

@@ -22,22 +22,34 @@ const POLICY: Wanted = Wanted {
 /// The module, compiled once and started any number of times.
 pub(crate) struct Module {
     loaded: countersign_host_sim::Module,
-    size: usize,
+    name: String,
+    bytes: Vec<u8>,
 }
 
 impl Module {
     /// Loads the module from `path`, or from where it is usually found.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
         let (path, bytes) = read(&FILTER, path)?;
-        Engine::new()
-            .and_then(|engine| engine.load_module(&bytes))
-            .map(|loaded| Self { loaded, size: bytes.len() })
-            .map_err(|error| Failure::at(path.display(), error))
+        Self::compile(&bytes, path.display().to_string())
     }
 
-    /// Its file's size in bytes.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+    /// Compiles a module, or takes it from the cache; `name` is what faults call it.
+    pub(crate) fn compile(bytes: &[u8], name: impl Into<String>) -> Result<Self, Failure> {
+        let name = name.into();
+        let loaded = Engine::new()
+            .and_then(|engine| engine.load_module(bytes))
+            .map_err(|error| Failure::at(&name, error))?;
+        Ok(Self { loaded, name, bytes: bytes.to_vec() })
+    }
+
+    /// Its file, or what else it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was compiled.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -14,10 +14,11 @@ mod wasi;
 
 use std::time::Instant;
 
-use wasmtime::{Caller, Linker};
+use wasmtime::{AsContextMut, Caller, Linker};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
+use crate::sampling;
 use crate::status::Status;
 use crate::vm::{Scope, Vm};
 
@@ -164,6 +165,9 @@ fn enter(
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
         *total += started.elapsed();
+    }
+    if guest.vm().sampling.is_some() {
+        sampling::after_host_call(guest.caller.as_context_mut(), call);
     }
     match result {
         Ok(()) => Ok(Status::Ok as u32),

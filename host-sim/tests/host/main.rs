@@ -6,6 +6,7 @@ mod faults;
 mod headers;
 mod hostile;
 mod lifecycle;
+mod measure;
 mod net;
 mod serve;
 mod shared;
