@@ -26,9 +26,11 @@ pub(crate) struct Taken {
     pub(crate) parts: Option<Parts>,
 }
 
-/// Of what a request takes in the simulator, two parts; the simulator's own share is the rest.
+/// What a request takes in the simulator, and two parts of it; the simulator's own share is the rest.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Parts {
+    /// The whole.
+    pub(crate) whole: Duration,
     /// The guest's own code.
     pub(crate) guest: Duration,
     /// Host calls.
@@ -41,7 +43,9 @@ impl Parts {
         let look = clock::look();
         let times = |count: u64| look.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
         let within = measured.callbacks.saturating_sub(measured.host_calls);
+        let looks = 2 * (measured.host_call_count + measured.callback_count);
         Self {
+            whole: measured.total.saturating_sub(times(looks)),
             guest: within.saturating_sub(times(measured.host_call_count + measured.callback_count)),
             host_calls: measured.host_calls.saturating_sub(times(measured.host_call_count)),
         }

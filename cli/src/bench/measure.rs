@@ -85,6 +85,8 @@ pub(crate) struct Series {
 
 /// What the parts of requests took, in nanoseconds.
 pub(crate) struct PartTimes {
+    /// The whole of them.
+    pub(crate) whole: Histogram<u64>,
     /// The guest's own code.
     pub(crate) guest: Histogram<u64>,
     /// Host calls.
@@ -214,9 +216,11 @@ fn turn(
             let (_, taken) = decide(engine, How::InParts, case)?;
             let Some(parts) = taken.parts else { break };
             if line.parts.is_none() {
-                line.parts = Some(PartTimes { guest: histogram()?, host_calls: histogram()? });
+                line.parts =
+                    Some(PartTimes { whole: histogram()?, guest: histogram()?, host_calls: histogram()? });
             }
             if let Some(times) = &mut line.parts {
+                times.whole.saturating_record(nanos(parts.whole));
                 times.guest.saturating_record(nanos(parts.guest));
                 times.host_calls.saturating_record(nanos(parts.host_calls));
             }

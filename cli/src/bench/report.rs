@@ -61,7 +61,7 @@ impl Split {
     pub(crate) fn of(series: &Series) -> Option<Self> {
         let parts = series.parts.as_ref()?;
         let median = |times: &Histogram<u64>| times.value_at_percentile(50.0);
-        let (whole, guest) = (median(&series.total), median(&parts.guest));
+        let (whole, guest) = (median(&parts.whole), median(&parts.guest));
         let host_calls = median(&parts.host_calls).min(whole.saturating_sub(guest));
         let simulator = whole.saturating_sub(guest + host_calls);
         Some(Self { guest, host_calls, simulator, overhead: as_float(whole) / as_float(guest) })

@@ -8,7 +8,7 @@ use super::case::Expected;
 use super::costs::FILTER;
 use super::measure::Series;
 use super::report::{MOST_OVERHEAD, Report, Split};
-use super::units::{PERCENTILES, as_float, grouped, mean, mebibytes, rate, time};
+use super::units::{PERCENTILES, as_float, grouped, mean, mebibytes, percentile, rate, time};
 use crate::console::{BAD, DIM, GOOD, HEADING};
 
 impl Report {
@@ -200,9 +200,7 @@ fn percentile_names() -> String {
 }
 
 fn percentiles(out: &mut dyn Write, times: &Histogram<u64>) -> Result<()> {
-    PERCENTILES
-        .iter()
-        .try_for_each(|(_, percentile)| write!(out, " {:>9}", time(times.value_at_percentile(*percentile))))
+    PERCENTILES.iter().try_for_each(|(_, at)| write!(out, " {:>9}", percentile(times, *at)))
 }
 
 fn width<'s>(heading: &str, names: impl Iterator<Item = &'s str>) -> usize {

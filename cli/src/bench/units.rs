@@ -13,6 +13,16 @@ pub(crate) fn histogram() -> Result<Histogram<u64>, Failure> {
     Histogram::new_with_bounds(1, 600_000_000_000, 3).map_err(|error| Failure::usage(error.to_string()))
 }
 
+/// A percentile in words; a dash where there are too few values for one of them to lie beyond it.
+pub(crate) fn percentile(times: &Histogram<u64>, percentile: f64) -> String {
+    let beyond = as_float(times.len()) * (1.0 - percentile / 100.0);
+    if percentile <= 50.0 || beyond > 0.999 {
+        time(times.value_at_percentile(percentile))
+    } else {
+        "-".to_owned()
+    }
+}
+
 /// The median of some times; 0 of none.
 pub(crate) fn median(times: &mut [u64]) -> u64 {
     times.sort_unstable();
@@ -121,6 +131,14 @@ mod tests {
         assert_eq!(nanoseconds("3ms").unwrap(), 3_000_000);
         assert_eq!(nanoseconds("2s").unwrap(), 2_000_000_000);
         assert!(nanoseconds("25").is_err() && nanoseconds("us").is_err());
+    }
+
+    #[test]
+    fn a_percentile_that_no_value_lies_beyond_is_not_shown() {
+        let mut times = histogram().unwrap();
+        (1..=100).for_each(|time| times.record(time).unwrap());
+        let shown = PERCENTILES.map(|(_, at)| percentile(&times, at));
+        assert_eq!(shown, ["50 ns", "90 ns", "99 ns", "-", "-"]);
     }
 
     #[test]

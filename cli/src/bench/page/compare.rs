@@ -27,7 +27,7 @@ pub(super) fn forest(comparison: &Comparison) -> Markup {
         .fold((1.0 / tolerated, tolerated), |(least, most), end| (f64::min(least, end), f64::max(most, end)));
     // Whatever lies beyond ten times is drawn at the edge.
     let x = Scale::log(((least / 1.05).max(0.1), (most * 1.05).min(10.0)), (area.left, area.right));
-    let marks = [0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 4.0, 10.0];
+    let marks = [0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0, 10.0];
     let ticks: Vec<(f64, String)> = marks
         .into_iter()
         .filter(|tick| (least / 1.05..=most * 1.05).contains(tick))

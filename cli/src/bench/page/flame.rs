@@ -67,12 +67,13 @@ fn letters(width: f64) -> usize {
     ((width - 8.0) / LETTER).max(1.0) as usize
 }
 
-/// A path's last two names where the whole does not fit.
+/// The end of a path where the whole does not fit: the last two names, or after what is no plain path the last.
 fn tail(name: &str, width: f64) -> &str {
-    if name.chars().count() <= letters(width) || name.contains(['<', ' ']) {
+    if name.chars().count() <= letters(width) {
         return name;
     }
-    let start = name.rmatch_indices("::").nth(1).map_or(0, |(at, _)| at + 2);
+    let nth = usize::from(!name.contains(['<', ' ']));
+    let start = name.rmatch_indices("::").nth(nth).map_or(0, |(at, _)| at + 2);
     name.get(start..).unwrap_or(name)
 }
 

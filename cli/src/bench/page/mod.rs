@@ -12,7 +12,7 @@ use super::measure::{Mode, Series};
 use super::profile::NAMES_MISSING;
 use super::report::{MOST_OVERHEAD, Report, Split, machine};
 use super::table::few;
-use super::units::{PERCENTILES, as_float, grouped, mebibytes, rate, time};
+use super::units::{PERCENTILES, as_float, grouped, mebibytes, percentile, rate, time};
 use latency::Named;
 use plot::{Scale, n, span};
 
@@ -109,19 +109,20 @@ fn tiles(report: &Report) -> Markup {
     }
 }
 
-/// What is drawn together: the first case on every engine, and the open loop.
+/// The first case, warm, on every engine.
+fn closed_loop(report: &Report) -> impl Iterator<Item = Named<'_>> {
+    let first = report.warm().next().map_or("", |line| line.case.as_str());
+    let same = move |line: &&Series| line.case == first && line.mode == Mode::Warm;
+    report.series.iter().filter(same).map(|line| match line.engine {
+        "wasm" => (line.case.clone(), &line.total),
+        engine => (format!("{}, {engine}", line.case), &line.total),
+    })
+}
+
+/// What is drawn together: that, and the open loop.
 fn together(report: &Report) -> Vec<Named<'_>> {
-    let Some(first) = report.warm().next() else { return Vec::new() };
-    let same = |line: &&Series| line.case == first.case && line.mode == Mode::Warm;
-    let closed = report.series.iter().filter(same).map(|line| {
-        let name = match line.engine {
-            "wasm" => first.case.clone(),
-            engine => format!("{}, {engine}", first.case),
-        };
-        (name, &line.total)
-    });
     let open = report.open_loop.iter().map(|run| (format!("open loop, {} a second", run.rate), &run.latency));
-    closed.chain(open).take(TOGETHER).collect()
+    closed_loop(report).chain(open).take(TOGETHER).collect()
 }
 
 fn latencies(report: &Report) -> Markup {
@@ -129,10 +130,11 @@ fn latencies(report: &Report) -> Markup {
     if series.is_empty() {
         return html! {};
     }
+    let closed: Vec<Named<'_>> = closed_loop(report).collect();
     html! {
         div.pair {
             (section("Latency by percentile", "", latency::percentiles(&series)))
-            (section("How often each time was met", "", latency::histogram(&series)))
+            (section("How often each time was met", "", latency::histogram(&closed)))
         }
     }
 }
@@ -148,15 +150,15 @@ fn open_loop(report: &Report) -> Markup {
                 tr { th { "due" } th { "achieved" } th { "" } @for (name, _) in PERCENTILES { th { (name) } } th { "max" } }
                 @for run in &report.open_loop {
                     tr {
-                        td { (n(run.rate)) }
-                        td class=(if run.kept_up() { "good" } else { "bad" }) { (n(run.achieved)) }
+                        td { (format!("{:.0}", run.rate)) }
+                        td class=(if run.kept_up() { "good" } else { "bad" }) { (format!("{:.0}", run.achieved)) }
                         td.l { "latency" }
-                        @for (_, percentile) in PERCENTILES { td { (time(run.latency.value_at_percentile(percentile))) } }
+                        @for (_, at) in PERCENTILES { td { (percentile(&run.latency, at)) } }
                         td { (time(run.latency.max())) }
                     }
                     tr {
                         td {} td {} td.l { "service" }
-                        @for (_, percentile) in PERCENTILES { td { (time(run.service.value_at_percentile(percentile))) } }
+                        @for (_, at) in PERCENTILES { td { (percentile(&run.service, at)) } }
                         td { (time(run.service.max())) }
                     }
                 }
@@ -249,7 +251,7 @@ fn table(report: &Report) -> Markup {
             @for line in &report.series {
                 tr {
                     td.l { (line.case) } td.l { (line.mode.as_str()) } td.l { (line.engine) }
-                    @for (_, percentile) in PERCENTILES { td { (time(line.total.value_at_percentile(percentile))) } }
+                    @for (_, at) in PERCENTILES { td { (percentile(&line.total, at)) } }
                     td { (time(line.total.max())) } td { (grouped(line.total.len())) }
                     td.l { (range(line, &x)) }
                     td.l.w { (line.decision()) }

@@ -45,7 +45,11 @@ impl Scale {
 
     fn log_ticks(&self) -> Vec<f64> {
         let decades = self.from.1 - self.from.0;
-        let steps: &[f64] = if decades > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let steps: &[f64] = match decades {
+            _ if decades > 3.0 => &[1.0],
+            _ if decades > 0.8 => &[1.0, 2.0, 5.0],
+            _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        };
         let mut ticks = Vec::new();
         let mut power = self.from.0.floor();
         while power <= self.from.1 {

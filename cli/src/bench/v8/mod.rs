@@ -16,7 +16,7 @@ use super::case::{Case, Prepared};
 use super::costs::EMPTY;
 use super::engine::{Decisions, Engine, Wasm};
 use super::measure::nanos;
-use super::units::{PERCENTILES, as_float, histogram, time};
+use super::units::{PERCENTILES, as_float, histogram, percentile, time};
 use crate::console::{DIM, HEADING};
 use crate::engine::{Module, Script};
 use crate::failure::Failure;
@@ -213,9 +213,7 @@ impl CrossCheck {
         )?;
         let row = |out: &mut dyn Write, name: &str, engine: &str, times: &Histogram<u64>| {
             write!(out, "{name:width$}  {engine:9}")?;
-            PERCENTILES.iter().try_for_each(|(_, percentile)| {
-                write!(out, " {:>9}", time(times.value_at_percentile(*percentile)))
-            })
+            PERCENTILES.iter().try_for_each(|(_, at)| write!(out, " {:>9}", percentile(times, *at)))
         };
         for line in &self.lines {
             row(out, &line.case, "wasmtime", &line.wasmtime)?;
