@@ -119,6 +119,9 @@ impl Instance {
         let vm = self.store.data_mut();
         vm.current = context;
         vm.effective = 0;
+        if let Some(sampling) = &mut vm.sampling {
+            sampling.call(name);
+        }
         self.callbacks += 1;
         let started = self.callback_time.map(|_| Instant::now());
         let result = function.call(&mut self.store, params);

@@ -33,7 +33,7 @@ pub struct Samples {
 /// A function that was seen on a stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampledFunction {
-    /// Its name as the module's name section has it, else its export's, else `wasm-function[N]`.
+    /// Its name as the module's name section has it, else the callback's, else `wasm-function[N]`.
     pub name: String,
     /// Whether it is one of the host's.
     pub is_host: bool,
@@ -79,6 +79,8 @@ pub(crate) struct Sampling {
     counted: u64,
     /// Ticks until the callback has run for too long.
     left: u64,
+    /// The export that was called.
+    callback: &'static str,
 }
 
 impl Recorder {
@@ -96,7 +98,7 @@ impl Recorder {
         Samples { interval: self.interval, functions, stacks, dropped }
     }
 
-    fn record(&self, trace: &WasmBacktrace, called: Option<HostCall>, weight: u64) {
+    fn record(&self, trace: &WasmBacktrace, callback: &str, called: Option<HostCall>, weight: u64) {
         let mut seen = lock(&self.seen);
         if seen.stacks.len() >= STACKS {
             seen.dropped += weight;
@@ -106,10 +108,14 @@ impl Recorder {
             .frames()
             .iter()
             .rev()
-            .map(|frame| {
+            .enumerate()
+            .map(|(depth, frame)| {
                 let index = frame.func_index();
-                let name =
-                    || frame.func_name().map_or_else(|| format!("wasm-function[{index}]"), str::to_owned);
+                let name = || match frame.func_name() {
+                    Some(name) => name.to_owned(),
+                    None if depth == 0 && !callback.is_empty() => callback.to_owned(),
+                    None => format!("wasm-function[{index}]"),
+                };
                 seen.place(Key::Guest(index), name, false)
             })
             .collect();
@@ -132,11 +138,16 @@ impl Seen {
 
 impl Sampling {
     pub(crate) fn new(recorder: Arc<Recorder>) -> Self {
-        Self { recorder, counted: 0, left: 0 }
+        Self { recorder, counted: 0, left: 0, callback: "" }
     }
 
     pub(crate) fn interval(&self) -> Duration {
         self.recorder.interval
+    }
+
+    /// The export that is called from now on.
+    pub(crate) fn call(&mut self, callback: &'static str) {
+        self.callback = callback;
     }
 
     /// A callback begins, which may run for so many ticks.
@@ -162,8 +173,8 @@ pub(crate) fn at_tick(mut store: StoreContextMut<'_, Vm>) -> wasmtime::Result<Up
         return Ok(UpdateDeadline::Interrupt);
     }
     if weight > 0 {
-        let recorder = Arc::clone(&sampling.recorder);
-        recorder.record(&WasmBacktrace::force_capture(&store), None, weight);
+        let (recorder, callback) = (Arc::clone(&sampling.recorder), sampling.callback);
+        recorder.record(&WasmBacktrace::force_capture(&store), callback, None, weight);
     }
     Ok(UpdateDeadline::Continue(1))
 }
@@ -173,8 +184,8 @@ pub(crate) fn after_host_call(mut store: StoreContextMut<'_, Vm>, call: HostCall
     let Some(sampling) = store.data_mut().sampling.as_mut() else { return };
     let weight = sampling.count();
     if weight > 0 && sampling.left > 0 {
-        let recorder = Arc::clone(&sampling.recorder);
-        recorder.record(&WasmBacktrace::force_capture(&store), Some(call), weight);
+        let (recorder, callback) = (Arc::clone(&sampling.recorder), sampling.callback);
+        recorder.record(&WasmBacktrace::force_capture(&store), callback, Some(call), weight);
         store.set_epoch_deadline(1);
     }
 }

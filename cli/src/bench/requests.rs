@@ -289,6 +289,15 @@ requests:
     }
 
     #[test]
+    fn the_page_shows_a_file_that_can_be_read() {
+        let page = include_str!("../../../docs/benchmarks.md");
+        let (_, rest) = page.split_once("```yaml\n").unwrap();
+        let (file, _) = rest.split_once("```").unwrap();
+        let requests = read(file).unwrap();
+        assert_eq!(requests.cases[0].expected, Expected::Disposition(Disposition::Forwarded));
+    }
+
+    #[test]
     fn faults_name_their_place() {
         for (text, start) in [
             ("requests: []", "f:1:11: `requests`: expected 1 to 1000 requests, found 0"),

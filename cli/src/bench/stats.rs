@@ -7,6 +7,10 @@
 /// Rounds that count at most, so that quotients stay few.
 const ROUNDS: usize = 400;
 
+/// Fewer rounds than this say nothing of noise; the interval is then wider by a factor.
+const FEW: usize = 3;
+const ROOM: f64 = 1.5;
+
 /// By what factor one run's times are another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Factor {
@@ -48,9 +52,10 @@ impl Factor {
         quotients.sort_unstable_by(f64::total_cmp);
         let last = quotients.len().checked_sub(1)?;
         let outside = outside(now.len(), before.len()).min(last / 2);
+        let room = if now.len().min(before.len()) < FEW { ROOM } else { 1.0 };
         Some(Self {
             estimate: f64::midpoint(quotients[last / 2], quotients[last.div_ceil(2)]),
-            interval: (quotients[outside], quotients[last - outside]),
+            interval: (quotients[outside] / room, quotients[last - outside] * room),
         })
     }
 
@@ -112,7 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn single_rounds_are_compared_as_they_are() {
+    fn single_rounds_are_given_room() {
+        assert_eq!(verdict(&[120], &[100]), Verdict::Same);
         assert_eq!(verdict(&[200], &[100]), Verdict::Worse);
         assert_eq!(verdict(&[50], &[100]), Verdict::Better);
         assert!(Factor::between(&[], &[1]).is_none() && Factor::between(&[1], &[0]).is_none());

@@ -19,7 +19,10 @@ fn file(name: &str, text: &str) -> String {
 fn bench(more: &[&str]) -> Output {
     assert!(root().join("target/countersign.wasm").exists(), "no module, run `cargo xtask build-filter`");
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.current_dir(root()).args(["bench", "--rounds", "1", "--decisions", "1", "--format", "json"]);
+    command.current_dir(root()).args(["bench", "--rounds", "1", "--format", "json"]);
+    if !more.contains(&"--decisions") {
+        command.args(["--decisions", "1"]);
+    }
     command.args(more).output().unwrap()
 }
 
