@@ -14,7 +14,7 @@ use crate::failure::Failure;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct PluginArgs {
     /// Countersign's configuration. Without it `--module` is any proxy-wasm module.
-    #[arg(short, long, value_name = "FILE", required_unless_present = "module")]
+    #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The module. With `--config` Countersign's filter, by default from `COUNTERSIGN_WASM`, beside this command, or
     /// `target/countersign.wasm`.
@@ -55,7 +55,7 @@ pub(crate) struct PluginArgs {
     vm_id: String,
     /// The gateway to copy where they differ.
     #[arg(long, value_name = "GATEWAY", value_enum, default_value_t)]
-    profile: ProfileName,
+    gateway: ProfileName,
 }
 
 /// A gateway by its name.
@@ -87,14 +87,32 @@ pub(crate) struct Plugin {
     pub(crate) files: Vec<PathBuf>,
     /// SHA-256 of all that it is started with, the module's own bytes among it, in hexadecimal digits.
     pub(crate) digest: String,
+    /// The module.
+    pub(crate) module: Module,
+    /// What the plugin is configured by, and its VM.
+    pub(crate) configurations: (Vec<u8>, Vec<u8>),
+    /// The properties `plugin_name`, `plugin_root_id` and `plugin_vm_id`.
+    pub(crate) names: [String; 3],
 }
 
 impl PluginArgs {
+    /// Countersign by this configuration, where the arguments name neither one nor a module.
+    pub(crate) fn or_config(mut self, path: &Path) -> Self {
+        if self.config.is_none() && self.module.is_none() {
+            self.config = Some(path.to_owned());
+        }
+        self
+    }
+
     /// Reads and compiles what the arguments name.
     ///
     /// # Errors
     /// Where a file cannot be read, the configuration is wrong, or the module cannot be hosted.
     pub(crate) fn load(&self) -> Result<Plugin, Failure> {
+        if self.config.is_none() && self.module.is_none() {
+            return Err(Failure::usage("expected `--config` or `--module`, found neither")
+                .help("`--config` names Countersign's configuration, `--module` any proxy-wasm module"));
+        }
         let configuration = self.config.as_deref().map(Configuration::load).transpose()?;
         let module = Module::load(self.module.as_deref())?;
         let vm_config = read(self.vm_config.as_deref())?;
@@ -102,18 +120,25 @@ impl PluginArgs {
             Some(configuration) => configuration.to_json()?,
             None => read(self.plugin_config.as_deref())?,
         };
-        let code = std::fs::read(module.path()).unwrap_or_default();
         let host = module
             .host()
             .names(&self.plugin_name, &self.root_id, &self.vm_id)
             .plugin_config(plugin_config.clone())
             .vm_config(vm_config.clone())
-            .profile(self.profile.into());
+            .profile(self.gateway.into());
         let mut files = self.files();
         files.push(module.path().to_owned());
         files.extend(configuration.as_ref().and_then(|configuration| configuration.pack.clone()));
-        let digest = digest([&code, &plugin_config, &vm_config]);
-        Ok(Plugin { config: configuration.map(|configuration| configuration.config), host, files, digest })
+        let digest = digest([module.bytes(), &plugin_config, &vm_config]);
+        Ok(Plugin {
+            config: configuration.map(|configuration| configuration.config),
+            host,
+            files,
+            digest,
+            module,
+            configurations: (plugin_config, vm_config),
+            names: [&self.plugin_name, &self.root_id, &self.vm_id].map(Clone::clone),
+        })
     }
 
     /// Countersign's configuration, where it is Countersign that runs.

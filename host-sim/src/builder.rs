@@ -70,6 +70,12 @@ impl HostBuilder {
         }
     }
 
+    /// Another module in the same world.
+    pub fn module(mut self, module: &Module) -> Self {
+        self.module = module.clone();
+        self
+    }
+
     /// The plugin's configuration, handed to `proxy_on_configure`.
     pub fn plugin_config(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.configuration = bytes.into();

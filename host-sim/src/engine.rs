@@ -1,14 +1,19 @@
 //! The wasmtime engine: compiler settings, the cache of compiled modules, the ticker behind deadlines.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::error::LoadError;
 use crate::module::Module;
+use crate::sampling::{Recorder, Samples};
 
-/// How often deadlines are looked at.
+/// How often deadlines are looked at, unless guests are sampled.
 pub(crate) const EPOCH: Duration = Duration::from_millis(10);
+
+/// Frames of a stack that a sample holds.
+const FRAMES: usize = 256;
 
 /// Compiles and runs modules. Clones share compiled code and settings.
 #[derive(Clone)]
@@ -20,6 +25,8 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     fuel: bool,
     module_bytes: usize,
+    epoch: Duration,
+    recorder: Option<Arc<Recorder>>,
 }
 
 /// Settings of an [`Engine`].
@@ -27,6 +34,7 @@ struct Inner {
 pub struct EngineBuilder {
     fuel: bool,
     module_bytes: usize,
+    sampling: Option<Duration>,
     cache: Option<PathBuf>,
 }
 
@@ -41,7 +49,7 @@ impl Engine {
 
     /// Settings to choose.
     pub fn builder() -> EngineBuilder {
-        EngineBuilder { fuel: false, module_bytes: 256 << 20, cache: default_cache() }
+        EngineBuilder { fuel: false, module_bytes: 256 << 20, sampling: None, cache: default_cache() }
     }
 
     /// Compiles a module, in binary or text form, or takes it from the cache, and checks that it can be hosted.
@@ -61,6 +69,15 @@ impl Engine {
         self.inner.module_bytes
     }
 
+    /// Takes what was seen of guests since the last time; nothing where the engine does not sample.
+    pub fn take_samples(&self) -> Option<Samples> {
+        self.recorder().map(|recorder| recorder.take())
+    }
+
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.inner.recorder.as_ref()
+    }
+
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.inner.wasmtime
     }
@@ -76,6 +93,12 @@ impl EngineBuilder {
     /// Bytes of the largest module that is compiled; 256 MiB unless set.
     pub fn module_bytes(mut self, most: usize) -> Self {
         self.module_bytes = most;
+        self
+    }
+
+    /// Look so often at what guests execute, for [`Engine::take_samples`]. Costs some speed.
+    pub fn sampling(mut self, interval: Option<Duration>) -> Self {
+        self.sampling = interval.map(|interval| interval.max(Duration::from_micros(10)));
         self
     }
 
@@ -97,13 +120,19 @@ impl EngineBuilder {
         config.wasm_multi_memory(true);
         config.wasm_memory64(true);
         config.max_wasm_stack(512 << 10);
+        if self.sampling.is_some() {
+            config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES));
+        }
         if let Some(dir) = &self.cache {
             let mut cache = wasmtime::CacheConfig::new();
             cache.with_directory(dir);
             config.cache(wasmtime::Cache::new(cache).ok());
         }
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
-        let inner = Arc::new(Inner { wasmtime, fuel: self.fuel, module_bytes: self.module_bytes });
+        let recorder = self.sampling.map(|interval| Arc::new(Recorder::new(interval)));
+        let epoch = self.sampling.unwrap_or(EPOCH);
+        let inner =
+            Arc::new(Inner { wasmtime, fuel: self.fuel, module_bytes: self.module_bytes, epoch, recorder });
         tick(Arc::downgrade(&inner))?;
         Ok(Engine { inner })
     }
@@ -113,9 +142,13 @@ impl EngineBuilder {
 fn tick(engine: Weak<Inner>) -> Result<(), LoadError> {
     let run = move || {
         while let Some(engine) = engine.upgrade() {
+            if let Some(recorder) = &engine.recorder {
+                recorder.tick();
+            }
             engine.wasmtime.increment_epoch();
+            let epoch = engine.epoch;
             drop(engine);
-            std::thread::sleep(EPOCH);
+            std::thread::sleep(epoch);
         }
     };
     let thread = std::thread::Builder::new().name("wasm-epoch".into()).spawn(run);

@@ -51,12 +51,13 @@ pub struct Host {
     pub(crate) plugin: Arc<Plugin>,
     shared: Arc<Shared>,
     pub(crate) workers: Vec<Slot>,
-    due: BinaryHeap<Reverse<Due>>,
+    pub(crate) due: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     pub(crate) open: Vec<StreamId>,
     ended: BTreeMap<StreamId, (Outcome, ResponseOutcome)>,
     calls: Vec<HttpCall>,
     logs: Vec<LogLine>,
+    pub(crate) times_callbacks: bool,
 }
 
 pub(crate) struct Slot {
@@ -68,8 +69,8 @@ pub(crate) struct Slot {
 }
 
 /// An answer on its way. Ordered by time, then by the order of calls.
-struct Due {
-    at: u64,
+pub(crate) struct Due {
+    pub(crate) at: u64,
     sequence: u64,
     worker: usize,
     incarnation: u32,
@@ -109,6 +110,7 @@ impl Host {
             ended: BTreeMap::new(),
             calls: Vec::new(),
             logs: Vec::new(),
+            times_callbacks: true,
             builder,
         };
         for index in 0..host.builder.workers {

@@ -1,5 +1,6 @@
 //! A running VM: its store, its exports, and the one way to call into it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, Val, WasmParams, WasmResults};
@@ -9,6 +10,7 @@ use crate::clock::nanos;
 use crate::engine::EPOCH;
 use crate::error::{Failure, FailureKind, LoadError, StartFailure};
 use crate::module::{AbiVersion, Module};
+use crate::sampling::{Sampling, at_tick};
 use crate::vm::{Scope, Vm};
 
 /// Callbacks of headers: ABI 0.1.0 does not say whether the stream ends.
@@ -47,6 +49,8 @@ pub(crate) struct Instance {
     failure: Option<Failure>,
     meters_fuel: bool,
     pub(crate) fuel_used: u64,
+    /// Callbacks called so far.
+    pub(crate) callbacks: u64,
     /// Time spent in guest callbacks, host calls included, while it is measured.
     pub(crate) callback_time: Option<Duration>,
 }
@@ -56,6 +60,10 @@ impl Instance {
     pub(crate) fn start(module: &Module, vm: Vm) -> Result<Self, (StartFailure, Box<Vm>)> {
         let mut store = Store::new(module.engine().wasmtime(), vm);
         store.limiter(|vm| vm);
+        if let Some(recorder) = module.engine().recorder() {
+            store.data_mut().sampling = Some(Sampling::new(Arc::clone(recorder)));
+            store.epoch_deadline_callback(at_tick);
+        }
         let started = start(module, &mut store);
         match started {
             Ok((wasm, memory, exports)) => {
@@ -68,6 +76,7 @@ impl Instance {
                     failure: None,
                     meters_fuel,
                     fuel_used: 0,
+                    callbacks: 0,
                     callback_time: None,
                 };
                 instance.vm_mut().scope = Scope::Full;
@@ -115,6 +124,10 @@ impl Instance {
         let vm = self.store.data_mut();
         vm.current = context;
         vm.effective = 0;
+        if let Some(sampling) = &mut vm.sampling {
+            sampling.call(name);
+        }
+        self.callbacks += 1;
         let started = self.callback_time.map(|_| Instant::now());
         let result = function.call(&mut self.store, params);
         if let (Some(started), Some(total)) = (started, self.callback_time.as_mut()) {
@@ -193,9 +206,14 @@ fn old(export: Option<&OnHeaders>) -> Option<&TypedFunc<(u32, u32), u32>> {
 fn arm(store: &mut Store<Vm>, fuel: bool) {
     let vm = store.data_mut();
     let limits = &vm.plugin.limits;
-    let deadline = nanos(limits.callback_deadline).div_ceil(nanos(EPOCH)).saturating_add(1);
+    let epoch = vm.sampling.as_ref().map_or(EPOCH, Sampling::interval);
+    let mut deadline = nanos(limits.callback_deadline).div_ceil(nanos(epoch)).saturating_add(1);
     let budget = limits.callback_fuel;
     vm.calls_left = limits.host_calls;
+    if let Some(sampling) = &mut vm.sampling {
+        sampling.arm(deadline);
+        deadline = 1;
+    }
     store.set_epoch_deadline(deadline);
     if fuel {
         // Only fails where fuel is not metered.

@@ -47,6 +47,15 @@ impl Properties {
         self.0.iter().map(move |(path, value)| (dots(path), value))
     }
 
+    /// Each path as guests have it, its parts separated by zero bytes, and the bytes that guests read there.
+    pub fn encoded(&self) -> impl Iterator<Item = (&[u8], Vec<u8>)> {
+        self.0.iter().map(|(path, value)| {
+            let mut bytes = Vec::new();
+            value.encode(&mut bytes);
+            (path.as_slice(), bytes)
+        })
+    }
+
     pub(crate) fn get(&self, path: &[u8]) -> Option<&PropertyValue> {
         self.0.get(path)
     }

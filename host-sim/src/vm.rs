@@ -18,6 +18,7 @@ use crate::outcome::HttpCall;
 use crate::profile::Profile;
 use crate::property::Properties;
 use crate::rng::Rng;
+use crate::sampling::Sampling;
 use crate::shared::{Cell, Shared};
 use crate::stream::Stream;
 
@@ -85,6 +86,7 @@ pub(crate) struct Vm {
     pub(crate) trap_at: Option<HostCall>,
     pub(crate) faults: Faults,
     pub(crate) host_time: Option<std::time::Duration>,
+    pub(crate) sampling: Option<Sampling>,
 
     pub(crate) current: u32,
     pub(crate) effective: u32,
@@ -130,6 +132,7 @@ impl Vm {
             trap_at: None,
             faults: plugin.faults.clone(),
             host_time: None,
+            sampling: None,
             current: 0,
             effective: 0,
             configuring: false,

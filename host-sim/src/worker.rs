@@ -108,12 +108,8 @@ impl Worker {
 
     /// Opens a stream for a request and offers the filter what has arrived of it.
     pub(crate) fn open(&mut self, request: &Request) -> u32 {
-        let id = self.next_id;
-        self.next_id = self.next_id.checked_add(1).unwrap_or(ROOT + 1);
         let mut stream = self.spare.pop().unwrap_or_default();
-        let vm = self.instance.vm_mut();
-        stream.id = id;
-        stream.started = vm.clock.now();
+        stream.started = self.instance.vm().clock.now();
         stream.request.headers.clone_from(&request.headers);
         stream.request.stage = Stage::Headers;
         stream.request.ended = !request.unfinished;
@@ -125,6 +121,21 @@ impl Worker {
             stream.request.has_trailers = true;
         }
         stream.properties = request.properties.clone();
+        self.admit(stream)
+    }
+
+    /// Opens a stream of which nothing has arrived.
+    pub(crate) fn open_idle(&mut self) -> u32 {
+        let mut stream = self.spare.pop().unwrap_or_default();
+        stream.started = self.instance.vm().clock.now();
+        self.admit(stream)
+    }
+
+    fn admit(&mut self, mut stream: Box<Stream>) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.checked_add(1).unwrap_or(ROOT + 1);
+        stream.id = id;
+        let vm = self.instance.vm_mut();
         if vm.streams.len() >= vm.plugin.limits.streams {
             let failure = Failure { kind: FailureKind::Streams, callback: "", message: String::new() };
             stream.end = Some(End::Failed(failure));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::process;
 use crate::setup;
@@ -44,6 +44,26 @@ pub(crate) fn build() -> Result<()> {
     steps.step("building countersign.wasm", build_step)
 }
 
+/// Builds both, and the filter once more with the names of its functions, for profiles of it.
+pub(crate) fn build_named() -> Result<()> {
+    let mut steps = Steps::new(2);
+    steps.step("building countersign.wasm", build_step)?;
+    steps.step("the same with names of functions", || {
+        let built = crate::target("wasm").join(WASM).join("wasm/countersign.wasm");
+        let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
+        if !wasm::has_names(&bytes) {
+            bail!("the compiler left no names: set `CARGO_PROFILE_WASM_STRIP=none` and try again");
+        }
+        let bytes = wasm::keep_exports(&bytes, wasm::is_wanted, true)?;
+        let (unready, to) = (built.with_extension("named.wasm"), crate::target("countersign-names.wasm"));
+        fs::write(&unready, &bytes)?;
+        let mut optimise = Command::new(setup::binaryen()?);
+        optimise.args(["-O2", "-g"]).args(FEATURES).arg(&unready).arg("-o").arg(&to);
+        process::logged("wasm-opt-names", &mut optimise)?;
+        Ok(to.display().to_string())
+    })
+}
+
 /// Builds both; cargo skips what is up to date.
 pub(crate) fn build_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
@@ -80,8 +100,8 @@ const FEATURES: [&str; 8] = [
 fn finish(built: &str, to: &Path, wanted: impl Fn(&str) -> bool) -> Result<usize> {
     let built = crate::target("wasm").join(WASM).join(built);
     let bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
-    let bytes =
-        wasm::keep_exports(&bytes, wanted).with_context(|| format!("rewriting {}", built.display()))?;
+    let bytes = wasm::keep_exports(&bytes, wanted, false)
+        .with_context(|| format!("rewriting {}", built.display()))?;
     // An unchanged module keeps its time stamp, since compiled forms of it are cached by that, and is not optimised again.
     let before = built.with_extension("before.wasm");
     if !to.exists() || fs::read(&before).ok().as_ref() != Some(&bytes) {

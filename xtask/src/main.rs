@@ -27,7 +27,8 @@ const HELP: &str = "\
 cargo xtask CHORE
 
   setup          fetch what the chores need: compilers for wasm32, Envoy, the test issuer
-  build-filter   build target/countersign.wasm and target/countersign-policy.wasm
+  build-filter   build target/countersign.wasm and target/countersign-policy.wasm; `--names` for profiles
+                 countersign-names.wasm too
   foreign-modules
                  build the sample filters in other languages and with other SDKs, as target/modules/*.wasm
   check-wasm     what the module imports and exports, and its size
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         ("setup", []) => setup::all(),
         ("build-filter", []) => filter::build(),
         ("foreign-modules", []) => foreign_modules::build(),
+        ("build-filter", [names]) if names == "--names" => filter::build_named(),
         ("check-wasm", []) => filter::build().and_then(|()| wasm::check()),
         ("check-deps", []) => deps::check(),
         ("no-std", []) => lint::no_std(),

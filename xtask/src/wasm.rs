@@ -129,13 +129,20 @@ pub(crate) fn is_policy_export(export: &str) -> bool {
     export == "memory" || export.starts_with("countersign_policy_")
 }
 
-/// The module with the wanted exports alone, and without names of functions, which the build keeps here whatever the profile's
-/// `strip` says; all else as it was.
-pub(crate) fn keep_exports(module: &[u8], wanted: impl Fn(&str) -> bool) -> Result<Vec<u8>> {
+/// Whether a module names its functions.
+pub(crate) fn has_names(module: &[u8]) -> bool {
+    let is_name =
+        |payload: Payload<'_>| matches!(payload, Payload::CustomSection(section) if section.name() == "name");
+    Parser::new(0).parse_all(module).flatten().any(is_name)
+}
+
+/// The module with the wanted exports alone, and unless they are asked for without names of functions, which the build keeps here
+/// whatever the profile's `strip` says; all else as it was.
+pub(crate) fn keep_exports(module: &[u8], wanted: impl Fn(&str) -> bool, names: bool) -> Result<Vec<u8>> {
     let mut kept = wasm_encoder::Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
-        if matches!(&payload, Payload::CustomSection(section) if section.name() == "name") {
+        if !names && matches!(&payload, Payload::CustomSection(section) if section.name() == "name") {
             continue;
         }
         if let Payload::ExportSection(section) = payload {

@@ -1,27 +1,55 @@
-//! The two engines that are measured: the module in the simulator, and the core as native code. Both check every decision.
+//! What is measured: a module in the simulator, and Countersign's core as native code. Each says what it decided, so that every
+//! decision can be checked.
 
 use std::time::{Duration, Instant};
 
 use countersign_core::exchange::{Effect, Event, Exchange, Flow};
 use countersign_core::gateway::{Entropy, Gateway};
 use countersign_core::metrics::Unobserved;
-use countersign_core::reason::Reason;
 use countersign_core::request::{Peer, RequestHead};
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
-use countersign_host_sim::{Disposition, Host, HostBuilder, Request};
+use countersign_host_sim::{Disposition, Host, HostBuilder, Measured};
 use serde_json::Value;
 
-use super::plan::{NOW, Prepared};
+use super::case::{Case, Prepared, decision_name, disposition_name};
+use super::clock;
+use super::plan::NOW;
 use crate::failure::Failure;
 
 /// What one decision took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
-    /// From the request's headers to having closed its stream.
+    /// From the request's headers to having closed its stream; with an engine's start, where it was started for it.
     pub(crate) total: Duration,
-    /// Of that, within the module's callbacks. As long as the whole natively.
+    /// Where its parts were timed, what they took.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// What a request takes in the simulator, and two parts of it; the simulator's own share is the rest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    /// The whole.
+    pub(crate) whole: Duration,
+    /// The guest's own code.
     pub(crate) guest: Duration,
+    /// Host calls.
+    pub(crate) host_calls: Duration,
+}
+
+impl Parts {
+    /// Takes out what the looks at the clock cost that the parts were timed by.
+    pub(crate) fn of(measured: &Measured) -> Self {
+        let look = clock::look();
+        let times = |count: u64| look.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+        let within = measured.callbacks.saturating_sub(measured.host_calls);
+        let looks = 2 * (measured.host_call_count + measured.callback_count);
+        Self {
+            whole: measured.total.saturating_sub(times(looks)),
+            guest: within.saturating_sub(times(measured.host_call_count + measured.callback_count)),
+            host_calls: measured.host_calls.saturating_sub(times(measured.host_call_count)),
+        }
+    }
 }
 
 /// Something that decides.
@@ -32,97 +60,153 @@ pub(crate) trait Engine {
     /// Makes a request ready, outside of what is measured.
     fn load(&mut self, request: &Prepared);
 
-    /// Decides the request made ready last. With `fresh`, a new instance is started first, and its start counts.
-    fn decide(&mut self, fresh: bool) -> Result<Taken, Failure>;
+    /// Decides the request made ready last, with its parts timed where asked for.
+    fn decide(&mut self, parts: bool) -> Result<Taken, Failure>;
 
-    /// The reason of the last decision, from its audit line; nothing where it was allowed.
-    fn reason(&mut self) -> Result<Option<String>, Failure>;
+    /// The same by an instance started for it, whose start counts.
+    fn decide_cold(&mut self) -> Result<Taken, Failure>;
+
+    /// What was decided last, by its name.
+    fn decision(&mut self) -> Result<String, Failure>;
+
+    /// Lets the time between rounds pass.
+    fn rest(&mut self) {}
 }
 
-/// Decides, and refuses to go on where the decision is not the expected one.
-pub(crate) fn decide(
-    engine: &mut dyn Engine,
-    fresh: bool,
-    expected: Option<Reason>,
-    case: &str,
-) -> Result<Taken, Failure> {
-    let taken = engine.decide(fresh)?;
-    let got = engine.reason()?;
-    if got.as_deref() == expected.map(Reason::code) {
-        return Ok(taken);
+/// How a decision is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By what runs already.
+    Running,
+    /// The same, with its parts timed.
+    InParts,
+    /// By an instance started for it.
+    Fresh,
+}
+
+/// Decides, and refuses to go on where the decision is not the expected one. What was decided, and what it took.
+pub(crate) fn decide(engine: &mut dyn Engine, how: How, case: &Case) -> Result<(String, Taken), Failure> {
+    let taken = match how {
+        How::Running => engine.decide(false)?,
+        How::InParts => engine.decide(true)?,
+        How::Fresh => engine.decide_cold()?,
+    };
+    let got = engine.decision()?;
+    if case.expected.is_met_by(&got) {
+        return Ok((got, taken));
     }
-    let word = |reason: Option<&str>| reason.unwrap_or("allow").to_owned();
     Err(Failure::finding(format!(
-        "`{case}` ({}): expected `{}`, got `{}`",
+        "`{}` ({}): expected `{}`, got `{got}`",
+        case.name,
         engine.name(),
-        word(expected.map(Reason::code)),
-        word(got.as_deref())
+        case.expected
     )))
 }
 
-/// The module, in the simulator.
+/// What a module's decisions are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decisions {
+    /// Countersign's audit lines.
+    Audited,
+    /// What becomes of the request.
+    Dispositions,
+}
+
+/// A module, in the simulator.
 pub(crate) struct Wasm {
+    name: &'static str,
+    decisions: Decisions,
     builder: HostBuilder,
     host: Host,
-    request: Request,
-    forwarded: bool,
+    prepared: Prepared,
+    last: Disposition,
     largest: usize,
 }
 
 impl Wasm {
     /// Starts a VM.
-    pub(crate) fn start(builder: HostBuilder) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        name: &'static str,
+        builder: HostBuilder,
+        decisions: Decisions,
+    ) -> Result<Self, Failure> {
         let host = start(&builder)?;
-        Ok(Self { builder, host, request: Request::default(), forwarded: false, largest: 0 })
+        let (prepared, last) = (Prepared::default(), Disposition::Held);
+        Ok(Self { name, decisions, builder, host, prepared, last, largest: 0 })
     }
 
     /// Bytes of memory of the largest VM so far. A VM's memory never shrinks.
     pub(crate) fn memory(&self) -> usize {
         self.largest.max(self.host.memory_size(0))
     }
+
+    /// The host that it runs in.
+    pub(crate) fn host(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    /// How long a start takes: instantiating, starting and configuring a VM, which takes the old one's place.
+    pub(crate) fn start_again(&mut self) -> Result<Duration, Failure> {
+        let since = Instant::now();
+        let host = start(&self.builder)?;
+        let taken = since.elapsed();
+        self.largest = self.memory();
+        self.host = host;
+        Ok(taken)
+    }
+
+    /// Runs the request made ready last, whatever is decided.
+    pub(crate) fn run(&mut self) -> Measured {
+        let measured = self.host.measure(&self.prepared.request, self.prepared.response.as_ref());
+        self.last.clone_from(&measured.disposition);
+        measured
+    }
 }
 
 impl Engine for Wasm {
     fn name(&self) -> &'static str {
-        "wasm"
+        self.name
     }
 
     fn load(&mut self, request: &Prepared) {
-        let mut loaded = Request::from_headers(request.headers.iter().map(|(name, value)| (name, value)));
-        if let Some(workload) = &request.workload {
-            loaded = loaded
-                .property("connection.mtls", true)
-                .property("connection.uri_san_peer_certificate", workload.as_str());
-        }
-        self.request = loaded;
+        self.prepared.clone_from(request);
     }
 
-    fn decide(&mut self, fresh: bool) -> Result<Taken, Failure> {
-        let mut starting = Duration::ZERO;
-        if fresh {
-            let since = Instant::now();
-            let host = start(&self.builder)?;
-            starting = since.elapsed();
-            self.largest = self.memory();
-            self.host = host;
-        }
-        let measured = self.host.measure(&self.request, None);
-        self.forwarded = measured.disposition == Disposition::Forwarded;
-        Ok(Taken { total: starting + measured.total, guest: starting + measured.callbacks })
+    fn decide(&mut self, parts: bool) -> Result<Taken, Failure> {
+        self.host.time_callbacks(parts);
+        self.host.time_host_calls(parts);
+        let measured = self.run();
+        Ok(Taken { total: measured.total, parts: parts.then(|| Parts::of(&measured)) })
     }
 
-    fn reason(&mut self) -> Result<Option<String>, Failure> {
+    fn decide_cold(&mut self) -> Result<Taken, Failure> {
+        let starting = self.start_again()?;
+        self.host.time_callbacks(false);
+        Ok(Taken { total: starting + self.run().total, parts: None })
+    }
+
+    fn decision(&mut self) -> Result<String, Failure> {
+        if self.decisions == Decisions::Dispositions {
+            return Ok(disposition_name(&self.last));
+        }
         let lines = self.host.take_logs();
         let line = lines.iter().rev().find(|line| line.message.starts_with('{'));
         let line = line.ok_or_else(|| Failure::finding("the module wrote no audit line"))?;
         let reason = reason_of(&line.message)?;
-        if reason.is_none() != self.forwarded {
+        if reason.is_none() != (self.last == Disposition::Forwarded) {
             return Err(Failure::finding(format!(
                 "the audit line does not say what happened: {}",
                 line.message
             )));
         }
-        Ok(reason)
+        Ok(decision_name(reason.as_deref()))
+    }
+
+    fn rest(&mut self) {
+        if self.decisions == Decisions::Dispositions {
+            // Ticks come, and answers that no request waited for.
+            self.host.advance(Duration::from_secs(1));
+        }
     }
 }
 
@@ -142,24 +226,13 @@ pub(crate) struct Native {
 impl Native {
     /// Reads the configuration.
     pub(crate) fn start(config: &[u8]) -> Result<Self, Failure> {
-        let request = Prepared { headers: Vec::new(), workload: None };
         let gateway = gateway(config)?;
+        let request = Prepared::default();
         Ok(Self { config: config.to_vec(), gateway, request, effects: Vec::new(), flow: Flow::Closed })
     }
-}
 
-impl Engine for Native {
-    fn name(&self) -> &'static str {
-        "native"
-    }
-
-    fn load(&mut self, request: &Prepared) {
-        self.request.clone_from(request);
-    }
-
-    fn decide(&mut self, fresh: bool) -> Result<Taken, Failure> {
-        let headers: Vec<(&[u8], &[u8])> =
-            self.request.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    fn run(&mut self, fresh: bool) -> Result<Taken, Failure> {
+        let headers: Vec<(&[u8], &[u8])> = self.request.request.headers.iter().collect();
         let peer = match &self.request.workload {
             Some(id) => Peer::certificate(id.as_bytes(), None),
             None => Peer::Anonymous,
@@ -179,17 +252,35 @@ impl Engine for Native {
         let total = since.elapsed();
         while self.gateway.poll_notice().is_some() {}
         self.flow = exchange.flow();
-        Ok(Taken { total, guest: total })
+        Ok(Taken { total, parts: None })
+    }
+}
+
+impl Engine for Native {
+    fn name(&self) -> &'static str {
+        "native"
     }
 
-    fn reason(&mut self) -> Result<Option<String>, Failure> {
+    fn load(&mut self, request: &Prepared) {
+        self.request.clone_from(request);
+    }
+
+    fn decide(&mut self, _: bool) -> Result<Taken, Failure> {
+        self.run(false)
+    }
+
+    fn decide_cold(&mut self) -> Result<Taken, Failure> {
+        self.run(true)
+    }
+
+    fn decision(&mut self) -> Result<String, Failure> {
         let line = self.effects.iter().find_map(|effect| match effect {
             Effect::Audit(line) => Some(line),
             Effect::EditHeaders(_) | Effect::Reply(_) | Effect::Count(_) => None,
         });
         let reason = reason_of(line.ok_or_else(|| Failure::finding("the core wrote no audit line"))?)?;
         match (&reason, self.flow) {
-            (None, Flow::Release) | (Some(_), Flow::Closed) => Ok(reason),
+            (None, Flow::Release) | (Some(_), Flow::Closed) => Ok(decision_name(reason.as_deref())),
             _ => Err(Failure::finding("the audit line does not say what happened")),
         }
     }

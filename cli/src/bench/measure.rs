@@ -1,20 +1,22 @@
-//! Rounds in which every case has its turn, so that what disturbs the machine disturbs all of them alike.
+//! The closed loop: one request after the other, in rounds in which every case has its turn, so that what disturbs the machine
+//! disturbs all of them alike.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
-use super::engine::{Engine, decide};
-use super::plan::{Case, Prepared};
-use crate::credentials::PrivateKey;
+use super::case::{Case, Expected, Prepared};
+use super::engine::{Engine, How, decide};
+use super::units::{histogram, median};
 use crate::failure::Failure;
 
 /// In which state the engine meets a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Mode {
-    /// Running, and it has seen the token before.
+    /// Running, and it has seen the request before.
     Warm,
     /// Running, and the token is new.
     New,
@@ -38,11 +40,11 @@ impl Mode {
 pub(crate) struct Effort {
     /// Rounds.
     pub(crate) rounds: u32,
-    /// Warm decisions of each case in a round.
+    /// Warm requests of each case in a round.
     pub(crate) warm: u32,
-    /// Decisions with a new token of each case in a round.
+    /// Requests with a new token of each case in a round.
     pub(crate) new: u32,
-    /// Cold decisions of each case in a round.
+    /// Cold requests of each case in a round.
     pub(crate) cold: u32,
 }
 
@@ -54,67 +56,102 @@ impl Effort {
             Mode::Cold => self.cold,
         }
     }
+
+    /// Requests of which the parts are timed too, of each case in a round.
+    fn in_parts(self) -> u32 {
+        (self.warm / 4).max(1)
+    }
 }
 
 /// One line of the report.
 pub(crate) struct Series {
     /// The case.
     pub(crate) case: String,
-    /// Its expected reason; nothing where it is allowed.
-    pub(crate) expected: Option<&'static str>,
+    /// What is expected of it.
+    pub(crate) expected: Expected,
     /// The state of the engine.
     pub(crate) mode: Mode,
     /// The engine.
     pub(crate) engine: &'static str,
+    /// What was decided, how often.
+    pub(crate) decisions: BTreeMap<String, u64>,
     /// Nanoseconds from the request's headers to having closed its stream.
     pub(crate) total: Histogram<u64>,
-    /// Of that, within the module.
-    pub(crate) guest: Histogram<u64>,
+    /// The median of each round, in nanoseconds.
+    pub(crate) rounds: Vec<u64>,
+    /// Of warm requests in the simulator, what their parts took.
+    pub(crate) parts: Option<PartTimes>,
 }
 
-/// Measures every case on every engine.
-pub(crate) fn measure(
-    cases: &[Case],
-    engines: &mut [&mut dyn Engine],
-    key: &PrivateKey,
-    effort: Effort,
-) -> Result<Vec<Series>, Failure> {
+/// What the parts of requests took, in nanoseconds.
+pub(crate) struct PartTimes {
+    /// The whole of them.
+    pub(crate) whole: Histogram<u64>,
+    /// The guest's own code.
+    pub(crate) guest: Histogram<u64>,
+    /// Host calls.
+    pub(crate) host_calls: Histogram<u64>,
+}
+
+impl Series {
+    fn new(case: &Case, mode: Mode, engine: &'static str) -> Result<Self, Failure> {
+        Ok(Self {
+            case: case.name.clone(),
+            expected: case.expected.clone(),
+            mode,
+            engine,
+            decisions: BTreeMap::new(),
+            total: histogram()?,
+            rounds: Vec::new(),
+            parts: None,
+        })
+    }
+
+    /// What was decided most often.
+    pub(crate) fn decision(&self) -> &str {
+        self.decisions.iter().max_by_key(|(_, count)| **count).map_or("", |(decision, _)| decision)
+    }
+}
+
+/// What there is to measure: every case in each state that makes a difference to it, on every engine.
+pub(crate) fn plan(cases: &[Case], engines: &[&'static str]) -> Result<Vec<Series>, Failure> {
     let mut series = Vec::new();
     for case in cases {
         for mode in [Mode::Warm, Mode::New, Mode::Cold] {
             if mode == Mode::New && !case.verifies_token() {
                 continue;
             }
-            for engine in engines.iter() {
-                series.push(Series {
-                    case: case.name.clone(),
-                    expected: case.expected.map(countersign_core::reason::Reason::code),
-                    mode,
-                    engine: engine.name(),
-                    total: histogram()?,
-                    guest: histogram()?,
-                });
+            for engine in engines {
+                series.push(Series::new(case, mode, engine)?);
             }
         }
     }
-    let progress = progress(effort.rounds, cases.len());
-    let mut nonce = 0;
-    for round in 0..=effort.rounds {
-        for case in cases {
-            progress.set_message(case.name.clone());
-            for engine in engines.iter_mut() {
-                let name = engine.name();
-                for line in series.iter_mut().filter(|line| line.case == case.name && line.engine == name) {
-                    let requests = requests(case, line.mode, effort, key, &mut nonce)?;
-                    // The round before the first warms caches and clocks up, and does not count.
-                    run(*engine, case, line, &requests, effort.of(line.mode), round > 0)?;
-                }
-            }
-            progress.inc(1);
-        }
-    }
-    progress.finish_and_clear();
     Ok(series)
+}
+
+/// One round. One that does not count warms caches and clocks up.
+pub(crate) fn round(
+    cases: &[Case],
+    engines: &mut [&mut dyn Engine],
+    series: &mut [Series],
+    effort: Effort,
+    counts: bool,
+    progress: &ProgressBar,
+) -> Result<(), Failure> {
+    let mut nonce = series.iter().map(|line| line.total.len()).sum();
+    for case in cases {
+        progress.set_message(case.name.clone());
+        for engine in engines.iter_mut() {
+            let name = engine.name();
+            for line in series.iter_mut().filter(|line| line.case == case.name && line.engine == name) {
+                let requests = requests(case, line.mode, effort, counts, &mut nonce)?;
+                turn(*engine, case, line, &requests, effort, counts)?;
+            }
+            engine.rest();
+        }
+        progress.inc(1);
+    }
+    Ok(())
 }
 
 /// The requests of one turn: one for all, or each with a token of its own.
@@ -122,24 +159,28 @@ fn requests(
     case: &Case,
     mode: Mode,
     effort: Effort,
-    key: &PrivateKey,
+    counts: bool,
     nonce: &mut u64,
 ) -> Result<Vec<Prepared>, Failure> {
-    let count = if mode == Mode::New { effort.of(mode) } else { 1 };
-    (0..count)
+    if mode != Mode::New {
+        return Ok(vec![case.prepare(0)?]);
+    }
+    // Tokens of the round that does not count are no others'.
+    let first = if counts { 1 } else { 1 << 40 };
+    (0..effort.of(mode))
         .map(|_| {
-            *nonce += u64::from(mode == Mode::New);
-            case.prepare(key, if mode == Mode::New { *nonce } else { 0 })
+            *nonce += 1;
+            case.prepare(first + *nonce)
         })
         .collect()
 }
 
-fn run(
+fn turn(
     engine: &mut dyn Engine,
     case: &Case,
     line: &mut Series,
     requests: &[Prepared],
-    count: u32,
+    effort: Effort,
     counts: bool,
 ) -> Result<(), Failure> {
     if line.mode == Mode::Warm
@@ -147,33 +188,48 @@ fn run(
     {
         // Puts the token into the cache, where it belongs there.
         engine.load(request);
-        decide(engine, false, case.expected, &case.name)?;
+        decide(engine, How::Running, case)?;
     }
-    for turn in 0..count as usize {
+    let how = if line.mode == Mode::Cold { How::Fresh } else { How::Running };
+    let mut times = Vec::new();
+    for turn in 0..effort.of(line.mode) as usize {
         if let Some(request) = requests.get(turn) {
             engine.load(request);
         }
-        let taken = decide(engine, line.mode == Mode::Cold, case.expected, &case.name)?;
+        let (decision, taken) = decide(engine, how, case)?;
         if counts {
-            line.total.saturating_record(nanos(taken.total));
-            line.guest.saturating_record(nanos(taken.guest));
+            let time = nanos(taken.total);
+            line.total.saturating_record(time);
+            times.push(time);
+            match line.decisions.get_mut(&decision) {
+                Some(count) => *count += 1,
+                None => _ = line.decisions.insert(decision, 1),
+            }
+        }
+    }
+    if !counts {
+        return Ok(());
+    }
+    line.rounds.push(median(&mut times));
+    if line.mode == Mode::Warm {
+        for _ in 0..effort.in_parts() {
+            let (_, taken) = decide(engine, How::InParts, case)?;
+            let Some(parts) = taken.parts else { break };
+            if line.parts.is_none() {
+                line.parts =
+                    Some(PartTimes { whole: histogram()?, guest: histogram()?, host_calls: histogram()? });
+            }
+            if let Some(times) = &mut line.parts {
+                times.whole.saturating_record(nanos(parts.whole));
+                times.guest.saturating_record(nanos(parts.guest));
+                times.host_calls.saturating_record(nanos(parts.host_calls));
+            }
         }
     }
     Ok(())
 }
 
-fn nanos(time: Duration) -> u64 {
+/// At least one, which is the least that a histogram holds.
+pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).max(1)
-}
-
-/// From a nanosecond to a minute, in three significant digits.
-fn histogram() -> Result<Histogram<u64>, Failure> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).map_err(|error| Failure::usage(error.to_string()))
-}
-
-/// A bar on a terminal; nothing elsewhere.
-fn progress(rounds: u32, cases: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {percent}% {elapsed} {msg}");
-    let bar = ProgressBar::new((u64::from(rounds) + 1) * cases as u64);
-    style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
 }

@@ -1,11 +1,14 @@
 //! What is measured: one request that is allowed, and from it the refusals that one request can meet while keys are at hand. Left
 //! out is what needs a key source that fails, a second key or a configuration of its own.
 
+use std::rc::Rc;
+
 use countersign_core::config::{Config, JsonValue, KeySource};
-use countersign_core::reason::{Layer, Reason};
+use countersign_core::reason::Reason;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::case::{Case, Credential, Expected, Prepared};
 use crate::credentials::{Forgery, PrivateKey, TokenBuilder, jwks};
 use crate::failure::Failure;
 
@@ -55,19 +58,6 @@ struct PolicyCase {
     claims: Map<String, Value>,
 }
 
-/// One thing to measure.
-#[derive(Clone, Debug)]
-pub(crate) struct Case {
-    /// Its name in reports.
-    pub(crate) name: String,
-    /// The reason of the refusal; nothing where the request is allowed.
-    pub(crate) expected: Option<Reason>,
-    headers: Vec<(String, String)>,
-    /// The peer's SPIFFE ID.
-    pub(crate) workload: Option<String>,
-    credential: Credential,
-}
-
 /// What the configuration demands of tokens.
 struct Bounds {
     skew: i64,
@@ -77,48 +67,6 @@ struct Bounds {
     subject: String,
 }
 
-#[derive(Clone, Debug)]
-enum Credential {
-    None,
-    /// The same text each time.
-    Fixed(String),
-    /// A token that is good; a fresh one has a `jti` of its own.
-    Token(TokenBuilder),
-}
-
-/// A request, ready to send.
-#[derive(Clone, Debug)]
-pub(crate) struct Prepared {
-    /// Headers with pseudo-headers.
-    pub(crate) headers: Vec<(String, String)>,
-    /// The peer's SPIFFE ID.
-    pub(crate) workload: Option<String>,
-}
-
-impl Case {
-    /// Whether a new token each time differs from the same one: where it is verified, and good.
-    pub(crate) fn verifies_token(&self) -> bool {
-        let verified = self.expected.is_none_or(|reason| reason.layer() == Layer::Policy);
-        verified && matches!(self.credential, Credential::Token(_))
-    }
-
-    /// The request; `nonce` tells its token from others'.
-    pub(crate) fn prepare(&self, key: &PrivateKey, nonce: u64) -> Result<Prepared, Failure> {
-        let mut headers = self.headers.clone();
-        let token = match &self.credential {
-            Credential::None => None,
-            Credential::Fixed(token) => Some(token.clone()),
-            Credential::Token(token) => {
-                Some(token.clone().claim("jti", json!(format!("bench-{nonce}"))).sign(key)?)
-            }
-        };
-        if let Some(token) = token {
-            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
-        }
-        Ok(Prepared { headers, workload: self.workload.clone() })
-    }
-}
-
 impl Plan {
     /// Reads a plan.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
@@ -126,10 +74,10 @@ impl Plan {
     }
 
     /// Puts `key` in the place of the first issuer's keys, and makes the cases for that issuer.
-    pub(crate) fn cases(&self, config: &mut Config, key: &PrivateKey) -> Result<Vec<Case>, Failure> {
+    pub(crate) fn cases(&self, config: &mut Config, key: &Rc<PrivateKey>) -> Result<Vec<Case>, Failure> {
         let issuer =
             config.issuers.first_mut().ok_or_else(|| Failure::usage("expected an issuer, found none"))?;
-        let set = jwks([(key, Some("bench"))]);
+        let set = jwks([(&**key, Some("bench"))]);
         let set: JsonValue =
             serde_json::from_value(set).map_err(|error| Failure::usage(error.to_string()))?;
         issuer.keys = KeySource::Inline(set);
@@ -152,52 +100,56 @@ impl Plan {
             token_bytes: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             subject: issuer.principal.id.clone(),
         };
-        let mut cases = self.by_request(&good);
+        let mut cases = self.by_request(&good, key);
         cases.extend(self.by_token(&good, &bounds, key)?);
-        cases.extend(self.by_policy(&good)?);
+        cases.extend(self.by_policy(&good, key)?);
         Ok(cases)
     }
 
     /// The allowed request, and refusals that have nothing to do with its token.
-    fn by_request(&self, good: &TokenBuilder) -> Vec<Case> {
-        let token = || Credential::Token(good.clone());
+    fn by_request(&self, good: &TokenBuilder, key: &Rc<PrivateKey>) -> Vec<Case> {
+        let token = || Credential::Token(good.clone(), Rc::clone(key));
+        let workload = self.workload.as_deref();
+        let to = |line: &RequestLine| Prepared::new(&self.headers(line), workload);
+        let from = |workload: Option<&str>| Prepared::new(&self.headers(&self.request), workload);
+        let with = |value: &str| Prepared::new(&self.with("authorization", value), workload);
         let unmatched = RequestLine { path: "/no/such/route".to_owned(), ..self.request.clone() };
         let method = RequestLine { method: "BENCH".to_owned(), ..self.request.clone() };
         let ambiguous = RequestLine { path: format!("/.{}", self.request.path), ..self.request.clone() };
         let mut cases = vec![
             self.case("allow", None, token()),
             Case {
-                headers: self.headers(&unmatched),
+                request: to(&unmatched),
                 ..self.case("unmatched route", Some(Reason::RequestRouteUnmatched), token())
             },
             Case {
-                headers: self.headers(&ambiguous),
+                request: to(&ambiguous),
                 ..self.case("ambiguous path", Some(Reason::RequestPathInvalid), token())
             },
             Case {
-                headers: self.headers(&method),
+                request: to(&method),
                 ..self.case("unmatched method", Some(Reason::RequestMethodUnmatched), token())
             },
             Case {
-                headers: self.with("authorization", "Bearer x.y.z"),
+                request: with("Bearer x.y.z"),
                 ..self.case("two credentials", Some(Reason::RequestHeaderDuplicate), token())
             },
             Case {
-                headers: self.with("authorization", "Basic YTpi"),
+                request: with("Basic YTpi"),
                 ..self.case("another scheme", Some(Reason::TokenScheme), Credential::None)
             },
         ];
         if self.workload.is_some() {
             cases.push(Case {
-                workload: None,
+                request: from(None),
                 ..self.case("no certificate", Some(Reason::TransportWorkloadMissing), token())
             });
             cases.push(Case {
-                workload: Some(FOREIGN.to_owned()),
+                request: from(Some(FOREIGN)),
                 ..self.case("untrusted workload", Some(Reason::TransportWorkloadUntrusted), token())
             });
             cases.push(Case {
-                workload: Some(NEVER.to_owned()),
+                request: from(Some(NEVER)),
                 ..self.case("no SPIFFE ID", Some(Reason::TransportWorkloadInvalid), token())
             });
         }
@@ -258,7 +210,7 @@ impl Plan {
     }
 
     /// Refusals by the policies.
-    fn by_policy(&self, good: &TokenBuilder) -> Result<Vec<Case>, Failure> {
+    fn by_policy(&self, good: &TokenBuilder, key: &Rc<PrivateKey>) -> Result<Vec<Case>, Failure> {
         let mut cases = Vec::new();
         for case in &self.policy {
             let reason = Reason::ALL.iter().find(|reason| reason.code() == case.reason);
@@ -266,10 +218,13 @@ impl Plan {
                 Failure::usage(format!("`{}`: unknown reason `{}`", case.name, case.reason))
                     .help("docs/reasons.md lists the reasons")
             })?;
-            let token = Credential::Token(good.clone().claims(case.claims.clone()));
+            let token = Credential::Token(good.clone().claims(case.claims.clone()), Rc::clone(key));
+            let workload = case.workload.as_deref().or(self.workload.as_deref());
             cases.push(Case {
-                headers: self.headers(case.request.as_ref().unwrap_or(&self.request)),
-                workload: case.workload.clone().or_else(|| self.workload.clone()),
+                request: Prepared::new(
+                    &self.headers(case.request.as_ref().unwrap_or(&self.request)),
+                    workload,
+                ),
                 ..self.case(&case.name, Some(*reason), token)
             });
         }
@@ -279,9 +234,8 @@ impl Plan {
     fn case(&self, name: &str, expected: Option<Reason>, credential: Credential) -> Case {
         Case {
             name: name.to_owned(),
-            expected,
-            headers: self.headers(&self.request),
-            workload: self.workload.clone(),
+            expected: Expected::Decision(expected),
+            request: Prepared::new(&self.headers(&self.request), self.workload.as_deref()),
             credential,
         }
     }

@@ -1,254 +1,193 @@
-//! The figures, as a table for people and as JSON for programs, and beside an earlier run's.
-
-use std::fmt::Display;
-use std::io::Write;
-use std::path::Path;
+//! Everything that a run found, and its form for programs.
 
 use hdrhistogram::Histogram;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::measure::Series;
-use crate::console::{BAD, DIM, GOOD, HEADING};
-use crate::failure::Failure;
+use super::baseline::Comparison;
+use super::case::Expected;
+use super::costs::CostTimes;
+use super::counts::Counts;
+use super::measure::{Mode, Series};
+use super::open_loop::OpenLoop;
+use super::profile::Hot;
+use super::units::{PERCENTILES, as_float, mean};
+use super::v8::CrossCheck;
+use crate::engine::Module;
 
-/// The percentiles that are shown, with their names.
-const PERCENTILES: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
+/// What a warm request through the simulator is to take at most, in times the guest's own time.
+pub(crate) const MOST_OVERHEAD: f64 = 1.5;
 
 /// Everything that was measured.
 pub(crate) struct Report {
-    /// Line by line.
-    pub(crate) series: Vec<Series>,
-    /// The module's size in bytes.
+    /// The module's file.
+    pub(crate) module: String,
+    /// Its size in bytes.
     pub(crate) module_bytes: usize,
-    /// The VM's memory in bytes after start, and the most that any had later.
-    pub(crate) memory: (usize, usize),
     /// The size of the configuration, image included.
     pub(crate) config_bytes: usize,
+    /// The VM's memory in bytes after start, and the most that any had later.
+    pub(crate) memory: (usize, usize),
+    /// The four costs.
+    pub(crate) costs: Vec<CostTimes>,
+    /// The closed loop, line by line.
+    pub(crate) series: Vec<Series>,
+    /// The open loop, rate by rate.
+    pub(crate) open_loop: Vec<OpenLoop>,
+    /// Fuel and host calls.
+    pub(crate) counts: Vec<Counts>,
+    /// The same on V8.
+    pub(crate) v8: Option<CrossCheck>,
+    /// What the guest was seen to execute.
+    pub(crate) hot: Option<Hot>,
+    /// Beside an earlier run or another module.
+    pub(crate) comparison: Option<Comparison>,
 }
 
-/// The figures of an earlier run.
-pub(crate) struct Baseline(Vec<Value>);
-
-impl Baseline {
-    /// Reads what `--format json` printed.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let wrong = |error: &dyn Display| {
-            Failure::at(path.display(), format!("expected an earlier run's figures: {error}"))
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        let report: Value = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-        let series = report["series"].as_array().ok_or_else(|| wrong(&"no list `series`"));
-        series
-            .map(|series| Self(series.clone()))
-            .map_err(|failure| failure.help("`--format json` prints them"))
-    }
-
-    /// Whether it holds figures of a case.
-    pub(crate) fn has(&self, case: &str) -> bool {
-        self.0.iter().any(|line| line["case"] == case && line["p50"].is_u64())
-    }
+/// Where a warm request's time goes, by medians, in nanoseconds.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct Split {
+    /// The guest's own code.
+    pub(crate) guest: u64,
+    /// Host calls.
+    pub(crate) host_calls: u64,
+    /// What the simulator does besides.
+    pub(crate) simulator: u64,
+    /// The whole in times the guest's own time.
+    pub(crate) overhead: f64,
 }
 
-/// A median that got worse.
-pub(crate) struct Regression {
-    what: String,
-    before: u64,
-    now: u64,
+impl Split {
+    /// Of a series whose parts were timed.
+    pub(crate) fn of(series: &Series) -> Option<Self> {
+        let parts = series.parts.as_ref()?;
+        let median = |times: &Histogram<u64>| times.value_at_percentile(50.0);
+        let (whole, guest) = (median(&parts.whole), median(&parts.guest));
+        let host_calls = median(&parts.host_calls).min(whole.saturating_sub(guest));
+        let simulator = whole.saturating_sub(guest + host_calls);
+        Some(Self { guest, host_calls, simulator, overhead: as_float(whole) / as_float(guest) })
+    }
 }
 
 impl Report {
-    /// The table.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let width = self.series.iter().map(|line| line.case.len()).max().unwrap_or(4).max(4);
-        writeln!(
-            out,
-            "{HEADING}{:width$}  {:9}  {:6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>11} {:>10}  decision{HEADING:#}",
-            "case", "state", "engine", "p50", "p90", "p99", "p99.9", "max", "mean", "per second", "in guest",
-        )?;
-        let mut last = "";
-        for line in &self.series {
-            let case = if line.case == last { "" } else { line.case.as_str() };
-            last = &line.case;
-            write!(out, "{case:width$}  {:9}  {:6}", line.mode.as_str(), line.engine)?;
-            for (_, percentile) in PERCENTILES {
-                write!(out, " {:>9}", time(line.total.value_at_percentile(percentile)))?;
-            }
-            write!(out, " {:>9} {:>9}", time(line.total.max()), time(mean(&line.total)))?;
-            write!(out, " {:>11}", rate(&line.total))?;
-            match line.engine {
-                "wasm" => write!(out, " {:>10}", time(line.guest.value_at_percentile(50.0)))?,
-                _ => write!(out, " {:>10}", "")?,
-            }
-            match line.expected {
-                None => writeln!(out, "  {GOOD}allow{GOOD:#}")?,
-                Some(reason) => writeln!(out, "  {DIM}{reason}{DIM:#}")?,
-            }
+    /// Of a module, before anything was measured.
+    pub(crate) fn of(module: &Module, config_bytes: usize) -> Self {
+        Self {
+            module: module.name().to_owned(),
+            module_bytes: module.bytes().len(),
+            config_bytes,
+            memory: (0, 0),
+            costs: Vec::new(),
+            series: Vec::new(),
+            open_loop: Vec::new(),
+            counts: Vec::new(),
+            v8: None,
+            hot: None,
+            comparison: None,
         }
-        writeln!(out)?;
-        writeln!(
-            out,
-            "module {} KB, configuration {} KB, memory of a VM {:.2} MiB after start and at most {:.2} MiB later",
-            self.module_bytes.div_ceil(1000),
-            self.config_bytes.div_ceil(1000),
-            mebibytes(self.memory.0),
-            mebibytes(self.memory.1),
-        )?;
-        writeln!(
-            out,
-            "{DIM}every decision was checked; times are of this machine: compare within a run{DIM:#}"
-        )
     }
 
-    /// The same as JSON; times in nanoseconds.
-    pub(crate) fn json(&self) -> Value {
-        let series: Vec<Value> = self.series.iter().map(entry).collect();
-        json!({
-            "module_bytes": self.module_bytes,
-            "config_bytes": self.config_bytes,
-            "memory_bytes": { "after_start": self.memory.0, "largest": self.memory.1 },
-            "series": series,
-        })
+    /// A line of the closed loop.
+    pub(crate) fn line(&self, case: &str, mode: Mode, engine: &str) -> Option<&Series> {
+        self.series.iter().find(|line| line.case == case && line.mode == mode && line.engine == engine)
     }
 
     /// The median of a line, in nanoseconds.
-    pub(crate) fn median(&self, case: &str, mode: super::measure::Mode, engine: &str) -> Option<u64> {
-        let found =
-            self.series.iter().find(|line| line.case == case && line.mode == mode && line.engine == engine);
-        found.map(|line| line.total.value_at_percentile(50.0))
+    pub(crate) fn median(&self, case: &str, mode: Mode, engine: &str) -> Option<u64> {
+        self.line(case, mode, engine).map(|line| line.total.value_at_percentile(50.0))
     }
 
-    /// The medians that are worse than an earlier report's by more than a share.
-    pub(crate) fn against(&self, baseline: &Baseline, share: f64) -> Vec<Regression> {
-        let mut worse = Vec::new();
-        for line in &self.series {
-            let now = entry(line);
-            let same =
-                |other: &&Value| ["case", "state", "engine"].iter().all(|name| other[name] == now[name]);
-            let (Some(before), Some(now)) =
-                (baseline.0.iter().find(same).and_then(|line| line["p50"].as_u64()), now["p50"].as_u64())
-            else {
-                continue;
-            };
-            if as_float(now) > as_float(before) * (1.0 + share) {
-                let what = format!("{}, {}, {}", line.case, line.mode.as_str(), line.engine);
-                worse.push(Regression { what, before, now });
-            }
-        }
-        worse
+    /// Lines of warm requests through the module, in the order of cases.
+    pub(crate) fn warm(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().filter(|line| line.mode == Mode::Warm && line.engine == "wasm")
     }
-}
 
-impl Regression {
-    /// Says what got worse.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        let percent = (as_float(self.now) / as_float(self.before) - 1.0) * 100.0;
-        let (what, before, now) = (&self.what, time(self.before), time(self.now));
-        writeln!(out, "{BAD}slower{BAD:#} {what}: median {before} before, {now} now ({percent:+.0}%)")
+    /// JSON; times in nanoseconds.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "countersign": env!("CARGO_PKG_VERSION"),
+            "machine": machine(),
+            "module": self.module,
+            "module_bytes": self.module_bytes,
+            "config_bytes": self.config_bytes,
+            "memory_bytes": { "after_start": self.memory.0, "largest": self.memory.1 },
+            "costs": self.costs.iter().map(cost).collect::<Vec<_>>(),
+            "series": self.series.iter().map(series).collect::<Vec<_>>(),
+            "open_loop": self.open_loop.iter().map(open_loop).collect::<Vec<_>>(),
+            "counts": self.counts.iter().map(counts).collect::<Vec<_>>(),
+            "v8": self.v8.as_ref().map(CrossCheck::json),
+            "profile": self.hot.as_ref().map(Hot::json),
+            "comparison": self.comparison.as_ref().map(Comparison::json),
+        })
     }
 }
 
-fn entry(line: &Series) -> Value {
-    let mut entry = json!({
-        "case": line.case,
-        "state": line.mode,
-        "engine": line.engine,
-        "decision": if line.expected.is_none() { "allow" } else { "deny" },
-        "reason": line.expected,
-        "decisions": line.total.len(),
-        "max": line.total.max(),
-        "mean": mean(&line.total),
-        "guest_p50": line.guest.value_at_percentile(50.0),
-    });
+/// What the figures were taken on.
+pub(crate) fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = crate::console::count(cores, "core", "cores");
+    format!("{} {}, {cores}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+fn times(into: &mut Map<String, Value>, times: &Histogram<u64>) {
     for (name, percentile) in PERCENTILES {
-        entry[name] = json!(line.total.value_at_percentile(percentile));
+        into.insert(name.to_owned(), json!(times.value_at_percentile(percentile)));
     }
-    entry
+    into.insert("max".to_owned(), json!(times.max()));
+    into.insert("mean".to_owned(), json!(mean(times)));
 }
 
-/// A share such as `20%` or `0.2`.
-pub(crate) fn share(text: &str) -> Result<f64, String> {
-    let (number, scale) = match text.strip_suffix('%') {
-        Some(percent) => (percent, 100.0),
-        None => (text, 1.0),
-    };
-    match number.trim().parse::<f64>() {
-        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number / scale),
-        _ => Err("expected a share such as `20%`".to_owned()),
+fn cost(line: &CostTimes) -> Value {
+    let mut entry = Map::new();
+    entry.insert("cost".to_owned(), json!(line.cost));
+    entry.insert("filter".to_owned(), json!(line.filter));
+    entry.insert("count".to_owned(), json!(line.times.len()));
+    times(&mut entry, &line.times);
+    entry.insert("rounds".to_owned(), json!(line.rounds));
+    entry.into()
+}
+
+fn series(line: &Series) -> Value {
+    let mut entry = Map::new();
+    entry.insert("case".to_owned(), json!(line.case));
+    entry.insert("state".to_owned(), json!(line.mode));
+    entry.insert("engine".to_owned(), json!(line.engine));
+    let decision = line.decision();
+    if let Expected::Decision(reason) = &line.expected {
+        entry.insert("decision".to_owned(), json!(if reason.is_none() { "allow" } else { "deny" }));
+        entry.insert("reason".to_owned(), json!(reason.map(countersign_core::reason::Reason::code)));
+    } else {
+        entry.insert("decision".to_owned(), json!(decision));
     }
+    entry.insert("decisions".to_owned(), json!(line.total.len()));
+    entry.insert("outcomes".to_owned(), json!(line.decisions));
+    times(&mut entry, &line.total);
+    entry.insert("rounds".to_owned(), json!(line.rounds));
+    entry.insert("split".to_owned(), json!(Split::of(line)));
+    entry.into()
 }
 
-/// A time such as `25us`, in nanoseconds.
-pub(crate) fn nanoseconds(text: &str) -> Result<u64, String> {
-    let at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let factor = match unit {
-        "ns" => 1,
-        "us" | "µs" => 1_000,
-        "ms" => 1_000_000,
-        _ => return Err("expected a time such as `25us`".to_owned()),
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(|| "expected a time such as `25us`".to_owned())
+fn open_loop(run: &OpenLoop) -> Value {
+    let (mut latency, mut service) = (Map::new(), Map::new());
+    times(&mut latency, &run.latency);
+    times(&mut service, &run.service);
+    json!({
+        "rate": run.rate,
+        "achieved": run.achieved,
+        "kept_up": run.kept_up(),
+        "requests": run.latency.len(),
+        "latency": latency,
+        "service": service,
+        "latest_start": run.latest,
+        "outcomes": run.dispositions,
+    })
 }
 
-/// Nanoseconds in three significant digits.
-pub(crate) fn time(nanos: u64) -> String {
-    let nanos = as_float(nanos);
-    let (number, unit) = match nanos {
-        _ if nanos < 1e3 => (nanos, "ns"),
-        _ if nanos < 1e6 => (nanos / 1e3, "µs"),
-        _ if nanos < 1e9 => (nanos / 1e6, "ms"),
-        _ => (nanos / 1e9, "s"),
-    };
-    let decimals = if number < 10.0 { 2 } else { usize::from(number < 100.0) };
-    format!("{number:.decimals$} {unit}")
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a mean of recorded values lies among them"
-)]
-fn mean(histogram: &Histogram<u64>) -> u64 {
-    histogram.mean() as u64
-}
-
-fn rate(histogram: &Histogram<u64>) -> String {
-    let mean = histogram.mean();
-    if mean > 0.0 { format!("{:.0}", 1e9 / mean) } else { "-".to_owned() }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for display, and far below 2^52")]
-fn as_float(number: u64) -> f64 {
-    number as f64
-}
-
-fn mebibytes(bytes: usize) -> f64 {
-    as_float(bytes as u64) / 1_048_576.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_shares_and_times() {
-        assert!((share("20%").unwrap() - 0.2).abs() < 1e-9);
-        assert!((share("0.5").unwrap() - 0.5).abs() < 1e-9);
-        assert!(share("-1").is_err() && share("much").is_err());
-        assert_eq!(nanoseconds("25us").unwrap(), 25_000);
-        assert_eq!(nanoseconds("3ms").unwrap(), 3_000_000);
-        assert!(nanoseconds("25").is_err() && nanoseconds("us").is_err());
-    }
-
-    #[test]
-    fn shows_three_digits() {
-        assert_eq!(
-            [time(999), time(1_234), time(45_678), time(456_789), time(1_500_000)],
-            ["999 ns", "1.23 µs", "45.7 µs", "457 µs", "1.50 ms"]
-        );
-    }
+fn counts(counts: &Counts) -> Value {
+    let (least, mean, most) = counts.fuel;
+    json!({
+        "case": counts.case,
+        "fuel": { "min": least, "mean": mean, "max": most },
+        "host_calls": counts.calls,
+        "host_calls_altogether": counts.all_calls(),
+    })
 }

@@ -77,7 +77,7 @@ fn read<T: DeserializeOwned>(field: &str, raw: &str, expected: &str) -> Result<T
 }
 
 /// Pairs `["name", "value"]`, or an object whose values are texts or lists of texts.
-fn header_list(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, BadCase> {
+pub(crate) fn header_list(value: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, BadCase> {
     let mut headers = Vec::new();
     match value {
         Value::Null => {}
@@ -118,7 +118,7 @@ fn required(value: &Value, field: &str) -> Result<Vec<u8>, BadCase> {
 }
 
 /// A text, or bytes as an object; nothing for `null`.
-fn bytes(value: &Value, field: &str) -> Result<Option<Vec<u8>>, BadCase> {
+pub(crate) fn bytes(value: &Value, field: &str) -> Result<Option<Vec<u8>>, BadCase> {
     match value {
         Value::Null => Ok(None),
         Value::String(text) => Ok(Some(text.clone().into_bytes())),
@@ -129,7 +129,8 @@ fn bytes(value: &Value, field: &str) -> Result<Option<Vec<u8>>, BadCase> {
     }
 }
 
-fn property(value: &Value, field: &str) -> Result<Option<PropertyValue>, BadCase> {
+/// A property's value; nothing for `null`.
+pub(crate) fn property(value: &Value, field: &str) -> Result<Option<PropertyValue>, BadCase> {
     match value {
         Value::Bool(value) => Ok(Some(PropertyValue::Bool(*value))),
         Value::Number(number) => Ok(Some(match (number.as_i64(), number.as_u64()) {

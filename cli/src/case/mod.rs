@@ -5,7 +5,7 @@ mod members;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use line::parse;
+pub(crate) use line::{bytes, header_list, parse, property};
 
 use crate::engine::Request;
 use countersign_core::time::Timestamp;

@@ -1,58 +1,92 @@
-//! `countersign bench`: how fast decisions are.
+//! `countersign bench`: how fast a filter is.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::bench::engine::{Native, Wasm};
-use crate::bench::measure::{Effort, Mode, measure};
-use crate::bench::plan::{NOW, Plan};
-use crate::bench::report::{Baseline, Report, nanoseconds, share, time};
-use crate::configuration::Configuration;
-use crate::console::{BAD, stdout};
-use crate::credentials::{Algorithm, PrivateKey, algorithm};
-use crate::engine::Module;
+use crate::bench::baseline::Baseline;
+use crate::bench::measure::{Effort, Mode};
+use crate::bench::page;
+use crate::bench::report::Report;
+use crate::bench::run::{Settings, Subject};
+use crate::bench::units::{nanoseconds, share, time};
+use crate::console::{BAD, say, stdout};
+use crate::credentials::{Algorithm, algorithm};
 use crate::failure::{Exit, Failure};
-
-/// The reference pack's own requests.
-const PLAN: &str = include_str!("../bench/fraud-scoring.yaml");
+use crate::plugin::PluginArgs;
 
 /// The case that `--target` is about.
 const TARGETED: &str = "allow";
 
-/// Measure decisions: allow, and each kind of refusal that one request can meet, through the module in the simulator and natively.
+/// What one does with it.
+const EXAMPLES: &str = "\
+Examples:
+  countersign bench
+      Countersign by the example's configuration: allow, and each kind of refusal
+  countersign bench --module filter.wasm --plugin-config filter.json --requests requests.yaml
+      any proxy-wasm module
+  countersign bench --module filter.wasm --rate 5000,20000 --lasting 10s --html report.html
+      latency under load, with a page of plots
+  countersign bench --module new.wasm --baseline old.wasm
+      two modules in turns: which is faster, beyond noise
+  countersign bench --format json > before.json
+  countersign bench --baseline before.json --max-regression 10%
+      against an earlier run; exits with 3 where it is slower";
+
+/// Measure a filter: what compiling it, starting it, a stream and a request cost, with percentiles, fuel and host calls.
 ///
-/// The first issuer's keys are replaced by one made for the run. Every decision is checked. Exits with 3 where
-/// a median is above its target or worse than the baseline's.
+/// With `--module` alone that is any proxy-wasm module, by the requests of a file. With `--config`, or neither, it is
+/// Countersign: allow, and each kind of refusal that one request can meet, through the module in the simulator and
+/// natively; the first issuer's keys are replaced by one made for the run, and every decision is checked.
+///
+/// Exits with 1 where a decision is not the expected one, or V8 decides otherwise; with 3 where a median is above its
+/// target, or worse than the baseline's beyond noise.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Bench {
-    /// The configuration.
-    #[arg(short, long, value_name = "FILE", default_value = "examples/envoy/countersign.yaml")]
-    config: PathBuf,
-    /// The requests to measure; by default those of the reference pack.
+    #[command(flatten)]
+    plugin: PluginArgs,
+    /// The requests to measure: named requests as `docs/benchmarks.md` describes them, or with `--config` a plan of
+    /// decisions.
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
-    /// The filter's module; else `COUNTERSIGN_WASM`, beside this command, or `target/countersign.wasm`.
-    #[arg(long, value_name = "FILE")]
-    module: Option<PathBuf>,
     /// Measure the cases whose names contain this text alone.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// The algorithm of the issuer's key: ES256, or another that issuers may use.
+    /// The algorithm of the key that Countersign's first issuer is given: ES256, or another that issuers may use.
     #[arg(long, default_value = "ES256", value_parser = algorithm)]
     alg: Algorithm,
     /// Rounds in which every case has its turn.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Warm decisions of each case in a round; a tenth with new tokens, a hundredth cold.
-    #[arg(long, default_value_t = 300)]
+    /// Warm requests of each case in a round; a tenth with new tokens, a hundredth cold.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     decisions: u32,
+    /// Rates of an open loop, in requests a second, such as `1000,5000`: requests are due at a fixed rate, and latency
+    /// counts from when they were due.
+    #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = rate)]
+    rate: Vec<f64>,
+    /// How long each rate lasts, and the taking of a profile.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = nanoseconds)]
+    lasting: u64,
+    /// Run the same requests on V8 too, which needs Node; decisions that differ are a failure.
+    #[arg(long)]
+    v8: bool,
+    /// Where to write a profile of the guest: a `.cpuprofile`, as Chrome's developer tools, VS Code and speedscope open
+    /// it, or for a name that ends in `.folded` stacks for flame graphs.
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
     /// How to print the figures.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Figures of an earlier run, as `--format json` printed them.
+    /// Where to write a page with plots.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// What to compare with: figures of an earlier run, as `--format json` printed them, or another module, which is then
+    /// measured in the same rounds.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// How much worse than the baseline's a median may be.
+    /// How much worse than the baseline's a figure may be.
     #[arg(long, value_name = "SHARE", default_value = "20%", value_parser = share)]
     max_regression: f64,
     /// The most that the median of a warm allow may take through the module, such as `25us`.
@@ -73,13 +107,70 @@ impl Bench {
     /// Runs it.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
-        let report = self.measure(baseline.as_ref())?;
+        let subject = self.subject(baseline.as_ref())?;
+        let mut report = subject.measure(&self.settings(), baseline.as_ref())?;
+        if let (Some(baseline), Some(path)) = (&baseline, &self.baseline) {
+            report.comparison = Some(baseline.compare(path, &report, self.max_regression));
+        }
         let mut out = stdout();
         match self.format {
             Format::Table => report.print(&mut out)?,
             Format::Json => writeln!(out, "{:#}", report.json())?,
         }
         out.flush()?;
+        if let Some(path) = &self.html {
+            write_page(path, &report)?;
+        }
+        self.judge(&report)
+    }
+
+    /// What is measured; whatever makes no sense is said before anything is.
+    fn subject(&self, baseline: Option<&Baseline>) -> Result<Subject, Failure> {
+        let mut subject = Subject::load(self.plugin.clone(), self.requests.as_deref(), self.alg)?;
+        if let Some(text) = &self.only {
+            subject.cases.retain(|case| case.name.contains(text.as_str()));
+        }
+        if subject.cases.is_empty() {
+            let failure = Failure::usage("expected a case to measure, found none");
+            return Err(match &self.only {
+                Some(text) => failure.help(format!("no case's name contains `{text}`")),
+                None => failure,
+            });
+        }
+        if self.target.is_some() && !subject.cases.iter().any(|case| case.name == TARGETED) {
+            return Err(Failure::usage(format!(
+                "`--target`: expected the case `{TARGETED}` among those measured, found none"
+            ))
+            .help("it is about the allowed request; leave `--only` out"));
+        }
+        if let (Some(baseline), Some(path)) = (baseline, &self.baseline)
+            && !subject.cases.iter().any(|case| baseline.has(&case.name))
+        {
+            return Err(Failure::at(
+                path.display(),
+                "expected a case in common with those measured, found none",
+            ));
+        }
+        Ok(subject)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            effort: Effort {
+                rounds: self.rounds,
+                warm: self.decisions,
+                new: (self.decisions / 10).max(1),
+                cold: (self.decisions / 100).max(1),
+            },
+            rates: self.rate.clone(),
+            lasting: Duration::from_nanos(self.lasting),
+            v8: self.v8,
+            profile: self.profile.clone(),
+        }
+    }
+
+    /// Says what is too slow.
+    fn judge(&self, report: &Report) -> Result<Exit, Failure> {
         let mut errors = anstream::stderr();
         let mut exit = Exit::Good;
         if let (Some(target), Some(median)) = (self.target, report.median(TARGETED, Mode::Warm, "wasm"))
@@ -92,70 +183,26 @@ impl Bench {
             )?;
             exit = Exit::Regression;
         }
-        if let Some(baseline) = &baseline {
-            for regression in report.against(baseline, self.max_regression) {
-                regression.print(&mut errors)?;
-                exit = Exit::Regression;
-            }
+        if let Some(comparison) = &report.comparison
+            && comparison.complain(&mut errors)?
+        {
+            exit = Exit::Regression;
         }
         Ok(exit)
     }
-
-    fn measure(&self, baseline: Option<&Baseline>) -> Result<Report, Failure> {
-        let mut config = Configuration::load(&self.config)?.config;
-        let plan = match &self.requests {
-            None => Plan::parse(PLAN)?,
-            Some(path) => Plan::parse(&read(path)?)?,
-        };
-        let key = PrivateKey::generate(self.alg)?;
-        let mut cases = plan.cases(&mut config, &key)?;
-        if let Some(text) = &self.only {
-            cases.retain(|case| case.name.contains(text.as_str()));
-        }
-        if cases.is_empty() {
-            let failure = Failure::usage("expected a case to measure, found none");
-            return Err(match &self.only {
-                Some(text) => failure.help(format!("no case's name contains `{text}`")),
-                None => failure,
-            });
-        }
-        if self.target.is_some() && !cases.iter().any(|case| case.name == TARGETED) {
-            return Err(Failure::usage(format!(
-                "`--target`: expected the case `{TARGETED}` among those measured, found none"
-            ))
-            .help("it is about the allowed request; leave `--only` out"));
-        }
-        if let (Some(baseline), Some(path)) = (baseline, &self.baseline)
-            && !cases.iter().any(|case| baseline.has(&case.name))
-        {
-            return Err(Failure::at(
-                path.display(),
-                "expected a case in common with those measured, found none",
-            ));
-        }
-        let config = serde_json::to_vec(&config).map_err(|error| Failure::usage(error.to_string()))?;
-        let module = Module::load(self.module.as_deref())?;
-        let host = module.host().plugin_config(config.clone()).clock_at(NOW.unsigned_abs());
-        let mut wasm = Wasm::start(host)?;
-        let mut native = Native::start(&config)?;
-        let after_start = wasm.memory();
-        let effort = Effort {
-            rounds: self.rounds.max(1),
-            warm: self.decisions.max(1),
-            new: (self.decisions / 10).max(1),
-            cold: (self.decisions / 100).max(1),
-        };
-        let series = measure(&cases, &mut [&mut wasm, &mut native], &key, effort)?;
-        Ok(Report {
-            series,
-            module_bytes: module.size(),
-            memory: (after_start, wasm.memory()),
-            config_bytes: config.len(),
-        })
-    }
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::at(path.display(), format!("expected requests to measure: {error}")))
+fn write_page(path: &Path, report: &Report) -> Result<(), Failure> {
+    std::fs::write(path, page::html(report)).map_err(|error| {
+        Failure::at(path.display(), format!("expected a file that can be written: {error}"))
+    })?;
+    say!("the page is {}", path.display());
+    Ok(())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(rate) if (0.1..=10_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err("expected requests a second, such as `5000`".to_owned()),
+    }
 }

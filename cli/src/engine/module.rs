@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::inputs;
-use countersign_host_sim::{Engine, LoadError, PolicyModule};
+use countersign_host_sim::{Engine, EngineBuilder, LoadError, PolicyModule};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,8 @@ const POLICY: Wanted = Wanted {
 /// The module, compiled once and started any number of times.
 pub(crate) struct Module {
     loaded: countersign_host_sim::Module,
-    path: PathBuf,
-    size: usize,
+    name: String,
+    bytes: Vec<u8>,
 }
 
 impl Module {
@@ -37,20 +37,34 @@ impl Module {
     /// The same, with fuel metered where that is asked for.
     pub(crate) fn load_metered(path: Option<&Path>, fuel: bool) -> Result<Self, Failure> {
         let (path, bytes) = read(&FILTER, path)?;
-        match Engine::builder().fuel(fuel).build().and_then(|engine| engine.load_module(&bytes)) {
-            Ok(loaded) => Ok(Self { loaded, path, size: bytes.len() }),
-            Err(error) => Err(Failure::at(path.display(), error)),
+        Self::compiled(Engine::builder().fuel(fuel), &bytes, path.display().to_string())
+    }
+
+    /// Compiles a module, or takes it from the cache; `name` is what faults call it.
+    pub(crate) fn compile(bytes: &[u8], name: impl Into<String>) -> Result<Self, Failure> {
+        Self::compiled(Engine::builder(), bytes, name.into())
+    }
+
+    fn compiled(engine: EngineBuilder, bytes: &[u8], name: String) -> Result<Self, Failure> {
+        match engine.build().and_then(|engine| engine.load_module(bytes)) {
+            Ok(loaded) => Ok(Self { loaded, name, bytes: bytes.to_vec() }),
+            Err(error) => Err(Failure::at(&name, error)),
         }
     }
 
     /// Its file.
     pub(crate) fn path(&self) -> &Path {
-        &self.path
+        Path::new(&self.name)
     }
 
-    /// Its file's size in bytes.
-    pub(crate) fn size(&self) -> usize {
-        self.size
+    /// Its file, or what else it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What was compiled.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

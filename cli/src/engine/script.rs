@@ -79,6 +79,11 @@ impl Script {
         self.rules.push(Rule::new(Some(path), Some(holds), answers));
     }
 
+    /// Every rule: its path, what a call's body is to hold, and the answers.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>, &[Answer])> {
+        self.rules.iter().map(|rule| (rule.path.as_deref(), rule.holds.as_deref(), rule.answers.as_slice()))
+    }
+
     /// What is answered by path, where it is the same document each time and nothing else.
     pub(crate) fn documents(&self) -> Option<Vec<Document>> {
         let plain = |(name, value): (&[u8], &[u8])| {

@@ -19,7 +19,10 @@ fn file(name: &str, text: &str) -> String {
 fn bench(more: &[&str]) -> Output {
     assert!(root().join("target/countersign.wasm").exists(), "no module, run `cargo xtask build-filter`");
     let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-    command.current_dir(root()).args(["bench", "--rounds", "1", "--decisions", "1", "--format", "json"]);
+    command.current_dir(root()).args(["bench", "--rounds", "1", "--format", "json"]);
+    if !more.contains(&"--decisions") {
+        command.args(["--decisions", "1"]);
+    }
     command.args(more).output().unwrap()
 }
 
@@ -153,4 +156,231 @@ claims: { sub: alice, tenant: acme, region: eu, roles: [customer], transaction: 
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("expected `allow`, got `policy.forbidden`"), "{said}");
+}
+
+/// A filter that refuses what carries `x-block`, adds a header to the rest, and burns some time first.
+fn filter(spins: u32) -> String {
+    file(
+        &format!("filter-{spins}.wat"),
+        &format!(
+            r#"(module
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "x-block")
+  (data (i32.const 80) "x-seen")
+  (data (i32.const 96) "blocked")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $spin (param $n i32)
+    (loop $more
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $more (local.get $n))))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (call $spin (i32.const {spins}))
+    (if (result i32) (call $get (i32.const 0) (i32.const 64) (i32.const 7) (i32.const 16) (i32.const 20))
+      (then
+        (drop (call $add (i32.const 0) (i32.const 80) (i32.const 6) (i32.const 64) (i32.const 1)))
+        (i32.const 0))
+      (else
+        (drop (call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 96) (i32.const 7)
+          (i32.const 0) (i32.const 0) (i32.const -1)))
+        (i32.const 1))))
+)"#
+        ),
+    )
+}
+
+/// Two requests to it.
+fn requests() -> String {
+    let text = "
+requests:
+  - name: passes <&>
+    url: https://api.example/v1/things
+    headers: { accept: application/json }
+    response: { status: 200, body: ok }
+    expect: forwarded
+  - name: is blocked
+    headers: { x-block: \"1\" }
+    expect: 403
+";
+    file("requests.yaml", text)
+}
+
+#[test]
+fn any_module_is_measured_with_its_costs_apart() {
+    let report = report(&["--module", &filter(1), "--requests", &requests(), "--decisions", "10"]);
+    let costs = report["costs"].as_array().unwrap();
+    for cost in ["compile", "start", "stream", "request"] {
+        for filter in ["filter", "empty filter"] {
+            let found = costs.iter().find(|line| line["cost"] == cost && line["filter"] == filter);
+            assert!(found.unwrap()["p99.99"].as_u64().unwrap() > 0, "{cost}, {filter}");
+        }
+    }
+    let line = |case: &str| {
+        let series = report["series"].as_array().unwrap().iter();
+        series.clone().find(|line| line["case"] == case && line["state"] == "warm").unwrap().clone()
+    };
+    assert_eq!(line("passes <&>")["outcomes"], json!({ "forwarded": 10 }));
+    assert_eq!(line("is blocked")["outcomes"], json!({ "reply 403": 10 }));
+    assert!(line("is blocked")["split"]["guest"].as_u64().unwrap() > 0);
+    let counts = &report["counts"][0];
+    let calls = json!({ "proxy_get_header_map_value": 1.0, "proxy_add_header_map_value": 1.0 });
+    assert_eq!(counts["host_calls"], calls);
+    // The same on each run, and on any machine.
+    assert_eq!(counts["fuel"]["min"], counts["fuel"]["max"]);
+    assert_eq!(report["memory_bytes"]["largest"], 65_536);
+}
+
+#[test]
+fn a_module_is_measured_without_any_file_of_requests() {
+    let report = report(&["--module", &filter(1)]);
+    assert_eq!(report["series"][0]["case"], "GET /");
+    assert_eq!(report["series"][0]["decision"], "forwarded");
+}
+
+#[test]
+fn another_outcome_than_expected_ends_the_run() {
+    let wrong = file("wrong.yaml", "requests: [{ name: a, headers: { x-block: x }, expect: forwarded }]");
+    let output = bench(&["--module", &filter(1), "--requests", &wrong]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`a` (wasm): expected `forwarded`, got `reply 403`"), "{said}");
+}
+
+#[test]
+fn an_open_loop_sends_what_is_due() {
+    let more = ["--rate", "500,1000", "--lasting", "100ms"];
+    let report = report(&[&["--module", &filter(1), "--requests", &requests()][..], &more].concat());
+    let runs = report["open_loop"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| run["rate"].as_f64().unwrap()).collect::<Vec<_>>(), [500.0, 1000.0]);
+    for run in runs {
+        let sent = run["requests"].as_u64().unwrap();
+        assert!(sent > 0 && sent <= 100, "{run}");
+        // What is late counts as late.
+        assert!(run["latency"]["max"].as_u64() >= run["service"]["max"].as_u64(), "{run}");
+        assert_eq!(run["outcomes"].as_object().unwrap().len(), 2, "{run}");
+    }
+}
+
+#[test]
+fn two_modules_take_turns_and_the_slower_one_is_told() {
+    let (fast, slow) = (filter(1), filter(300_000));
+    let run = |module: &str, baseline: &str| {
+        bench(&["--module", module, "--requests", &requests(), "--baseline", baseline, "--decisions", "3"])
+    };
+    let worse = run(&slow, &fast);
+    assert_eq!(worse.status.code(), Some(3), "{worse:?}");
+    assert!(String::from_utf8_lossy(&worse.stderr).contains("slower"), "{worse:?}");
+    let report: Value = serde_json::from_slice(&worse.stdout).unwrap();
+    assert_eq!(report["comparison"]["verdict"], "worse");
+    let better = run(&fast, &slow);
+    let report: Value = serde_json::from_slice(&better.stdout).unwrap();
+    let rows = report["comparison"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["what"] == "passes <&>, warm, wasm").unwrap();
+    assert_eq!(row["verdict"], "better", "{row}");
+}
+
+#[test]
+fn figures_of_a_run_are_a_baseline_for_the_next() {
+    let run = ["--module", &filter(1), "--requests", &requests()];
+    let before = bench(&run);
+    let before = file("before.json", &String::from_utf8_lossy(&before.stdout));
+    // No figure is a thousand times worse by chance.
+    let output = bench(&[&run[..], &["--baseline", &before, "--max-regression", "100000%"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["comparison"]["verdict"], "same");
+    assert!(report["comparison"]["machine"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_page_stands_by_itself() {
+    let (page, folded) = (file("page.html", ""), file("guest.folded", ""));
+    let output = bench(&[
+        "--module",
+        &filter(200_000),
+        "--requests",
+        &requests(),
+        "--rate",
+        "200",
+        "--lasting",
+        "300ms",
+        "--html",
+        &page,
+        "--profile",
+        &folded,
+        "--baseline",
+        &filter(100_000),
+        "--max-regression",
+        "100000%",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let html = fs::read_to_string(page).unwrap();
+    for loads in ["<script", "src=", "href=", "url(", "@import", "http://", "https://"] {
+        assert!(!html.contains(loads), "{loads}");
+    }
+    assert!(html.contains("default-src 'none'"));
+    // Names come from a file, and stay text.
+    assert!(html.contains("passes &lt;&amp;&gt;") && !html.contains("<&>"));
+    for heading in [
+        "Latency by percentile",
+        "The four costs",
+        "Open loop",
+        "Beside the baseline",
+        "What the guest executes",
+    ] {
+        assert!(html.contains(heading), "{heading}");
+    }
+    let stacks = fs::read_to_string(folded).unwrap();
+    assert!(stacks.contains("proxy_on_request_headers;spin "), "{stacks}");
+}
+
+#[test]
+fn a_profile_has_the_form_of_v8() {
+    let path = file("guest.cpuprofile", "");
+    report(&["--module", &filter(200_000), "--lasting", "300ms", "--profile", &path]);
+    let profile: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let nodes = profile["nodes"].as_array().unwrap();
+    assert!(nodes.iter().any(|node| node["callFrame"]["functionName"] == "spin"));
+    assert_eq!(profile["samples"].as_array().unwrap().len(), profile["timeDeltas"].as_array().unwrap().len());
+}
+
+#[test]
+fn v8_decides_as_wasmtime_does() {
+    let report = report(&["--module", &filter(1), "--requests", &requests(), "--v8"]);
+    let lines = report["v8"]["requests"].as_array().unwrap();
+    let decisions: Vec<_> = lines.iter().map(|line| line["decision"].as_str().unwrap()).collect();
+    assert_eq!(decisions, ["forwarded", "reply 403"]);
+    assert!(lines.iter().all(|line| line["v8"]["p50"].as_u64().unwrap() > 0));
+}
+
+#[test]
+fn v8_makes_countersigns_decisions() {
+    let report = report(&["--v8"]);
+    let lines = report["v8"]["requests"].as_array().unwrap();
+    assert!(lines.len() >= 29, "{}", lines.len());
+    assert!(lines.iter().any(|line| line["decision"] == "forwarded"));
+    assert!(lines.iter().any(|line| line["decision"] == "reply 401"));
+}
+
+#[test]
+fn a_decision_that_differs_on_v8_is_a_failure() {
+    // It asks for a function that one host lends and the other doesn't.
+    let differs = file(
+        "differs.wat",
+        r#"(module
+  (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "clear_route_cache")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (call $foreign (i32.const 64) (i32.const 17) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))))"#,
+    );
+    let output = bench(&["--module", &differs, "--v8"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`GET /`: `disposition`: wasmtime \"forwarded\", V8 \"held\""), "{said}");
 }

@@ -16,10 +16,11 @@ mod wasi_files;
 
 use std::time::Instant;
 
-use wasmtime::{Caller, Linker, ValType};
+use wasmtime::{AsContextMut, Caller, Linker, ValType};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
+use crate::sampling;
 use crate::status::Status;
 use crate::vm::{Scope, Vm};
 
@@ -160,6 +161,9 @@ fn enter(
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
         *total += started.elapsed();
+    }
+    if guest.vm().sampling.is_some() {
+        sampling::after_host_call(guest.caller.as_context_mut(), call);
     }
     match result {
         Ok(()) => Ok(Status::Ok as u32),

@@ -9,6 +9,7 @@ mod hostile;
 mod http2;
 mod lifecycle;
 mod loading;
+mod measure;
 mod net;
 mod serve;
 mod serve_http2;
