@@ -100,8 +100,9 @@ const PROPOSALS: [(&str, &str); 4] = [
 pub(crate) fn of_proposals(error: &str) -> String {
     let lower = error.to_lowercase();
     let about = |word: &str| lower.contains(&format!("{word} ")) || lower.ends_with(word);
-    let disabled =
-        ["not enabled", "must be enabled", "disabled", "support"].iter().any(|word| lower.contains(word));
+    let disabled = ["not enabled", "must be enabled", "disabled", "disallowed", "support"]
+        .iter()
+        .any(|word| lower.contains(word));
     let hint = PROPOSALS.iter().find(|(word, _)| disabled && about(word));
     hint.map(|(_, hint)| format!("\n  {hint}")).unwrap_or_default()
 }
