@@ -39,7 +39,7 @@ fn what_is_wrong_is_told() {
         (good.replace("\"id\":1", "\"id\":\"1\""), "`id`"),
         (good.replace("\"id\":1", "\"id\":1,\"more\":1"), "more"),
         (good.replace("\"jwt\"", "\"jws\""), "credential.kind"),
-        (good.replace("true}", "[true]}"), "properties.connection.mtls"),
+        (good.replace("mtls\":true", "mtls\":[true]"), "properties.connection.mtls"),
         (good.replace("\"id\":1", "\"id\":1,\"id\":1"), ""),
         (format!("x {good}"), "a line of its own"),
         (good.replace("\"request\"", "\"other\""), "`countersign`"),
