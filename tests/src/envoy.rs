@@ -1,6 +1,7 @@
 //! A running Envoy: started on ports that the system gives, asked through its admin port, ended on drop.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,6 +115,15 @@ impl Envoy {
     /// Everything logged so far.
     pub fn log(&self) -> String {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// What was logged from a place on, in bytes.
+    pub fn log_from(&self, start: u64) -> Result<String> {
+        let mut file = File::open(&self.log)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The decisions logged so far, one for each request that has ended.

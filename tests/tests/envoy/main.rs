@@ -12,6 +12,7 @@ mod hops;
 mod hostile;
 mod keys;
 mod opaque;
+mod probe;
 mod reload;
 mod revocation;
 mod scenarios;
