@@ -47,9 +47,9 @@ pub type ForeignFunction = Arc<dyn Fn(&[u8]) -> Result<Vec<u8>, crate::Status> +
 /// What the guest may call.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// While it starts: logging, environment, clock and randomness.
+    /// While it starts: logging, and most of WASI.
     Start,
-    /// While it allocates: logging.
+    /// While it allocates: logging and the time.
     Allocate,
     Full,
 }

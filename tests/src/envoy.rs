@@ -153,6 +153,11 @@ impl Envoy {
         }
     }
 
+    /// Whether the process is over.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// The process, for measuring.
     pub fn pid(&self) -> u32 {
         self.child.id()

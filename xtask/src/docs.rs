@@ -18,7 +18,7 @@ const PAGES: [(&str, &str); 4] = [
 ];
 
 /// The repository's folders of sources.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "bench-wasm",
     "cli",
     "compiler",
@@ -29,6 +29,7 @@ const FOLDERS: [&str; 12] = [
     "fuzz",
     "host-sim",
     "policies",
+    "probe",
     "tests",
     "xtask",
 ];

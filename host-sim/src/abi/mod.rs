@@ -275,9 +275,9 @@ pub(crate) fn has(module: &str, name: &str, abi: AbiVersion) -> bool {
 
 host_functions! {
     Allocate All ["env"] proxy_log(level: u32, data: u32, size: u32) => log::log;
-    Start Since21 ["env"] proxy_get_log_level(level_at: u32) => log::get_log_level;
+    Full Since21 ["env"] proxy_get_log_level(level_at: u32) => log::get_log_level;
     Full All ["env"] proxy_get_status(code_at: u32, data_at: u32, size_at: u32) => log::get_status;
-    Start All ["env"] proxy_get_current_time_nanoseconds(time_at: u32) => log::get_current_time_nanoseconds;
+    Full All ["env"] proxy_get_current_time_nanoseconds(time_at: u32) => log::get_current_time_nanoseconds;
     Full All ["env"] proxy_set_tick_period_milliseconds(period: u32) => stream::set_tick_period_milliseconds;
     Full All ["env"] proxy_set_effective_context(context: u32) => stream::set_effective_context;
     Full All ["env"] proxy_done() => stream::done;
@@ -347,11 +347,11 @@ host_functions! {
     ) => foreign::call_foreign_function;
     Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
         fd_write(fd: u32, vectors: u32, vectors_len: u32, written_at: u32) => wasi::fd_write;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
         fd_read(_fd: u32, _vectors: u32, _vectors_len: u32, _read_at: u32) => wasi::fd_read;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
         fd_seek(_fd: u32, _offset: i64, _whence: u32, _to_at: u32) => wasi::fd_seek;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_close(_fd: u32) => wasi::fd_close;
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"] fd_close(_fd: u32) => wasi::fd_close;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"] fd_fdstat_get(fd: u32, stat_at: u32) => wasi::fd_fdstat_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         fd_fdstat_set_flags(_fd: u32, _flags: u32) => wasi::fd_fdstat_set_flags;
@@ -359,15 +359,15 @@ host_functions! {
         fd_prestat_get(_fd: u32, _stat_at: u32) => wasi::fd_prestat_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         fd_prestat_dir_name(_fd: u32, _path: u32, _path_len: u32) => wasi::fd_prestat_dir_name;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"]
         path_open(
             _fd: u32, _dir: u32, _path: u32, _path_len: u32, _o: u32, _base: i64, _inheriting: i64, _flags: u32,
             _fd_at: u32
         ) => wasi::path_open;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         path_filestat_get(_fd: u32, _flags: u32, _path: u32, _path_len: u32, _stat_at: u32) => wasi::path_filestat_get;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"] sched_yield() => wasi::sched_yield;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+    Full All ["wasi_snapshot_preview1" "wasi_unstable"] sched_yield() => wasi::sched_yield;
+    Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
         poll_oneoff(_in: u32, _out: u32, _n: u32, _events_at: u32) => wasi::poll_oneoff;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         environ_get(pointers_at: u32, text_at: u32) => wasi::environ_get;
@@ -377,7 +377,7 @@ host_functions! {
         args_get(_pointers_at: u32, _text_at: u32) => wasi::args_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         args_sizes_get(count_at: u32, size_at: u32) => wasi::args_sizes_get;
-    Start All ["wasi_snapshot_preview1" "wasi_unstable"]
+    Allocate All ["wasi_snapshot_preview1" "wasi_unstable"]
         clock_time_get(clock: u32, _precision: u64, time_at: u32) => wasi::clock_time_get;
     Start All ["wasi_snapshot_preview1" "wasi_unstable"]
         random_get(at: u32, len: u32) => wasi::random_get;

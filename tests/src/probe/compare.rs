@@ -6,7 +6,7 @@ use super::Transcript;
 use super::differences::{DIFFERENCES, Difference};
 
 /// What is different by nature, by name, and what stands in its place.
-const RULES: &[(&str, fn(&str) -> Option<String>)] = &[
+pub const RULES: &[(&str, fn(&str) -> Option<String>)] = &[
     ("the date of a response", |line| without(line, "date")),
     ("whether a connection is used again", |line| without(line, "connection")),
     ("how long an upstream took", |line| instead(line, "\"x-envoy-upstream-service-time\": \"", "time")),

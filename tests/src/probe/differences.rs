@@ -24,7 +24,7 @@ pub const DIFFERENCES: &[Difference] = &[
         reason: "outside a foreign function's callback Envoy's buffer of call data holds what was read of another buffer before; \
                  the simulator's is empty",
     },
-    Difference { line: "get_buffer_bytes(8, ", envoy: "", simulator: "", reason: "the same, for its bytes" },
+    Difference { line: "get_buffer_bytes(8, ", envoy: "", simulator: "", reason: "its bytes, the same" },
     Difference {
         line: r#"get_property("request\x00headers") -> 0 {"#,
         envoy: "",
@@ -35,7 +35,7 @@ pub const DIFFERENCES: &[Difference] = &[
         line: r#"get_property("request\x00headers\x00") -> 0 ""#,
         envoy: "",
         simulator: "",
-        reason: "the same, by a path with an end",
+        reason: "the same map, by a path that ends with a zero byte",
     },
     Difference {
         line: "response_body get_header_map_size(2) -> 0 ",
@@ -47,7 +47,7 @@ pub const DIFFERENCES: &[Difference] = &[
         line: r#"log get_property("response\x00total_size") -> 0 ""#,
         envoy: r"\xa3",
         simulator: r"\x82",
-        reason: "the same, in the size of the response",
+        reason: "Envoy counts the date that it has given the response",
     },
     Difference {
         line: r#"service got {":method": "GET", ":path": "/probe?q=1", ":authority": "probe.example", "x-script": "#,
@@ -59,6 +59,11 @@ pub const DIFFERENCES: &[Difference] = &[
 ];
 
 impl Difference {
+    /// Its row of docs/fidelity.md.
+    pub fn row(&self) -> String {
+        format!("| `{}` | {} |", self.line.trim_end(), self.reason)
+    }
+
     /// Whether this is it.
     pub fn explains(&self, found: &Found) -> bool {
         let holds = |line: &Option<String>, goes_on: &str| match line {

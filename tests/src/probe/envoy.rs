@@ -147,6 +147,7 @@ impl EnvoyProbe {
             if lines.iter().filter(|line| line.starts_with(start)).count() >= count {
                 return Ok(());
             }
+            ensure!(!self.envoy.has_ended()?, "Envoy has ended");
             ensure!(since.elapsed() < PATIENCE, "no line `{start}` of {count}, in:\n{}", lines.join("\n"));
             thread::sleep(PAUSE);
         }
@@ -238,6 +239,21 @@ fn message<N: AsRef<str>, V: AsRef<[u8]>>(
     format!("{headers} {} {}", quoted(body), pairs(trailers.iter().map(|(name, value)| (name, value))))
 }
 
+impl EnvoyProbe {
+    /// Sends a request that is to end the whole process; whether it did.
+    pub fn ends(&mut self, exchange: &Exchange) -> Result<bool> {
+        let answered = self.exchange(exchange);
+        let since = Instant::now();
+        while answered.is_err() && since.elapsed() < PATIENCE {
+            if self.envoy.has_ended()? {
+                return Ok(true);
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(false)
+    }
+}
+
 impl Gateway for EnvoyProbe {
     fn beginning(&mut self, at: usize) -> Result<Transcript> {
         let vm = self.vms.get(&at).context("no stream has shown the VM")?.clone();
@@ -275,6 +291,7 @@ impl Gateway for EnvoyProbe {
                 outcome.push(format!("client got {}", answer(&client, method)));
                 break;
             }
+            ensure!(!self.envoy.has_ended()?, "{}: Envoy has ended", exchange.script);
             ensure!(
                 since.elapsed() < PATIENCE,
                 "{}: neither an answer nor an end, after:\n{}",

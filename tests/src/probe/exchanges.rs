@@ -50,7 +50,6 @@ pub const CALLS: &[Exchange] =
 /// What ends Envoy's whole process, and why: each is sent to an Envoy of its own.
 pub const FATAL: &[(&str, &str)] = &[
     ("reply-log", "it replies on a stream that has ended"),
-    ("reply-done", "it replies on a stream that is being destroyed"),
     ("continue-response-early", "it lets a response go on that has not begun"),
 ];
 

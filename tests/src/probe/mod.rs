@@ -9,6 +9,7 @@ pub mod differences;
 pub mod envoy;
 pub mod exchanges;
 pub mod simulator;
+pub mod traps;
 
 use std::path::PathBuf;
 
