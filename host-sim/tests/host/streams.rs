@@ -222,3 +222,48 @@ fn properties_are_given_or_derived() {
     ];
     assert_eq!(logged(&mut host), expected);
 }
+
+#[test]
+fn trailers_can_be_added_with_the_last_piece_of_a_body() {
+    let mut host = start(
+        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+             (call $say_number (call $add (i32.const 1) @"x-sum" @"1"))
+             (i32.const 0))"#,
+    );
+    let stream = host.request(&Request::post("/").body("one").unfinished());
+    host.send_body(stream, "two", true);
+    assert_eq!(host.outcome(stream).forwarded().unwrap().trailers.text("x-sum").as_deref(), Some("1"));
+    assert_eq!(logged(&mut host), ["02", "00"], "more may come after the first");
+}
+
+#[test]
+fn a_reply_comes_too_late_for_a_response_that_has_begun() {
+    let mut host = start(&reply(
+        403,
+        r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (call $deny) drop (i32.const 1))"#,
+    ));
+    let (request, response) = host.exchange(&Request::get("/"), Response::new(200).body("begun"));
+    assert!(request.forwarded().is_some());
+    assert_eq!(response, ResponseOutcome::None, "it is broken off");
+}
+
+#[test]
+fn what_goes_on_by_itself_and_holds_has_sent_its_headers_alone() {
+    let body = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $continue (i32.const 0))) (i32.const 1))"#;
+    let mut host = start(body);
+    assert!(host.run(&Request::get("/")).forwarded().is_some(), "there is nothing else");
+    assert_eq!(host.run(&Request::post("/").body("payload")), Outcome::Paused);
+}
+
+#[test]
+fn the_request_stays_readable_after_a_reply() {
+    let after = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $deny)) (i32.const 0))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (call $say_number (call $get (i32.const 0) @":path" (i32.const 16) (i32.const 20)))
+          (call $say_result) (i32.const 0))"#;
+    let mut host = start(&reply(403, after));
+    host.run(&Request::get("/there"));
+    assert_eq!(logged(&mut host), ["00", "/there"]);
+}
