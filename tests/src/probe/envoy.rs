@@ -38,8 +38,10 @@ pub struct EnvoyProbe {
     read: u64,
     lines: Vec<Logged>,
     threads: BTreeMap<String, String>,
-    /// The connection that a request is coming on, and what of it has come.
-    incoming: Option<(TcpStream, Vec<u8>)>,
+    /// The connections that requests come on, and what of them has come.
+    incoming: Vec<(TcpStream, Vec<u8>)>,
+    /// Whether this exchange's request has come.
+    served: bool,
 }
 
 /// Opens once, for whoever waits.
@@ -101,7 +103,8 @@ impl EnvoyProbe {
             read: 0,
             lines: Vec::new(),
             threads: BTreeMap::new(),
-            incoming: None,
+            incoming: Vec::new(),
+            served: false,
         })
     }
 
@@ -153,24 +156,41 @@ impl EnvoyProbe {
         }
     }
 
-    /// Lets the service answer, if the whole request has come to it.
+    /// How many requests have set out for the service: each has a connection of its own.
+    fn asked(&self) -> Result<u64> {
+        let text = self.envoy.admin_get("/stats?filter=%5Ecluster.service.upstream_cx_total%24")?.text();
+        text.rsplit(' ').next().and_then(|count| count.trim().parse().ok()).context("no count of connections")
+    }
+
+    /// Lets the service answer, if the whole request has come to it. What is left of one before, or comes twice, has no answer.
     fn serve(&mut self, exchange: &Exchange, from: usize) -> Result<Option<String>> {
-        match self.service.accept() {
-            Ok((socket, _)) => {
-                socket.set_nonblocking(true)?;
-                self.incoming = Some((socket, Vec::new()));
+        loop {
+            match self.service.accept() {
+                Ok((socket, _)) => {
+                    socket.set_nonblocking(true)?;
+                    self.incoming.push((socket, Vec::new()));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
         }
-        let Some((socket, bytes)) = &mut self.incoming else { return Ok(None) };
-        let mut piece = [0; 65_536];
-        if let Ok(count) = socket.read(&mut piece) {
-            bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+        let mut whole = None;
+        for (nth, (socket, bytes)) in self.incoming.iter_mut().enumerate() {
+            let mut piece = [0; 65_536];
+            if let Ok(count) = socket.read(&mut piece) {
+                bytes.extend_from_slice(piece.get(..count).unwrap_or_default());
+            }
+            // What is not whole yet can't be read.
+            if let Ok(Some(request)) = Request::read(&mut bytes.as_slice()) {
+                whole = Some((nth, request));
+            }
         }
-        // What is not whole yet can't be read.
-        let Ok(Some(request)) = Request::read(&mut bytes.as_slice()) else { return Ok(None) };
-        let Some((socket, _)) = self.incoming.take() else { return Ok(None) };
+        let Some((nth, request)) = whole else { return Ok(None) };
+        let (socket, _) = self.incoming.swap_remove(nth);
+        let is_ours = request.path() == "/set" || request.values("x-script") == [exchange.script];
+        if !is_ours || std::mem::replace(&mut self.served, true) {
+            return Ok(None);
+        }
         socket.set_nonblocking(false)?;
         let mut got = vec![
             (":method".to_owned(), request.method.clone().into_bytes()),
@@ -265,7 +285,8 @@ impl Gateway for EnvoyProbe {
     fn exchange(&mut self, exchange: &Exchange) -> Result<Transcript> {
         self.read()?;
         let from = self.lines.len();
-        self.incoming = None;
+        self.served = false;
+        let asked = self.asked()?;
         self.late.set(false);
         let address = self.listeners.get(exchange.at).context("no such listener")?;
         let client = TcpStream::connect(address)?;
@@ -309,6 +330,10 @@ impl Gateway for EnvoyProbe {
         let vm = self.lines.iter().skip(from).find(|line| line.text.starts_with("create("));
         let vm = vm.context("no stream was made")?.vm.clone();
         self.vms.insert(exchange.at, vm.clone());
+        let times = self.asked()? - asked;
+        if times > 1 {
+            outcome.push(format!("service was asked {times} times"));
+        }
         let mut lines = self.since(from, Some(&vm))?;
         lines.extend(outcome);
         Ok(lines)
