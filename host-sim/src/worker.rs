@@ -371,7 +371,7 @@ impl Worker {
                 Step::Headers { end, .. } => {
                     // One that goes on by itself and holds all the same has let the headers go, and nothing else ever.
                     let gone = !pass && !replied && resumed;
-                    half.stopped = !pass && !alone && !(gone && *end);
+                    half.stopped = !(pass || alone || gone && *end);
                     half.holding = !pass && alone && !gone;
                     half.live_headers &= !pass || closed;
                     half.headers_passed |= pass || gone;

@@ -21,16 +21,23 @@ const BEHIND: Start =
 /// Runs a file on Envoy and on the simulator's gateway: how many requests it must have at least, which cases cannot be run there, and
 /// how those begin that Envoy does not hand to the filter as they came.
 fn passes(name: &str, envoy: Start, requests: usize, skipped: &[&str], changed: &[&str]) -> Result<()> {
-    for (gateway, not_run) in both(name, envoy, requests, changed)? {
+    for (gateway, not_run) in both(name, envoy, requests, changed, &[])? {
         let not_run: Vec<&str> = not_run.iter().map(|case| &*case.name).collect();
         assert_eq!(not_run, skipped, "{gateway}: {name}");
     }
     Ok(())
 }
 
-/// The same where it is enough to say how many cases cannot be run, for each reason.
-fn passes_but(name: &str, requests: usize, skipped: &[(&str, usize)], changed: &[&str]) -> Result<()> {
-    for (gateway, not_run) in both(name, ENVOY, requests, changed)? {
+/// The same where it is enough to say how many cases cannot be run, for each reason. `timed` are those whose times are fixed, which
+/// hold at the scenario's time alone.
+fn passes_but(
+    name: &str,
+    requests: usize,
+    skipped: &[(&str, usize)],
+    changed: &[&str],
+    timed: &[&str],
+) -> Result<()> {
+    for (gateway, not_run) in both(name, ENVOY, requests, changed, timed)? {
         assert_eq!(reasons(&not_run), BTreeMap::from_iter(skipped.iter().copied()), "{gateway}: {name}");
     }
     Ok(())
@@ -51,16 +58,18 @@ fn both(
     envoy: Start,
     requests: usize,
     changed: &[&str],
+    timed: &[&str],
 ) -> Result<Vec<(&'static str, Vec<Ran>)>> {
     let simulator: Start = |world, config| Ok(Box::new(SimulatorGateway::start_with(world, config)?));
     let file = countersign_tests::root().join("tests/scenarios").join(name);
     let mut not_run = Vec::new();
     for (gateway, start) in [("Envoy", envoy), ("the simulator", simulator)] {
         let (ran, served) = scenarios::run(&file, start)?;
-        let is_changed =
-            |case: &Ran| gateway == "Envoy" && changed.iter().any(|one| case.name.starts_with(one));
+        let begins = |case: &Ran, with: &[&str]| with.iter().any(|one| case.name.starts_with(one));
+        let is_changed = |case: &Ran| gateway == "Envoy" && begins(case, changed) || begins(case, timed);
         let differ = ran.iter().filter(|case| is_changed(case) && !case.failures.is_empty());
-        assert_eq!(differ.count(), if gateway == "Envoy" { changed.len() } else { 0 }, "{gateway}: {name}");
+        let expected = if gateway == "Envoy" { changed.len() } else { 0 } + timed.len();
+        assert_eq!(differ.count(), expected, "{gateway}: {name}");
         let wrong: Vec<String> = ran
             .iter()
             .filter(|case| !is_changed(case))
@@ -72,7 +81,13 @@ fn both(
         assert_eq!(served, allowed, "{gateway}: {name}: a refused request reached the service");
         assert!(all >= requests && allowed > 0 && allowed < all, "{gateway}: {name}: {allowed} of {all}");
         let (skipped, run): (Vec<Ran>, Vec<Ran>) = ran.into_iter().partition(|case| case.skipped.is_some());
-        println!("{gateway}: {name}: {} cases run, not run: {:?}", run.len(), reasons(&skipped));
+        let apart: Vec<&str> = run.iter().filter(|case| is_changed(case)).map(|case| &*case.name).collect();
+        println!(
+            "{gateway}: {name}: {} cases pass, {} have fixed times or are refused or changed by Envoy itself: {apart:?}, not run: {:?}",
+            run.len() - apart.len(),
+            apart.len(),
+            reasons(&skipped)
+        );
         not_run.push((gateway, skipped));
     }
     Ok(not_run)
@@ -102,22 +117,28 @@ fn every_file_is_run_or_has_a_reason_not_to_be() -> Result<()> {
 
 #[test]
 fn fraud_scoring() -> Result<()> {
-    passes_but("fraud-scoring.yaml", 20, &[], &[])
+    // Envoy joins two headers of this name to one, and itself refuses a path with a fragment.
+    let changed = ["two credentials", "an ambiguous path: /v1/tenants/acme/transfers/t-1/score#top"];
+    passes_but("fraud-scoring.yaml", 50, FRAUD_SCORING, &changed, &[])
 }
+
+const FRAUD_SCORING: &[(&str, usize)] = &[];
 
 #[test]
 fn agent_tools() -> Result<()> {
-    passes_but("agent-tools.yaml", 5, &[], &[])
+    // An approval ends at a moment.
+    passes_but("agent-tools.yaml", 5, &[], &[], &["a payment is released with the approval of tara"])
 }
 
 #[test]
 fn headers() -> Result<()> {
-    passes_but("headers.yaml", 5, &[], &[])
+    passes_but("headers.yaml", 5, &[], &[], &[])
 }
 
 #[test]
 fn keys() -> Result<()> {
-    passes_but("keys.yaml", 10, &[], &[])
+    // The token is written out, and its key is nobody's to sign with.
+    passes_but("keys.yaml", 10, &[], &[], &["keys that stand in the configuration"])
 }
 
 #[test]
