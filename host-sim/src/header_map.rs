@@ -7,6 +7,26 @@ use std::fmt;
 /// How much of the buffer may be garbage before it is compacted.
 const SLACK: usize = 4096;
 
+/// Headers that Envoy keeps one value of, beside pseudo-headers.
+const SINGLE: [&[u8]; 16] = [
+    b"authorization",
+    b"connection",
+    b"content-length",
+    b"content-type",
+    b"date",
+    b"expect",
+    b"grpc-message",
+    b"grpc-status",
+    b"server",
+    b"te",
+    b"transfer-encoding",
+    b"upgrade",
+    b"user-agent",
+    b"via",
+    b"x-forwarded-for",
+    b"x-forwarded-proto",
+];
+
 #[derive(Clone, Copy)]
 struct Entry {
     start: u32,
@@ -25,8 +45,8 @@ pub struct HeaderMap {
 
 impl HeaderMap {
     /// An empty map.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), entries: Vec::new() }
     }
 
     /// A map of the pairs, in their order.
@@ -96,6 +116,26 @@ impl HeaderMap {
         }
     }
 
+    /// Adds a value as a gateway does it: to a header that it knows by heart, of which there is one, behind a comma.
+    pub(crate) fn add(&mut self, name: &[u8], value: &[u8]) {
+        let single = name.first() == Some(&b':') || SINGLE.iter().any(|one| name.eq_ignore_ascii_case(one));
+        match self.entries.iter().find(|e| single && self.is(e, name)).map(|e| self.value(e).to_vec()) {
+            Some(before) => self.replace_value(name, &[&before, &b","[..], value].concat()),
+            None => self.append(name, value),
+        }
+    }
+
+    /// Gives the first pair of a name another value where it stands.
+    fn replace_value(&mut self, name: &[u8], value: &[u8]) {
+        let Some(at) = self.entries.iter().position(|e| self.is(e, name)) else { return };
+        let start = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        self.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.bytes.extend_from_slice(value);
+        if let Some(entry) = self.entries.get_mut(at) {
+            *entry = Entry { start, name: name.len() as u32, value: value.len() as u32 };
+        }
+    }
+
     /// Removes the pairs of a name and adds one.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         self.remove(name);
@@ -143,11 +183,11 @@ impl HeaderMap {
             lengths = more;
             let (n, v) = pair.split_at_checked(4)?;
             let (name, after) = data.split_at_checked(word(n)? as usize)?;
-            let (value, after) = after.get(1..)?.split_at_checked(word(v)? as usize)?;
-            data = after.get(1..)?;
+            let (value, after) = after.strip_prefix(&[0])?.split_at_checked(word(v)? as usize)?;
+            data = after.strip_prefix(&[0])?;
             map.append(name, value);
         }
-        Some(map)
+        data.is_empty().then_some(map)
     }
 
     fn compact(&mut self) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::header_map::HeaderMap;
 use crate::outcome::LocalReply;
-use crate::stream::{Half, Stage, Stream};
+use crate::stream::{End, Half, Stage, Stream};
 
 /// Puts the filter's reply in the response's place. One that is made before any response passes the response
 /// callbacks as Envoy has it; one that replaces a response does not.
@@ -12,12 +12,23 @@ pub(crate) fn reply_locally(stream: &mut Stream, reply: LocalReply) {
     if stream.local.is_some() {
         return;
     }
+    if stream.response.headers_passed {
+        // It is too late for another response: this one is broken off.
+        stream.details = Some(details(&reply));
+        stream.end = Some(End::Closed);
+        return;
+    }
     let replaces = stream.response.began();
     let grpc = stream.request.headers.get("content-type").is_some_and(|v| v.starts_with(b"application/grpc"));
     stream.request.waiting = VecDeque::new();
-    stream.request.release();
     let mut response = Half { ended: true, ..Half::default() };
     response.headers = reply_headers(&reply, grpc);
+    if stream.response.live_headers {
+        // The guest goes on seeing those of the response that is replaced.
+        let replaced = std::mem::take(&mut stream.response.headers);
+        response.sent = Some(std::mem::replace(&mut response.headers, replaced));
+        response.live_headers = true;
+    }
     if !reply.body.is_empty() && !grpc {
         response.arrive(reply.body.clone());
     }
@@ -29,7 +40,13 @@ pub(crate) fn reply_locally(stream: &mut Stream, reply: LocalReply) {
         response.stage = Stage::Headers;
     }
     stream.response = response;
-    stream.local = Some(reply);
+    stream.local = Some(LocalReply { details: details(&reply), ..reply });
+}
+
+/// The details as gateways log them, in which there is no white space.
+fn details(reply: &LocalReply) -> Vec<u8> {
+    let one = |byte: &u8| if byte.is_ascii_whitespace() { b'_' } else { *byte };
+    reply.details.iter().map(one).collect()
 }
 
 /// The headers of a reply as Envoy completes them.
@@ -45,11 +62,16 @@ fn reply_headers(reply: &LocalReply, grpc: bool) -> HeaderMap {
             headers.append(b"grpc-message", &percent_encoded(&reply.body));
         }
     }
-    for (name, value) in reply.headers.iter() {
-        headers.append(name, value);
+    let length = reply.body.len().to_string();
+    let has_body = !grpc && !reply.body.is_empty();
+    for (name, value) in reply.headers.iter().filter(|(name, _)| name.first() != Some(&b':')) {
+        let is_length = has_body && name == b"content-length";
+        headers.append(name, if is_length { length.as_bytes() } else { value });
     }
-    if !grpc && !reply.body.is_empty() {
-        headers.set(b"content-length", reply.body.len().to_string().as_bytes());
+    if has_body {
+        if headers.get("content-length").is_none() {
+            headers.append(b"content-length", length.as_bytes());
+        }
         if headers.get("content-type").is_none() {
             headers.append(b"content-type", b"text/plain");
         }
@@ -58,7 +80,7 @@ fn reply_headers(reply: &LocalReply, grpc: bool) -> HeaderMap {
 }
 
 /// The gRPC status that stands for an HTTP status, as the gRPC specification maps them.
-fn grpc_status(http: u16) -> u32 {
+pub(crate) fn grpc_status(http: u16) -> u32 {
     match http {
         400 => 13,
         401 => 16,

@@ -53,8 +53,15 @@ pub(crate) struct Half {
     pub(crate) live_headers: bool,
     pub(crate) live_body: bool,
     pub(crate) live_trailers: bool,
-    /// Read-only again for the access log.
+    /// Read-only again for the access log, headers and trailers by themselves.
     pub(crate) logged: bool,
+    pub(crate) logs_trailers: bool,
+    /// Whether a body is held, which the guest may touch in any callback.
+    pub(crate) buffering: bool,
+    /// Whether the piece of body that is offered is the last part.
+    pub(crate) last: bool,
+    /// The headers as they went on, where the guest can still touch its own.
+    pub(crate) sent: Option<HeaderMap>,
 }
 
 impl Default for Half {
@@ -76,13 +83,20 @@ impl Default for Half {
             live_body: false,
             live_trailers: false,
             logged: false,
+            logs_trailers: false,
+            buffering: false,
+            last: false,
+            sent: None,
         }
     }
 }
 
 impl Half {
     pub(crate) fn readable_headers(&self) -> Option<&HeaderMap> {
-        (self.live_headers || self.logged).then_some(&self.headers)
+        if self.logged {
+            return Some(self.sent.as_ref().unwrap_or(&self.headers));
+        }
+        self.live_headers.then_some(&self.headers)
     }
 
     pub(crate) fn writable_headers(&mut self) -> Option<&mut HeaderMap> {
@@ -90,19 +104,23 @@ impl Half {
     }
 
     pub(crate) fn readable_trailers(&self) -> Option<&HeaderMap> {
-        (self.live_trailers || (self.logged && self.has_trailers)).then_some(&self.trailers)
+        (self.live_trailers || self.logs_trailers).then_some(&self.trailers)
     }
 
     pub(crate) fn writable_trailers(&mut self) -> Option<&mut HeaderMap> {
+        if self.live_body && self.last && !self.has_trailers {
+            // With the last piece of a body, trailers can be added that never came.
+            self.live_trailers = true;
+        }
         self.live_trailers.then_some(&mut self.trailers)
     }
 
     pub(crate) fn readable_body(&self) -> Option<&[u8]> {
-        self.live_body.then_some(self.buffer.as_slice())
+        (self.live_body || self.buffering).then_some(self.buffer.as_slice())
     }
 
     pub(crate) fn writable_body(&mut self) -> Option<&mut Vec<u8>> {
-        self.live_body.then_some(&mut self.buffer)
+        (self.live_body || self.buffering).then_some(&mut self.buffer)
     }
 
     /// Takes every part out of the guest's reach.
@@ -177,10 +195,8 @@ impl Half {
                             self.buffer.extend_from_slice(&chunk);
                         }
                         self.live_body = true;
-                        return Step::Body {
-                            size: self.buffer.len() as u32,
-                            end: last && self.waiting.is_empty(),
-                        };
+                        self.last = last && self.waiting.is_empty();
+                        return Step::Body { size: self.buffer.len() as u32, end: self.last };
                     }
                     None if !self.ended => return Step::Wait,
                     None if self.has_trailers => self.stage = Stage::Trailers,
@@ -195,11 +211,19 @@ impl Half {
         }
     }
 
-    /// Lets pass what was held, whatever it was held at.
-    pub(crate) fn resume(&mut self) {
+    /// Lets pass what was held, whatever it was held at. `keep` leaves the guest its headers, which have gone on.
+    pub(crate) fn resume(&mut self, keep: bool) {
         self.stopped = false;
         self.holding = false;
-        self.release();
+        if keep {
+            self.unframe();
+        }
+        if keep && self.live_headers {
+            self.sent.get_or_insert_with(|| self.headers.clone());
+            (self.live_body, self.live_trailers) = (false, false);
+        } else {
+            self.release();
+        }
         self.flush();
     }
 
@@ -215,8 +239,19 @@ impl Half {
         self.stage = if self.ended { Stage::Done } else { Stage::Body };
     }
 
+    /// Takes off what framed the message on the wire that it came by.
+    pub(crate) fn unframe(&mut self) {
+        self.headers.remove(b"transfer-encoding");
+    }
+
+    /// How many bytes of the body have been offered.
+    pub(crate) fn offered(&self) -> usize {
+        self.seen - self.waiting.iter().map(Vec::len).sum::<usize>()
+    }
+
     pub(crate) fn message(&self) -> Message {
-        Message { headers: self.headers.clone(), body: self.passed.clone(), trailers: self.trailers.clone() }
+        let headers = self.sent.as_ref().unwrap_or(&self.headers).clone();
+        Message { headers, body: self.passed.clone(), trailers: self.trailers.clone() }
     }
 }
 
@@ -250,4 +285,8 @@ pub(crate) struct Stream {
     pub(crate) local: Option<LocalReply>,
     pub(crate) end: Option<End>,
     pub(crate) logging: bool,
+    /// Whether it is over, and only what is called at the end is left.
+    pub(crate) over: bool,
+    /// Why it was broken off, for the gateway's log.
+    pub(crate) details: Option<Vec<u8>>,
 }

@@ -34,6 +34,8 @@ pub(crate) enum What {
     Response(Response),
     Refused,
     Reset,
+    Half,
+    Malformed,
     Silence,
 }
 
@@ -116,9 +118,19 @@ impl UpstreamReply {
         Self { after: Duration::ZERO, what: What::Refused }
     }
 
-    /// The connection breaks before the answer is whole, with or without its headers: gateways hand over whole answers alone.
+    /// The connection breaks before there is anything of an answer.
     pub fn reset() -> Self {
         Self { after: Duration::ZERO, what: What::Reset }
+    }
+
+    /// The connection breaks between the answer's headers and its end.
+    pub fn half() -> Self {
+        Self { after: Duration::ZERO, what: What::Half }
+    }
+
+    /// An answer that is not HTTP.
+    pub fn malformed() -> Self {
+        Self { after: Duration::ZERO, what: What::Malformed }
     }
 
     /// No answer ever; the call's timeout is all that ends it.
@@ -138,10 +150,17 @@ impl UpstreamReply {
             What::Silence => None,
             What::Response(response) => {
                 let trailers = response.trailers.unwrap_or_default();
-                Some(Some(Answer { headers: response.headers, body: response.body.concat(), trailers }))
+                let mut headers = response.headers;
+                if profile == Profile::Envoy {
+                    headers
+                        .set(b"x-envoy-upstream-service-time", self.after.as_millis().to_string().as_bytes());
+                }
+                Some(Some(Answer { headers, body: response.body.concat(), trailers }))
             }
             What::Refused => Some(made_up(profile, 503, REFUSED)),
-            What::Reset => Some(None),
+            What::Reset => Some(made_up(profile, 503, RESET)),
+            What::Half => Some(None),
+            What::Malformed => Some(made_up(profile, 502, MALFORMED)),
         };
         let timed_out = !call.timeout.is_zero() && (answer.is_none() || self.after > call.timeout);
         if timed_out {
@@ -154,6 +173,10 @@ impl UpstreamReply {
 
 pub(crate) const REFUSED: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+const RESET: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
+const MALFORMED: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: protocol error";
 pub(crate) const TIMEOUT: &str = "upstream request timeout";
 
 fn holds(body: &[u8], bytes: &[u8]) -> bool {

@@ -158,7 +158,8 @@ impl Vm {
     }
 
     pub(crate) fn exists(&self, context: u32) -> bool {
-        context == ROOT || self.streams.contains_key(&context)
+        // 0 is the VM itself, which takes an effective context back.
+        context == 0 || context == ROOT || self.streams.contains_key(&context)
     }
 
     pub(crate) fn stream(&self) -> Option<&Stream> {

@@ -210,15 +210,22 @@ impl Worker {
     /// Ends a stream: log, done and delete, in the profile's order.
     pub(crate) fn close(&mut self, id: u32) -> Option<Box<Stream>> {
         let stream = self.stream_mut(id)?;
-        stream.request.release();
-        stream.response.release();
+        stream.over = true;
         stream.logging = true;
         stream.request.logged = true;
+        // A request's trailers are not logged.
         stream.response.logged = stream.response.began();
+        stream.response.logs_trailers = stream.response.has_trailers;
         let log_first = self.instance.vm().plugin.profile.log_before_done();
         let mut ended = Ok(());
         if log_first {
             ended = self.instance.call("proxy_on_log", id, |e| e.log.as_ref(), id).map(drop);
+        }
+        if log_first && let Some(stream) = self.stream_mut(id) {
+            // What the log was lent is gone once it is written.
+            stream.logging = false;
+            stream.request.logged = false;
+            (stream.response.logged, stream.response.logs_trailers) = (false, false);
         }
         ended =
             ended.and_then(|()| self.instance.call("proxy_on_done", id, |e| e.done.as_ref(), id).map(drop));
@@ -373,27 +380,40 @@ impl Worker {
     fn settle(&mut self, id: u32, side: Side, step: &Step, pass: bool) {
         let alone = self.instance.vm().plugin.headers_stop_alone;
         if let Some(stream) = self.stream_mut(id) {
-            let replied = stream.actions.local_reply.is_some();
+            let (replied, closed) = (stream.actions.local_reply.is_some(), stream.actions.close);
+            let resumed = match (step, side) {
+                (Step::Headers { .. }, Side::Request) => std::mem::take(&mut stream.actions.continue_request),
+                (Step::Headers { .. }, Side::Response) => {
+                    std::mem::take(&mut stream.actions.continue_response)
+                }
+                _ => false,
+            };
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
             let pass = pass && !replied;
             match step {
                 Step::Wait => {}
-                Step::Headers { .. } => {
-                    half.stopped = !pass && !alone;
-                    half.holding = !pass && alone;
-                    half.live_headers = !pass;
-                    half.headers_passed |= pass;
+                Step::Headers { end, .. } => {
+                    // One that goes on by itself and holds all the same has let the headers go, and nothing else ever.
+                    let gone = !pass && !replied && resumed;
+                    half.stopped = !(pass || alone || gone && *end);
+                    half.holding = !pass && alone && !gone;
+                    half.live_headers &= !pass || closed;
+                    half.headers_passed |= pass || gone;
+                    if half.headers_passed && side == Side::Response {
+                        half.unframe();
+                    }
                 }
                 Step::Body { .. } => {
                     half.holding = !pass;
-                    half.live_body = !pass;
+                    half.live_body &= !pass;
+                    half.buffering = !pass;
                     if pass {
                         half.flush();
                     }
                 }
                 Step::Trailers { .. } => {
                     half.holding = !pass;
-                    half.live_trailers = !pass;
+                    half.live_trailers &= !pass;
                     if pass {
                         half.flush();
                     }
@@ -423,10 +443,10 @@ impl Worker {
             return;
         }
         if actions.continue_request {
-            stream.request.resume();
+            stream.request.resume(false);
         }
         if actions.continue_response {
-            stream.response.resume();
+            stream.response.resume(true);
         }
     }
 

@@ -244,7 +244,8 @@ fn upstream_tls(tls: &UpstreamTls) -> Value {
     })
 }
 
-fn socket_address(address: &str) -> Value {
+/// An address as Envoy's configuration has it.
+pub(crate) fn socket_address(address: &str) -> Value {
     let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
     json!({ "socket_address": { "address": host, "port_value": port.parse::<u16>().unwrap_or(0) } })
 }

@@ -1,6 +1,7 @@
 //! A running Envoy: started on ports that the system gives, asked through its admin port, ended on drop.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -132,6 +133,15 @@ impl Envoy {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// What was logged from a place on, in bytes.
+    pub fn log_from(&self, start: u64) -> Result<String> {
+        let mut file = File::open(&self.log)?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// The decisions logged so far, one for each request that has ended.
     pub fn audit(&self) -> Vec<Value> {
         let log = self.log();
@@ -157,6 +167,11 @@ impl Envoy {
             );
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Whether the process is over.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// The process, for measuring.

@@ -108,6 +108,8 @@ pub struct Response {
     pub headers: Fields,
     /// The body.
     pub body: Vec<u8>,
+    /// The trailer fields of a chunked body. They are read, not sent.
+    pub trailers: Fields,
 }
 
 impl Response {
@@ -127,6 +129,13 @@ impl Response {
     #[must_use]
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The same response with a body.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
         self
     }
 
@@ -176,8 +185,9 @@ impl Response {
                 continue;
             }
             let bodiless = method == "HEAD" || status == 204 || status == 304;
-            let body = if bodiless { Vec::new() } else { read_body(from, &headers, true)?.0 };
-            return Ok(Self { status, headers, body });
+            let (body, trailers) =
+                if bodiless { Default::default() } else { read_body(from, &headers, true)? };
+            return Ok(Self { status, headers, body, trailers });
         }
     }
 }

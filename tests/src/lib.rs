@@ -16,6 +16,7 @@ pub mod mint;
 pub mod mutation;
 pub mod pki;
 pub mod policies;
+pub mod probe;
 pub mod proof;
 pub mod revocation;
 pub mod samples;

@@ -73,8 +73,9 @@ impl Live {
         let mut request = Request::new(&sent.method, &sent.target).body(sent.body.clone());
         request.headers.clone_from(&sent.headers);
         let answer = self.gateway.client(identity.as_ref())?.send(&request)?;
+        // A request that the gateway itself refuses leaves no line.
+        let audit = self.gateway.audit(self.sent + 1)?.pop().ok_or_else(|| anyhow!("no audit line"))?;
         self.sent += 1;
-        let audit = self.gateway.audit(self.sent)?.pop().ok_or_else(|| anyhow!("no audit line"))?;
         let upstream =
             (answer.status == 200).then(|| answer.parse().map(|seen| upstream(&seen))).transpose()?;
         Ok(Answered {

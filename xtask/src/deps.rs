@@ -52,6 +52,7 @@ const RULES: &[Rule] = &[
         ours: &["countersign-core"],
         never: &["cedar-policy", "proxy-wasm", "tokio", "wasm-bindgen", "wasmtime"],
     },
+    Rule { package: "countersign-probe", ours: &[], never: &["proxy-wasm"] },
     Rule { package: "xtask", ours: &[], never: &["cedar-policy", "tokio", "wasmtime"] },
 ];
 

@@ -19,7 +19,7 @@ const PAGES: [(&str, &str); 5] = [
 ];
 
 /// The repository's folders of sources.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 13] = [
     "bench-wasm",
     "cli",
     "compiler",
@@ -30,6 +30,7 @@ const FOLDERS: [&str; 12] = [
     "fuzz",
     "host-sim",
     "policies",
+    "probe",
     "tests",
     "xtask",
 ];

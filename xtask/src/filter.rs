@@ -1,4 +1,5 @@
-//! Building `target/countersign.wasm`, and the policy evaluator alone as `target/countersign-policy.wasm`.
+//! Building `target/countersign.wasm`, the policy evaluator alone as `target/countersign-policy.wasm`, and what tests ask hosts with as
+//! `target/probe.wasm`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,17 @@ pub(crate) fn policy_module() -> PathBuf {
     crate::target("countersign-policy.wasm")
 }
 
+/// The module that asks hosts questions, for tests of the simulator, which is no part of what ships.
+fn build_probe(toolchain: &Toolchain) -> Result<usize> {
+    let mut cargo = toolchain.cargo("build", Library::Std);
+    cargo.args(["--profile", "wasm", "--package", "countersign-probe"]);
+    cargo.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags(true).join("\x1f"));
+    process::logged("build-probe", &mut cargo)?;
+    finish("wasm/probe.wasm", &crate::target("probe.wasm"), |export| {
+        matches!(export, "memory" | "_initialize") || export.starts_with("proxy_")
+    })
+}
+
 /// The module that `bench credentials` measures, which is no part of what ships.
 pub(crate) fn bench_module_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
@@ -38,13 +50,13 @@ pub(crate) fn bench_module_step() -> Result<String> {
     Ok(format!("countersign-bench.wasm {kib} KiB, by {}", toolchain.name()))
 }
 
-/// Builds both and says how.
+/// Builds all and says how.
 pub(crate) fn build() -> Result<()> {
     let mut steps = Steps::new(1);
     steps.step("building countersign.wasm", build_step)
 }
 
-/// Builds both, and the filter once more with the names of its functions, for profiles of it.
+/// Builds all, and the filter once more with the names of its functions, for profiles of it.
 pub(crate) fn build_named() -> Result<()> {
     let mut steps = Steps::new(2);
     steps.step("building countersign.wasm", build_step)?;
@@ -64,7 +76,7 @@ pub(crate) fn build_named() -> Result<()> {
     })
 }
 
-/// Builds both; cargo skips what is up to date.
+/// Builds all; cargo skips what is up to date.
 pub(crate) fn build_step() -> Result<String> {
     let toolchain = Toolchain::ready(Library::Std)?;
     for (profile, package) in [("wasm", "countersign-filter"), (POLICY_PROFILE, "countersign-policy-wasm")] {
@@ -77,8 +89,9 @@ pub(crate) fn build_step() -> Result<String> {
     }
     let filter = finish("wasm/countersign.wasm", &module(), wasm::is_wanted)?;
     let policy = finish("wasm-policy/countersign_policy.wasm", &policy_module(), wasm::is_policy_export)?;
+    let probe = build_probe(&toolchain)?;
     Ok(format!(
-        "countersign.wasm {filter} KiB, countersign-policy.wasm {policy} KiB, by {}",
+        "countersign.wasm {filter} KiB, countersign-policy.wasm {policy} KiB, probe.wasm {probe} KiB, by {}",
         toolchain.name()
     ))
 }

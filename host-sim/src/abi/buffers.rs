@@ -6,21 +6,27 @@ use crate::vm::Vm;
 
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
+const DOWNSTREAM_DATA: u32 = 2;
+const UPSTREAM_DATA: u32 = 3;
 const CALL_BODY: u32 = 4;
+const GRPC_MESSAGE: u32 = 5;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const CALL_DATA: u32 = 8;
 
+/// What there is of a body or a connection where there is none.
+const NONE: &[u8] = &[];
+
 /// A buffer to read, where it exists in this phase.
 fn read(vm: &Vm, kind: u32) -> Result<&[u8]> {
     let found = match kind {
-        REQUEST_BODY => vm.stream().and_then(|s| s.request.readable_body()),
-        RESPONSE_BODY => vm.stream().and_then(|s| s.response.readable_body()),
+        REQUEST_BODY => vm.stream().and_then(|s| s.request.readable_body()).or(Some(NONE)),
+        RESPONSE_BODY => vm.stream().and_then(|s| s.response.readable_body()).or(Some(NONE)),
+        DOWNSTREAM_DATA | UPSTREAM_DATA | GRPC_MESSAGE | CALL_DATA => Some(NONE),
         CALL_BODY => vm.answer.as_ref().map(|a| a.body.as_slice()),
         VM_CONFIGURATION => Some(vm.plugin.vm_configuration.as_slice()),
         PLUGIN_CONFIGURATION => vm.configuring.then_some(vm.plugin.configuration.as_slice()),
-        kind if kind > CALL_DATA => return Err(Status::BadArgument.into()),
-        _ => None,
+        _ => return Err(Status::BadArgument.into()),
     };
     Ok(found.ok_or(Status::NotFound)?)
 }
@@ -34,15 +40,9 @@ pub(super) fn get_buffer_bytes(
     size_at: u32,
 ) -> Result {
     let size = read(guest.vm(), kind)?.len();
-    let end = start.checked_add(length).ok_or(Status::BadArgument)? as usize;
-    let (start, end) = (start as usize, end.min(size));
-    if start > size {
-        return Err(Status::BadArgument.into());
-    }
-    if start == end {
-        // Nothing is written, not even a null pointer.
-        return Ok(());
-    }
+    // Beyond the end there is nothing.
+    let start = (start as usize).min(size);
+    let end = start.saturating_add(length as usize).min(size);
     guest.give(data_at, size_at, |vm, out| {
         out.extend_from_slice(read(vm, kind)?.get(start..end).unwrap_or_default());
         Ok(())
@@ -55,7 +55,7 @@ pub(super) fn get_buffer_status(guest: &mut Guest<'_>, kind: u32, length_at: u32
     guest.write_u32(flags_at, 0)
 }
 
-/// A body is written at its front (prepend), as a whole (replace) or at its end (append); elsewhere is refused.
+/// A body is written at its front, in the place of as much of it as is told, or at its end; elsewhere is refused.
 pub(super) fn set_buffer_bytes(
     guest: &mut Guest<'_>,
     kind: u32,
@@ -79,12 +79,10 @@ pub(super) fn set_buffer_bytes(
     if body.len() + data.len() > limit {
         return Err(Status::BadArgument.into());
     }
-    if start == 0 && length == 0 {
-        body.splice(0..0, data.iter().copied());
-    } else if start == 0 && length >= body.len() {
-        body.clear();
-        body.extend_from_slice(data);
-    } else if start != 0 && start >= body.len() {
+    if start == 0 {
+        let replaced = length.min(body.len());
+        body.splice(0..replaced, data.iter().copied());
+    } else if start >= body.len() {
         body.extend_from_slice(data);
     } else {
         return Err(Status::BadArgument.into());

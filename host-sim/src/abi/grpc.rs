@@ -3,6 +3,11 @@
 use super::{Guest, Result};
 use crate::status::Status;
 
+/// What the two low bits of a token say it is of.
+const KIND: u32 = 3;
+const CALL: u32 = 1;
+const STREAM: u32 = 2;
+
 #[expect(clippy::too_many_arguments, reason = "the ABI's own parameters")]
 pub(super) fn grpc_call(
     guest: &mut Guest<'_>,
@@ -63,10 +68,10 @@ pub(super) fn grpc_send(
     _end: u32,
 ) -> Result {
     guest.bytes(message, message_size)?;
-    // Odd tokens are calls, which take no further messages.
-    Err(if token % 2 == 1 { Status::BadArgument } else { Status::NotFound }.into())
+    // Calls take no further messages.
+    Err(if token & KIND == STREAM { Status::NotFound } else { Status::BadArgument }.into())
 }
 
-pub(super) fn grpc_cancel(_: &mut Guest<'_>, _token: u32) -> Result {
-    Err(Status::NotFound.into())
+pub(super) fn grpc_cancel(_: &mut Guest<'_>, token: u32) -> Result {
+    Err(if matches!(token & KIND, CALL | STREAM) { Status::NotFound } else { Status::BadArgument }.into())
 }

@@ -16,9 +16,12 @@ const GRPC_TRAILING_METADATA: u32 = 5;
 const CALL_HEADERS: u32 = 6;
 const CALL_TRAILERS: u32 = 7;
 
+/// What there is of a message in a gateway's log that it never had.
+static NOTHING: HeaderMap = HeaderMap::new();
+
 /// A map to read, where it exists in this phase.
 fn read(vm: &Vm, map: u32) -> Result<Option<&HeaderMap>> {
-    Ok(match map {
+    let found = match map {
         REQUEST_HEADERS => vm.stream().and_then(|s| s.request.readable_headers()),
         REQUEST_TRAILERS => vm.stream().and_then(|s| s.request.readable_trailers()),
         RESPONSE_HEADERS => vm.stream().and_then(|s| s.response.readable_headers()),
@@ -27,7 +30,15 @@ fn read(vm: &Vm, map: u32) -> Result<Option<&HeaderMap>> {
         CALL_HEADERS => vm.answer.as_ref().map(|a| &a.headers),
         CALL_TRAILERS => vm.answer.as_ref().map(|a| &a.trailers),
         _ => return Err(Status::BadArgument.into()),
-    })
+    };
+    // While the stream is logged every map exists, if only without anything in it.
+    let logging = vm.stream().is_some_and(|s| s.logging);
+    Ok(found.or(logging.then_some(&NOTHING)))
+}
+
+/// The name that a map knows a header by: a request's host is its authority.
+fn known_as(map: u32, key: &[u8]) -> &[u8] {
+    if map == REQUEST_HEADERS && key.eq_ignore_ascii_case(b"host") { b":authority" } else { key }
 }
 
 /// A map to write, where it exists in this phase.
@@ -61,7 +72,7 @@ pub(super) fn get_header_map_value(
     let mut scratch = std::mem::take(&mut vm.scratch);
     scratch.clear();
     let found = match read(vm, map) {
-        Ok(Some(headers)) => match headers.get(key) {
+        Ok(Some(headers)) => match headers.get(known_as(map, key)) {
             Some(value) => {
                 scratch.extend_from_slice(value);
                 Ok(())
@@ -86,7 +97,7 @@ pub(super) fn add_header_map_value(
     value: u32,
     value_size: u32,
 ) -> Result {
-    edit(guest, map, key, key_size, value, value_size, HeaderMap::append)
+    edit(guest, map, key, key_size, value, value_size, HeaderMap::add)
 }
 
 pub(super) fn replace_header_map_value(
@@ -118,7 +129,7 @@ fn edit(
     if headers.len() >= pairs || headers.byte_size() + key.len() + value.len() > bytes {
         return Err(Status::BadArgument.into());
     }
-    apply(headers, key, value);
+    apply(headers, known_as(map, key), value);
     Ok(())
 }
 
@@ -126,7 +137,7 @@ pub(super) fn remove_header_map_value(guest: &mut Guest<'_>, map: u32, key: u32,
     known(map)?;
     let (memory, vm) = guest.split();
     let key = slice(memory, key, key_size)?;
-    write(vm, map)?.remove(key);
+    write(vm, map)?.remove(known_as(map, key));
     Ok(())
 }
 

@@ -7,6 +7,9 @@ use super::{Guest, Result, slice};
 use crate::outcome::HttpCall;
 use crate::status::Status;
 
+/// Tokens carry the kind of call in their two low bits, as in Envoy: none is a call over HTTP.
+const TOKEN_STEP: u32 = 4;
+
 #[expect(clippy::too_many_arguments, reason = "the ABI's own parameters")]
 pub(super) fn http_call(
     guest: &mut Guest<'_>,
@@ -21,7 +24,12 @@ pub(super) fn http_call(
     timeout: u32,
     token_at: u32,
 ) -> Result {
-    // Written first, so that a bad pointer is found before anything is sent.
+    for (at, size) in
+        [(cluster, cluster_size), (body, body_size), (headers, headers_size), (trailers, trailers_size)]
+    {
+        guest.bytes(at, size)?;
+    }
+    // Written before anything is sent, so that a bad pointer is found.
     guest.write_u32(token_at, 0)?;
     let (memory, vm) = guest.split();
     let cluster = slice(memory, cluster, cluster_size)?;
@@ -43,7 +51,7 @@ pub(super) fn http_call(
         headers.set(b"content-length", body.len().to_string().as_bytes());
     }
     let trailers = pairs(vm, trailers);
-    vm.next_token = vm.next_token.checked_add(1).unwrap_or(1);
+    vm.next_token = vm.next_token.checked_add(TOKEN_STEP).unwrap_or(TOKEN_STEP);
     let token = vm.next_token;
     let call = HttpCall {
         worker: vm.worker,

@@ -2,9 +2,10 @@
 
 use super::{Guest, Result, slice};
 use crate::header_map::HeaderMap;
+use crate::local_reply::grpc_status;
 use crate::property::PropertyValue;
 use crate::status::Status;
-use crate::stream::Stream;
+use crate::stream::{Stage, Stream};
 use crate::vm::Vm;
 
 /// First parts of paths that guests cannot set.
@@ -42,8 +43,13 @@ pub(super) fn get_property(
     let path = slice(memory, path, path_size)?;
     let mut value = std::mem::take(&mut vm.scratch);
     value.clear();
-    let found = look_up(vm, path.strip_suffix(&[0]).unwrap_or(path), &mut value);
+    let path = path.strip_suffix(&[0]).unwrap_or(path);
+    let found = if path_size == 0 { None } else { look_up(vm, path, &mut value) };
     let given = match found {
+        // The whole of a message is no value, nor is what has no path.
+        None if path_size == 0 || (path == b"request" && vm.stream().is_some()) => {
+            Err(Status::SerializationFailure.into())
+        }
         Some(()) => guest.give_bytes(&value, data_at, size_at),
         None => Err(Status::NotFound.into()),
     };
@@ -90,6 +96,13 @@ fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
         (b"connection", Some(b"id")) | (b"connection_id", None) => {
             PropertyValue::Uint(stream?.id.into()).encode(out)
         }
+        // A connection in the clear names no server.
+        (b"connection", Some(b"requested_server_name")) if stream.is_some() => {}
+        (b"metadata", None) if stream.is_some() => {}
+        (b"upstream", Some(part)) => return upstream(stream?, part, out),
+        (b"filter_state", Some(name)) => {
+            out.extend_from_slice(stream?.state.get(name.strip_prefix(b"wasm.")?)?);
+        }
         (b"source", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:40000"),
         (b"source", Some(b"port")) if stream.is_some() => PropertyValue::Int(40_000).encode(out),
         (b"destination", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:10000"),
@@ -107,6 +120,7 @@ fn request(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &m
     let text = |name: &str| headers.and_then(|h| h.get(name));
     match (part, header) {
         (b"headers", Some(name)) => joined(headers?, name, out)?,
+        (b"headers", None) => all_joined(headers, out),
         (b"path", None) => out.extend_from_slice(text(":path")?),
         (b"url_path", None) => out.extend_from_slice(text(":path")?.split(|b| *b == b'?').next()?),
         (b"query", None) => {
@@ -120,43 +134,85 @@ fn request(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &m
         (b"id", None) => out.extend_from_slice(text("x-request-id")?),
         (b"protocol", None) => out.extend_from_slice(b"HTTP/1.1"),
         (b"time", None) => PropertyValue::Int(stream.started.cast_signed()).encode(out),
-        (b"duration", None) if stream.logging => {
+        (b"duration", None) if stream.over => {
             PropertyValue::Int(vm.clock.now().saturating_sub(stream.started).cast_signed()).encode(out);
         }
         (b"size", None) => {
             let declared = text("content-length").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
-            PropertyValue::Int(declared.unwrap_or(stream.request.seen as i64)).encode(out);
+            PropertyValue::Int(declared.unwrap_or(stream.request.offered() as i64)).encode(out);
         }
         (b"total_size", None) => {
             let headers = headers.map_or(0, HeaderMap::byte_size);
-            PropertyValue::Int((headers + stream.request.seen) as i64).encode(out);
+            PropertyValue::Int((headers + stream.request.offered()) as i64).encode(out);
         }
         _ => return None,
     }
     Some(())
 }
 
-fn response(_: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &mut Vec<u8>) -> Option<()> {
-    let headers = stream.response.readable_headers();
+fn response(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &mut Vec<u8>) -> Option<()> {
+    let response = &stream.response;
+    let headers = response.readable_headers();
+    let trailers = response.readable_trailers();
+    let sent = response.sent.as_ref().unwrap_or(&response.headers);
+    let code = || {
+        let status = response.began().then(|| sent.get(":status")).flatten()?;
+        std::str::from_utf8(status).ok()?.parse::<u16>().ok()
+    };
     match (part, header) {
         (b"headers", Some(name)) => joined(headers?, name, out)?,
-        (b"code", None) => {
-            let code = headers?.get(":status").and_then(|v| std::str::from_utf8(v).ok()?.parse::<i64>().ok());
-            PropertyValue::Int(code?).encode(out);
+        (b"trailers", Some(name)) => joined(trailers?, name, out)?,
+        (b"code", None) => PropertyValue::Int(code()?.into()).encode(out),
+        // What the status stands for, unless the response has a status of its own.
+        (b"grpc_status", None) => {
+            let own = sent.get("grpc-status").and_then(|v| std::str::from_utf8(v).ok()?.parse().ok());
+            PropertyValue::Int(own.unwrap_or(grpc_status(code()?).into())).encode(out);
         }
-        (b"size", None) => PropertyValue::Int(stream.response.seen as i64).encode(out),
+        (b"flags", None) => PropertyValue::Int(0).encode(out),
+        (b"size", None) => PropertyValue::Int(response.passed.len() as i64).encode(out),
         (b"total_size", None) => {
-            let headers = headers.map_or(0, HeaderMap::byte_size);
-            PropertyValue::Int((headers + stream.response.seen) as i64).encode(out);
+            let maps = headers.into_iter().chain(trailers).map(HeaderMap::byte_size).sum::<usize>();
+            PropertyValue::Int((maps + response.passed.len()) as i64).encode(out);
         }
-        (b"code_details", None) => match &stream.local {
-            Some(local) => out.extend_from_slice(&local.details),
-            None if stream.response.began() => out.extend_from_slice(b"via_upstream"),
-            None => return None,
+        (b"backend_latency", None) if stream.local.is_none() && response.stage == Stage::Done => {
+            PropertyValue::Int(vm.clock.now().saturating_sub(stream.started).cast_signed()).encode(out);
+        }
+        (b"code_details", None) => match (&stream.details, &stream.local) {
+            (Some(details), _) => out.extend_from_slice(details),
+            (None, Some(local)) => out.extend_from_slice(&local.details),
+            (None, None) if response.began() => out.extend_from_slice(b"via_upstream"),
+            (None, None) => return None,
         },
         _ => return None,
     }
     Some(())
+}
+
+/// The upstream: there once the request's headers have gone to it, its own end once it answers.
+fn upstream(stream: &Stream, part: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if !stream.request.headers_passed || stream.local.is_some() && !stream.response.headers_passed {
+        return None;
+    }
+    match part {
+        b"address" => out.extend_from_slice(b"127.0.0.1:20000"),
+        b"port" => PropertyValue::Int(20_000).encode(out),
+        b"local_address" if stream.response.began() => out.extend_from_slice(b"127.0.0.1:30000"),
+        b"transport_failure_reason" => {}
+        _ => return None,
+    }
+    Some(())
+}
+
+/// Every name with all its values, as a map.
+fn all_joined(headers: Option<&HeaderMap>, out: &mut Vec<u8>) {
+    let mut map: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    for (name, value) in headers.into_iter().flat_map(HeaderMap::iter) {
+        match map.iter_mut().find(|(known, _)| known == name) {
+            Some((_, values)) => values.extend([b",", value].concat()),
+            None => map.push((name.to_vec(), value.to_vec())),
+        }
+    }
+    PropertyValue::Map(map).encode(out);
 }
 
 /// All values of a name, with commas between them.

@@ -7,6 +7,7 @@ use crate::status::Status;
 
 const REQUEST: u32 = 0;
 const RESPONSE: u32 = 1;
+const DOWNSTREAM: u32 = 2;
 const UPSTREAM: u32 = 3;
 
 pub(super) fn set_tick_period_milliseconds(guest: &mut Guest<'_>, period: u32) -> Result {
@@ -31,8 +32,12 @@ pub(super) fn done(_: &mut Guest<'_>) -> Result {
 }
 
 pub(super) fn continue_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
-    if kind > RESPONSE {
-        return Err(Status::BadArgument.into());
+    match kind {
+        REQUEST | RESPONSE => {}
+        // There is no connection of the module's own.
+        DOWNSTREAM => return Ok(()),
+        UPSTREAM => return Err(Status::Unimplemented.into()),
+        _ => return Err(Status::BadArgument.into()),
     }
     let vm = guest.vm();
     if let Some(stream) = vm.stream_mut() {
@@ -40,7 +45,7 @@ pub(super) fn continue_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
             REQUEST => stream.actions.continue_request = true,
             _ => stream.actions.continue_response = true,
         }
-        // Envoy lets go of the request's parts at once, whichever way is continued.
+        // Envoy lets go of the request's parts at once, whichever way is continued, but for a body that it holds.
         stream.request.release();
         vm.touch();
     }
@@ -66,6 +71,9 @@ pub(super) fn close_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
     let vm = guest.vm();
     if let Some(stream) = vm.stream_mut().filter(|_| kind <= RESPONSE) {
         stream.actions.close = true;
+        if !stream.response.began() {
+            stream.details.get_or_insert_with(|| b"wasm_close_stream".to_vec());
+        }
         vm.touch();
     }
     Ok(())
@@ -95,7 +103,9 @@ pub(super) fn send_local_response(
     if let Some(stream) = vm.stream_mut() {
         let reply =
             LocalReply { status, headers, body: body.to_vec(), details: details.to_vec(), grpc_status };
-        stream.actions.local_reply.get_or_insert(reply);
+        // The first one is sent, and the last one's details are logged.
+        let details = reply.details.clone();
+        stream.actions.local_reply.get_or_insert(reply).details = details;
         vm.touch();
     }
     Ok(())

@@ -28,6 +28,8 @@ pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     if let Some(decoded) = &from_pem {
         key = decoded;
     }
+    // What is no key at all is no question.
+    let key = public_key(key).ok_or(Status::BadArgument)?;
     Ok(result(verify(hash, key, signature, text)))
 }
 
@@ -44,7 +46,12 @@ pub(super) fn refusal() -> Vec<u8> {
     result(Err(BAD.to_owned()))
 }
 
-fn verify(hash: &[u8], key: &[u8], signature: &[u8], text: &[u8]) -> Result<(), String> {
+fn verify(
+    hash: &[u8],
+    (algorithm, point): (&[u8], &[u8]),
+    signature: &[u8],
+    text: &[u8],
+) -> Result<(), String> {
     let hash = String::from_utf8_lossy(hash).into_owned();
     let (ecdsa, rsa) = match hash.to_ascii_lowercase().as_str() {
         "sha256" => (alg_id::ECDSA_SHA256, alg_id::RSA_PKCS1_SHA256),
@@ -52,7 +59,6 @@ fn verify(hash: &[u8], key: &[u8], signature: &[u8], text: &[u8]) -> Result<(), 
         "sha512" => (alg_id::ECDSA_SHA512, alg_id::RSA_PKCS1_SHA512),
         _ => return Err(format!("{hash} is not supported.")),
     };
-    let (algorithm, point) = public_key(key).ok_or(UNUSABLE)?;
     let wanted = if algorithm == alg_id::RSA_ENCRYPTION.as_ref() { rsa } else { ecdsa };
     let known = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
     let verifier = known.iter().find(|v| {

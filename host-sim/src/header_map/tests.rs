@@ -84,3 +84,29 @@ proptest! {
         prop_assert_eq!(map.to_pairs(), list);
     }
 }
+
+#[test]
+fn headers_that_are_known_by_heart_hold_one_value() {
+    let mut map =
+        HeaderMap::from_pairs([(":path", "/"), ("accept", "a"), ("user-agent", "one"), ("x-a", "1")]);
+    for (name, value) in [("User-Agent", "two"), ("x-a", "2"), (":path", "/b"), ("via", "me")] {
+        map.add(name.as_bytes(), value.as_bytes());
+    }
+    let expected = HeaderMap::from_pairs([
+        (":path", "/,/b"),
+        ("accept", "a"),
+        ("user-agent", "one,two"),
+        ("x-a", "1"),
+        ("x-a", "2"),
+        ("via", "me"),
+    ]);
+    assert_eq!(map, expected);
+}
+
+#[test]
+fn pairs_end_with_zero_bytes_and_nothing_else() {
+    let good = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0n\0v\0";
+    assert_eq!(HeaderMap::deserialize(good), Some(HeaderMap::from_pairs([("n", "v")])));
+    assert_eq!(HeaderMap::deserialize(&[&good[..], b"more"].concat()), None);
+    assert_eq!(HeaderMap::deserialize(b"\x01\0\0\0\x01\0\0\0\x01\0\0\0nxvx"), None);
+}

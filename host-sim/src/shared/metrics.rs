@@ -119,6 +119,9 @@ pub struct Metrics {
 
 impl Metrics {
     pub(crate) fn define(&self, kind: MetricKind, name: &[u8]) -> Arc<Cell> {
+        // Dots at the end are no part of a name.
+        let end = name.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
+        let name = name.get(..end).unwrap_or(name);
         let mut cells = lock(&self.cells);
         Arc::clone(cells.entry((name.to_vec(), kind)).or_insert_with(|| Arc::new(Cell::new(kind))))
     }

@@ -44,7 +44,7 @@ fn an_answer_without_delay_comes_right_after_the_callback() {
     let mut host = answered(UpstreamReply::ok("{}"));
     let stream = host.request(&Request::get("/"));
     assert!(host.outcome(stream).forwarded().is_some());
-    assert_eq!(logged(&mut host), ["02", "02", "00", "01", "01", "02", "200", "00"]);
+    assert_eq!(logged(&mut host), ["02", "02", "00", "01", "02", "02", "200", "00"]);
     let call = &host.calls()[0];
     assert_eq!(
         (&*call.cluster(), &*call.path(), call.timeout),
@@ -75,10 +75,16 @@ fn silence_ends_in_a_time_out_as_envoy_answers_it() {
 }
 
 #[test]
-fn a_broken_connection_is_an_answer_of_nothing() {
-    let mut host = answered(UpstreamReply::reset());
-    host.request(&Request::get("/"));
-    assert_eq!(logged(&mut host)[3..], ["01", "00", "00", "11", "00"]);
+fn half_an_answer_is_nothing_and_none_at_all_is_what_envoy_makes_of_it() {
+    for (reply, said) in [
+        (UpstreamReply::half(), &["01", "00", "00", "11", "00"]),
+        (UpstreamReply::reset(), &["01", "03", "95", "503", "00"]),
+        (UpstreamReply::malformed(), &["01", "03", "87", "502", "00"]),
+    ] {
+        let mut host = answered(reply);
+        host.request(&Request::get("/"));
+        assert_eq!(logged(&mut host)[3..], *said);
+    }
 }
 
 #[test]
@@ -124,7 +130,7 @@ fn an_answer_to_a_stream_that_is_gone_still_reaches_the_root_context() {
     host.advance(Duration::from_secs(1));
     assert_eq!(
         logged(&mut host),
-        ["01", "01", "00", "200", "02"],
+        ["01", "02", "00", "200", "02"],
         "the stream can no longer be made effective"
     );
 }

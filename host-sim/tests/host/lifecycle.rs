@@ -92,11 +92,15 @@ fn a_refused_configuration_comes_with_the_log() {
 
 #[test]
 fn host_calls_are_restricted_while_a_module_starts() {
-    let body = r#"(func (export "_initialize") (drop (call $tick_period (i32.const 1))))"#;
-    let error = builder(body).start().err().unwrap();
-    let StartFailure::Trap(failure) = error.reason else { panic!("{error}") };
-    assert_eq!((failure.kind, failure.callback), (FailureKind::Restricted, "_initialize"));
-    start(r#"(func (export "_initialize") (drop (call $random (i32.const 16) (i32.const 8))))"#);
+    for call in ["(call $tick_period (i32.const 1))", "(call $time (i32.const 16))"] {
+        let body = format!(r#"(func (export "_initialize") (drop {call}))"#);
+        let error = builder(&body).start().err().unwrap();
+        let StartFailure::Trap(failure) = error.reason else { panic!("{error}") };
+        assert_eq!((failure.kind, failure.callback), (FailureKind::Restricted, "_initialize"));
+    }
+    let body = r#"(func (export "_initialize") (call $say @"here")
+        (drop (call $random (i32.const 16) (i32.const 8))))"#;
+    start(body);
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn holding_at_headers_holds_body_and_trailers_too() {
     assert_eq!(host.outcome(stream), Outcome::Paused);
     assert_eq!(logged(&mut host), ["00"]);
     host.advance(std::time::Duration::from_millis(10));
-    assert_eq!(logged(&mut host), ["02", "00", "00", "02", "body", "01"]);
+    assert_eq!(logged(&mut host), ["02", "00", "00", "00", "body", "01"]);
     assert_eq!(host.outcome(stream).forwarded().unwrap().trailers.len(), 1);
 }
 
@@ -166,13 +166,13 @@ fn a_closed_stream_has_no_answer() {
 }
 
 #[test]
-fn bodies_are_written_at_their_front_whole_or_at_their_end() {
+fn bodies_are_written_at_their_front_and_at_their_end() {
     let mut host = start(
         r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
              (call $say_number (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 0) @"<"))
              (call $say_number (call $set_buffer (i32.const 0) (i32.const 9) (i32.const 0) @">"))
              (call $say_number (call $set_buffer (i32.const 0) (i32.const 1) (i32.const 1) @"!"))
-             (call $say_number (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 2) @"!"))
+             (call $say_number (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 2) @"<!"))
              (call $say_number (call $set_buffer (i32.const 7) (i32.const 0) (i32.const 0) @"!"))
              (call $say_number (call $get_buffer (i32.const 0) (i32.const 50) (i32.const 1) (i32.const 16) (i32.const 20)))
              (call $say_number (call $get_buffer (i32.const 0) (i32.const 1) (i32.const -1) (i32.const 16) (i32.const 20)))
@@ -183,8 +183,8 @@ fn bodies_are_written_at_their_front_whole_or_at_their_end() {
              (i32.const 0))"#,
     );
     let outcome = host.run(&Request::post("/").body("body"));
-    assert_eq!(outcome.forwarded().unwrap().body, b"<body>");
-    assert_eq!(logged(&mut host), ["00", "00", "02", "02", "01", "02", "02", "01", "02", "00", "06"]);
+    assert_eq!(outcome.forwarded().unwrap().body, b"<!ody>");
+    assert_eq!(logged(&mut host), ["00", "00", "02", "00", "01", "00", "00", "00", "02", "00", "06"]);
 }
 
 #[test]
@@ -221,4 +221,49 @@ fn properties_are_given_or_derived() {
         "kept",
     ];
     assert_eq!(logged(&mut host), expected);
+}
+
+#[test]
+fn trailers_can_be_added_with_the_last_piece_of_a_body() {
+    let mut host = start(
+        r#"(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+             (call $say_number (call $add (i32.const 1) @"x-sum" @"1"))
+             (i32.const 0))"#,
+    );
+    let stream = host.request(&Request::post("/").body("one").unfinished());
+    host.send_body(stream, "two", true);
+    assert_eq!(host.outcome(stream).forwarded().unwrap().trailers.text("x-sum").as_deref(), Some("1"));
+    assert_eq!(logged(&mut host), ["02", "00"], "more may come after the first");
+}
+
+#[test]
+fn a_reply_comes_too_late_for_a_response_that_has_begun() {
+    let mut host = start(&reply(
+        403,
+        r#"(func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (call $deny) drop (i32.const 1))"#,
+    ));
+    let (request, response) = host.exchange(&Request::get("/"), Response::new(200).body("begun"));
+    assert!(request.forwarded().is_some());
+    assert_eq!(response, ResponseOutcome::None, "it is broken off");
+}
+
+#[test]
+fn what_goes_on_by_itself_and_holds_has_sent_its_headers_alone() {
+    let body = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $continue (i32.const 0))) (i32.const 1))"#;
+    let mut host = start(body);
+    assert!(host.run(&Request::get("/")).forwarded().is_some(), "there is nothing else");
+    assert_eq!(host.run(&Request::post("/").body("payload")), Outcome::Paused);
+}
+
+#[test]
+fn the_request_stays_readable_after_a_reply() {
+    let after = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $deny)) (i32.const 0))
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+          (call $say_number (call $get (i32.const 0) @":path" (i32.const 16) (i32.const 20)))
+          (call $say_result) (i32.const 0))"#;
+    let mut host = start(&reply(403, after));
+    host.run(&Request::get("/there"));
+    assert_eq!(logged(&mut host), ["00", "/there"]);
 }

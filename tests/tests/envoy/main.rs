@@ -13,6 +13,7 @@ mod hostile;
 mod keys;
 mod modules;
 mod opaque;
+mod probe;
 mod reload;
 mod revocation;
 mod scenarios;
