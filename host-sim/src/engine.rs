@@ -10,6 +10,9 @@ use crate::module::Module;
 /// How often deadlines are looked at.
 pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 
+/// Bytes of a module, in either form: what is bigger is not compiled.
+const MODULE_BYTES: usize = 64 << 20;
+
 /// Compiles and runs modules. Clones share compiled code and settings.
 #[derive(Clone)]
 pub struct Engine {
@@ -47,6 +50,12 @@ impl Engine {
     /// # Errors
     /// Where it is not a proxy-wasm module that this host can run.
     pub fn load_module(&self, bytes: &[u8]) -> Result<Module, LoadError> {
+        if bytes.len() > MODULE_BYTES {
+            return Err(LoadError::Compile(format!(
+                "expected at most {MODULE_BYTES} bytes, found {}",
+                bytes.len()
+            )));
+        }
         Module::new(self, bytes)
     }
 

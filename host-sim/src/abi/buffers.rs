@@ -6,7 +6,10 @@ use crate::vm::Vm;
 
 const REQUEST_BODY: u32 = 0;
 const RESPONSE_BODY: u32 = 1;
+const DOWNSTREAM_DATA: u32 = 2;
+const UPSTREAM_DATA: u32 = 3;
 const CALL_BODY: u32 = 4;
+const GRPC_MESSAGE: u32 = 5;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const CALL_DATA: u32 = 8;
@@ -16,7 +19,11 @@ fn read(vm: &Vm, kind: u32) -> Result<&[u8]> {
     let found = match kind {
         REQUEST_BODY => vm.stream().and_then(|s| s.request.readable_body()),
         RESPONSE_BODY => vm.stream().and_then(|s| s.response.readable_body()),
+        // Where there are no data, Envoy has an empty buffer.
+        DOWNSTREAM_DATA => Some(vm.connection().and_then(|c| c.downstream.readable()).unwrap_or_default()),
+        UPSTREAM_DATA => Some(vm.connection().and_then(|c| c.upstream.readable()).unwrap_or_default()),
         CALL_BODY => vm.answer.as_ref().map(|a| a.body.as_slice()),
+        GRPC_MESSAGE => vm.grpc.message.as_deref(),
         VM_CONFIGURATION => Some(vm.plugin.vm_configuration.as_slice()),
         PLUGIN_CONFIGURATION => vm.configuring.then_some(vm.plugin.configuration.as_slice()),
         kind if kind > CALL_DATA => return Err(Status::BadArgument.into()),
@@ -68,10 +75,11 @@ pub(super) fn set_buffer_bytes(
     read(vm, kind)?;
     let data = slice(memory, data, size)?;
     let limit = vm.plugin.limits.body_bytes;
-    let stream = vm.stream_mut();
     let body = match kind {
-        REQUEST_BODY => stream.and_then(|s| s.request.writable_body()),
-        RESPONSE_BODY => stream.and_then(|s| s.response.writable_body()),
+        REQUEST_BODY => vm.stream_mut().and_then(|s| s.request.writable_body()),
+        RESPONSE_BODY => vm.stream_mut().and_then(|s| s.response.writable_body()),
+        DOWNSTREAM_DATA => vm.connection_mut().and_then(|c| c.downstream.writable()),
+        UPSTREAM_DATA => vm.connection_mut().and_then(|c| c.upstream.writable()),
         _ => None,
     };
     let body = body.ok_or(Status::BadArgument)?;

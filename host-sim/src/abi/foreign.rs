@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Guest, Result, slice};
+use crate::foreign::built_in;
 use crate::status::Status;
 
 pub(super) fn call_foreign_function(
@@ -18,8 +19,16 @@ pub(super) fn call_foreign_function(
     let name = slice(memory, name, name_size)?;
     let argument = slice(memory, argument, argument_size)?;
     let plugin = Arc::clone(&vm.plugin);
-    let function = plugin.foreign.get(name).ok_or(Status::NotFound)?;
-    let result = function(argument)?;
+    let result = match (plugin.foreign.get(name), built_in(plugin.profile, name)) {
+        (Some(function), _) => function(argument),
+        (None, Some(function)) => function(vm, argument),
+        (None, None) => return Err(Status::NotFound.into()),
+    };
+    // A function that fails still writes that there is no result.
+    let (result, status) = match result {
+        Ok(result) => (result, None),
+        Err(status) => (Vec::new(), Some(status)),
+    };
     // Either place may be left out by a guest that does not want the result.
     let at =
         if data_at == 0 { 0 } else { guest.allocate(u32::try_from(result.len()).unwrap_or(u32::MAX))? };
@@ -32,5 +41,5 @@ pub(super) fn call_foreign_function(
     if size_at != 0 {
         guest.write_u32(size_at, result.len() as u32)?;
     }
-    Ok(())
+    status.map_or(Ok(()), |status| Err(status.into()))
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::headers::pairs;
 use super::{Guest, Result, slice};
+use crate::grpc::TOKEN_STEP;
 use crate::outcome::HttpCall;
 use crate::status::Status;
 
@@ -43,7 +44,8 @@ pub(super) fn http_call(
         headers.set(b"content-length", body.len().to_string().as_bytes());
     }
     let trailers = pairs(vm, trailers);
-    vm.next_token = vm.next_token.checked_add(1).unwrap_or(1);
+    vm.send(body.len() + headers.byte_size() + trailers.byte_size())?;
+    vm.next_token = vm.next_token.checked_add(TOKEN_STEP).unwrap_or(TOKEN_STEP);
     let token = vm.next_token;
     let call = HttpCall {
         worker: vm.worker,

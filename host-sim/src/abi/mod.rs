@@ -1,6 +1,7 @@
 //! The host functions, one file for each family, and the table that names them all.
 
 mod buffers;
+mod callbacks;
 mod foreign;
 mod grpc;
 mod headers;
@@ -18,8 +19,11 @@ use wasmtime::{Caller, Linker};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
+use crate::profile::Support;
 use crate::status::Status;
 use crate::vm::{Scope, Vm};
+
+pub use callbacks::Callback;
 
 /// How a host function ends when it does not end well.
 pub(crate) enum Abort {
@@ -152,6 +156,13 @@ fn enter(
     if let Some(status) = vm.faults.of(call) {
         return Ok(status);
     }
+    if !vm.plugin.profile.is_whole() {
+        match vm.plugin.profile.support(call) {
+            Support::Works => {}
+            Support::Unimplemented => return Ok(Status::Unimplemented as u32),
+            Support::Traps | Support::Missing => return Err(trap(FailureKind::Unimplemented, call)),
+        }
+    }
     let started = vm.host_time.map(|_| Instant::now());
     let memory = match vm.memory {
         Some(memory) => memory,
@@ -226,6 +237,16 @@ macro_rules! host_functions {
             fn modules(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$($module,)+],)* }
             }
+
+            /// Its parameters' types, as the ABI has them: `u32`, `i32`, `u64` or `i64`. Its result is an `i32`.
+            pub fn params(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$(stringify!($ty),)*],)* }
+            }
+
+            /// What it is about: the file that it stands in.
+            fn file(self) -> &'static str {
+                match self { $(Self::$name => stringify!($run),)* }
+            }
         }
 
         /// Gives the linker every host function.
@@ -243,6 +264,35 @@ macro_rules! host_functions {
             Ok(())
         }
     };
+}
+
+impl HostCall {
+    /// The host function of a name, as it is imported from a module such as `env`.
+    pub fn named(module: &str, name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|call| call.name() == name && call.modules().contains(&module))
+    }
+
+    /// Whether modules of this version have it.
+    pub fn is_in(self, abi: AbiVersion) -> bool {
+        self.abi().has(abi)
+    }
+
+    /// What it is about, for people.
+    pub fn family(self) -> &'static str {
+        match self.file().split([' ', ':']).next().unwrap_or_default() {
+            "buffers" => "buffers",
+            "foreign" => "foreign functions",
+            "grpc" => "gRPC",
+            "headers" => "headers",
+            "http_call" => "HTTP calls",
+            "log" => "log, status and time",
+            "metrics" => "metrics",
+            "properties" => "properties",
+            "shared_data" => "shared data and queues",
+            "stream" => "streams and contexts",
+            _ => "WASI",
+        }
+    }
 }
 
 /// Which versions of the ABI have a function.
@@ -325,7 +375,7 @@ host_functions! {
     ) => grpc::grpc_stream;
     Full All ["env"] proxy_grpc_send(token: u32, message: u32, message_size: u32, end: u32) => grpc::grpc_send;
     Full All ["env"] proxy_grpc_cancel(token: u32) => grpc::grpc_cancel;
-    Full All ["env"] proxy_grpc_close(token: u32) => grpc::grpc_cancel;
+    Full All ["env"] proxy_grpc_close(token: u32) => grpc::grpc_close;
     Full All ["env"] proxy_get_shared_data(key: u32, key_size: u32, data_at: u32, size_at: u32, cas_at: u32)
         => shared_data::get_shared_data;
     Full All ["env"] proxy_set_shared_data(key: u32, key_size: u32, value: u32, value_size: u32, cas: u32)

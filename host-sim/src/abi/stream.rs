@@ -7,6 +7,7 @@ use crate::status::Status;
 
 const REQUEST: u32 = 0;
 const RESPONSE: u32 = 1;
+const DOWNSTREAM: u32 = 2;
 const UPSTREAM: u32 = 3;
 
 pub(super) fn set_tick_period_milliseconds(guest: &mut Guest<'_>, period: u32) -> Result {
@@ -31,10 +32,19 @@ pub(super) fn done(_: &mut Guest<'_>) -> Result {
 }
 
 pub(super) fn continue_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
-    if kind > RESPONSE {
-        return Err(Status::BadArgument.into());
-    }
     let vm = guest.vm();
+    match kind {
+        REQUEST | RESPONSE => {}
+        DOWNSTREAM => {
+            if let Some(connection) = vm.connection_mut() {
+                connection.actions.resume = true;
+                vm.touch();
+            }
+            return Ok(());
+        }
+        UPSTREAM => return Err(Status::Unimplemented.into()),
+        _ => return Err(Status::BadArgument.into()),
+    }
     if let Some(stream) = vm.stream_mut() {
         match kind {
             REQUEST => stream.actions.continue_request = true,
@@ -68,6 +78,10 @@ pub(super) fn close_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
         stream.actions.close = true;
         vm.touch();
     }
+    if let Some(connection) = vm.connection_mut().filter(|_| kind > RESPONSE) {
+        connection.actions.close = true;
+        vm.touch();
+    }
     Ok(())
 }
 
@@ -88,7 +102,7 @@ pub(super) fn send_local_response(
     let body = slice(memory, body, body_size)?;
     let headers = slice(memory, headers, headers_size)?;
     let status = u16::try_from(status).map_err(|_| Status::BadArgument)?;
-    if body.len() > vm.plugin.limits.body_bytes {
+    if body.len() > vm.plugin.limits.body_bytes || details.len() > vm.plugin.limits.header_bytes {
         return Err(Status::InternalFailure.into());
     }
     let headers = pairs(vm, headers);

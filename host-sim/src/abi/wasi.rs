@@ -47,9 +47,8 @@ pub(super) fn fd_write(
         let word =
             |at: usize| vector.get(at..at + 4).and_then(|w| w.try_into().ok()).map_or(0, u32::from_le_bytes);
         let bytes = fault(guest.bytes(word(0), word(4)))?;
-        if text.len() < keep {
-            text.extend_from_slice(bytes);
-        }
+        let room = keep.saturating_sub(text.len());
+        text.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         written = written.saturating_add(word(4));
     }
     if !text.is_empty() {
