@@ -1,6 +1,7 @@
 //! The host, by small modules that try what a host must bear.
 
 mod any_calls;
+mod as_envoy;
 mod bounds;
 mod calls;
 mod common;
