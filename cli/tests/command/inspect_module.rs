@@ -32,7 +32,7 @@ fn a_module_is_shown_with_the_hosts_that_can_run_it() {
         "memory    128 KiB at first, as much as the host gives",
         "starts by `_initialize`",
         "wasi      random_get",
-        "  envoy  runs Envoy",
+        "  envoy  runs (Envoy)",
         "  gcp    runs, without 1 thing",
         "         `proxy_http_call` does nothing and returns 12 (unimplemented)",
         "  kong   does not run",

@@ -49,7 +49,10 @@ impl Origin {
         };
         let sdk = match language.as_deref() {
             _ if module.abi.is_empty() => None,
-            Some("Rust") if exports("proxy_on_memory_allocate") => Some("proxy-wasm-rust-sdk"),
+            // The SDK exports every callback, used or not.
+            Some("Rust") if exports("proxy_on_queue_ready") && exports("proxy_on_new_connection") => {
+                Some("proxy-wasm-rust-sdk")
+            }
             Some(go) if go.starts_with("Go") => Some("proxy-wasm-go-sdk"),
             Some("AssemblyScript") => Some("proxy-runtime (AssemblyScript)"),
             Some(c) if c.starts_with("C++") && exports("malloc") => Some("proxy-wasm-cpp-sdk"),

@@ -130,7 +130,8 @@ fn origins_are_guessed() {
     let producers = r#"(module
         (@producers (language "Rust" "2021") (processed-by "rustc" "1.96.0"))
         (func (export "proxy_abi_version_0_2_1"))
-        (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 0)))"#;
+        (func (export "proxy_on_new_connection") (param i32) (result i32) (i32.const 0))
+        (func (export "proxy_on_queue_ready") (param i32 i32)))"#;
     let rust = read(producers).origin;
     assert_eq!((rust.language.as_deref(), rust.sdk), (Some("Rust"), Some("proxy-wasm-rust-sdk")));
     assert_eq!(rust.tools, ["rustc 1.96.0"]);

@@ -74,7 +74,7 @@ impl Module {
                 (true, 0) => format!("{GOOD}runs{GOOD:#}"),
                 (true, misses) => format!("{GOOD}runs{GOOD:#}, without {}", count(misses, "thing", "things")),
             };
-            writeln!(out, "  {:<6} {verdict} {DIM}{}{DIM:#}", fit.profile.name(), fit.profile.title())?;
+            writeln!(out, "  {:<6} {verdict} {DIM}({}){DIM:#}", fit.profile.name(), fit.profile.title())?;
             for reason in fit.refusals.iter().chain(fit.misses.iter().filter(|_| fit.runs())) {
                 writeln!(out, "         {reason}")?;
             }
