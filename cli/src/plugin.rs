@@ -64,6 +64,10 @@ pub(crate) enum ProfileName {
     /// Envoy.
     #[default]
     Envoy,
+    /// Plugins of Google Cloud's Service Extensions.
+    Gcp,
+    /// Kong Gateway, with ngx_wasm_module.
+    Kong,
     /// The specification's wording.
     Spec,
 }
@@ -72,6 +76,8 @@ impl From<ProfileName> for Profile {
     fn from(name: ProfileName) -> Self {
         match name {
             ProfileName::Envoy => Self::Envoy,
+            ProfileName::Gcp => Self::Gcp,
+            ProfileName::Kong => Self::Kong,
             ProfileName::Spec => Self::Spec,
         }
     }

@@ -9,6 +9,7 @@ use crate::error::StartError;
 use crate::fail_policy::FailPolicy;
 use crate::fault::Faults;
 use crate::foreign::{self, Lending};
+use crate::grpc::GrpcUpstream;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::log::LogLevel;
@@ -16,6 +17,7 @@ use crate::module::Module;
 use crate::profile::Profile;
 use crate::property::{Properties, PropertyValue};
 use crate::rng::Rng;
+use crate::shared::Shared;
 use crate::upstream::Upstream;
 use crate::vm::{ForeignFunction, Plugin};
 
@@ -31,6 +33,7 @@ pub struct HostBuilder {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) log_level: LogLevel,
     pub(crate) upstreams: BTreeMap<Vec<u8>, Upstream>,
+    pub(crate) grpc_upstreams: BTreeMap<Vec<u8>, GrpcUpstream>,
     pub(crate) properties: Properties,
     pub(crate) foreign: BTreeMap<Vec<u8>, ForeignFunction>,
     pub(crate) lending: Lending,
@@ -42,6 +45,8 @@ pub struct HostBuilder {
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
     pub(crate) workers: usize,
+    pub(crate) shared: Option<Arc<Shared>>,
+    pub(crate) first_worker: usize,
 }
 
 impl HostBuilder {
@@ -56,6 +61,7 @@ impl HostBuilder {
             environment: Vec::new(),
             log_level: LogLevel::Info,
             upstreams: BTreeMap::new(),
+            grpc_upstreams: BTreeMap::new(),
             properties: Properties::new(),
             foreign: BTreeMap::new(),
             lending: Lending::default(),
@@ -67,6 +73,8 @@ impl HostBuilder {
             clock: Clock::at_secs(0),
             rng: Rng::Seeded(0),
             workers: 1,
+            shared: None,
+            first_worker: 0,
         }
     }
 
@@ -137,6 +145,12 @@ impl HostBuilder {
         self
     }
 
+    /// A cluster of gRPC services, or a target of gRPC's own client, that guests can call, and how it answers.
+    pub fn grpc_cluster(mut self, name: &str, upstream: GrpcUpstream) -> Self {
+        self.grpc_upstreams.insert(name.as_bytes().to_vec(), upstream);
+        self
+    }
+
     /// A property of every stream and of the root context, its path written with dots.
     pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
         self.properties.set(path, value);
@@ -198,6 +212,13 @@ impl HostBuilder {
         self
     }
 
+    /// Puts the host beside another one, as two plugins in one gateway: they share data, queues and metrics. What a guest of the
+    /// one puts into a queue of the other's wakes that one's guest at the next step of its host.
+    pub fn beside(mut self, other: &Host) -> Self {
+        self.shared = Some(Arc::clone(&other.shared));
+        self
+    }
+
     /// Starts and configures the VMs.
     ///
     /// # Errors
@@ -211,11 +232,12 @@ impl HostBuilder {
             name: self.name.clone(),
             root_id: self.root_id.clone(),
             vm_id: self.vm_id.clone(),
+            first_worker: self.first_worker,
             configuration: self.configuration.clone(),
             vm_configuration: self.vm_configuration.clone(),
             environment: self.environment.clone(),
             log_level: self.log_level,
-            clusters: self.upstreams.keys().cloned().collect(),
+            clusters: self.upstreams.keys().chain(self.grpc_upstreams.keys()).cloned().collect(),
             properties: self.properties.clone(),
             foreign: foreign::lent(self.profile, self.lending)
                 .into_iter()
@@ -225,7 +247,10 @@ impl HostBuilder {
             headers_stop_alone: self.headers_stop_alone,
             fail_policy: self.fail_policy,
             faults: self.faults.clone(),
-            limits: self.limits.clone(),
+            limits: Limits {
+                memory_bytes: self.limits.memory_bytes.min(self.profile.memory_bytes()),
+                ..self.limits.clone()
+            },
         })
     }
 

@@ -108,6 +108,8 @@ pub enum FailureKind {
     HostCalls,
     /// It called a host function that is not allowed during start or allocation.
     Restricted,
+    /// It called a host function that this host does not implement, and traps for.
+    Unimplemented,
     /// The test asked for a trap at this host call.
     Injected,
     /// It had failed before this stream.
@@ -124,6 +126,7 @@ impl fmt::Display for FailureKind {
             Self::Fuel => "used up its fuel",
             Self::HostCalls => "made too many host calls",
             Self::Restricted => "made a host call that is not allowed here",
+            Self::Unimplemented => "made a host call that this host does not implement",
             Self::Injected => "trapped on request",
             Self::Earlier => "the VM had failed before",
             Self::Streams => "too many open streams",

@@ -9,11 +9,13 @@ use crate::abi::HostCall;
 use crate::builder::HostBuilder;
 use crate::clock::nanos;
 use crate::error::{Failure, StartError};
+use crate::grpc::{GrpcCalls, GrpcEvent};
 use crate::header_map::HeaderMap;
 use crate::log::LogLine;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
 use crate::shared::{Metrics, Shared};
 use crate::stream::Stream;
+use crate::tcp::Connections;
 use crate::upstream::{Upstream, UpstreamReply};
 use crate::vm::{Answer, Plugin};
 use crate::worker::Worker;
@@ -22,6 +24,8 @@ use crate::worker::Worker;
 const EVENTS: usize = 1_000_000;
 /// Streams that have ended whose outcome is remembered.
 const ENDED: usize = 65_536;
+/// Bytes of calls that are remembered.
+const CALLS: usize = 256 << 20;
 /// Answers without delay that are delivered within one step.
 const AT_ONCE: usize = 10_000;
 
@@ -49,13 +53,16 @@ impl StreamId {
 pub struct Host {
     pub(crate) builder: HostBuilder,
     pub(crate) plugin: Arc<Plugin>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) workers: Vec<Slot>,
     pub(crate) due: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     pub(crate) open: Vec<StreamId>,
     ended: BTreeMap<StreamId, (Outcome, ResponseOutcome)>,
+    pub(crate) connections: Connections,
+    pub(crate) grpc: GrpcCalls,
     calls: Vec<HttpCall>,
+    call_bytes: usize,
     logs: Vec<LogLine>,
     pub(crate) times_callbacks: bool,
 }
@@ -68,14 +75,21 @@ pub(crate) struct Slot {
     pub(crate) started: u64,
 }
 
-/// An answer on its way. Ordered by time, then by the order of calls.
+/// An event on its way. Ordered by time, then by the order of calls.
 pub(crate) struct Due {
     pub(crate) at: u64,
     sequence: u64,
     worker: usize,
     incarnation: u32,
-    token: u32,
-    answer: Option<Answer>,
+    event: Event,
+}
+
+/// What arrives at a VM.
+pub(crate) enum Event {
+    /// The answer to an HTTP call; `None` is a call that failed.
+    Http(u32, Option<Answer>),
+    /// Something on a gRPC call or stream.
+    Grpc(u32, GrpcEvent),
 }
 
 impl PartialEq for Due {
@@ -99,16 +113,21 @@ impl Ord for Due {
 }
 
 impl Host {
-    pub(crate) fn new(builder: HostBuilder) -> Result<Self, StartError> {
+    pub(crate) fn new(mut builder: HostBuilder) -> Result<Self, StartError> {
+        let shared = builder.shared.take().unwrap_or_default();
+        builder.first_worker = shared.join(builder.workers);
         let mut host = Self {
             plugin: builder.plugin(),
-            shared: Arc::default(),
+            shared,
             workers: Vec::new(),
             due: BinaryHeap::new(),
             sequence: 0,
             open: Vec::new(),
             ended: BTreeMap::new(),
+            connections: Connections::default(),
+            grpc: GrpcCalls::default(),
             calls: Vec::new(),
+            call_bytes: 0,
             logs: Vec::new(),
             times_callbacks: true,
             builder,
@@ -281,13 +300,14 @@ impl Host {
         std::mem::take(&mut self.logs)
     }
 
-    /// The HTTP calls made so far.
+    /// The HTTP calls made so far. Once they have 256 MiB they are forgotten, and it begins anew.
     pub fn calls(&self) -> &[HttpCall] {
         &self.calls
     }
 
     /// Takes the HTTP calls made since the last time.
     pub fn take_calls(&mut self) -> Vec<HttpCall> {
+        self.call_bytes = 0;
         std::mem::take(&mut self.calls)
     }
 
@@ -385,7 +405,15 @@ impl Host {
         let Some(Reverse(due)) = self.due.pop() else { return };
         if let Some(slot) = self.workers.get_mut(due.worker).filter(|s| s.incarnation == due.incarnation) {
             // A VM that fails here answers its streams with the failure; there is no one else to tell.
-            let _ = slot.worker.answer(due.token, due.answer);
+            let _ = match due.event {
+                Event::Http(token, answer) => slot.worker.answer(token, answer),
+                Event::Grpc(token, event) => {
+                    if event.is_last(token) {
+                        self.grpc.close((due.worker, due.incarnation, token));
+                    }
+                    slot.worker.grpc_event(token, event)
+                }
+            };
         }
     }
 
@@ -396,7 +424,9 @@ impl Host {
             self.dispatch();
             self.set_timers();
             self.close_ended();
-            for (worker, token) in self.shared.take_ready() {
+            self.end_connections();
+            let first = self.builder.first_worker;
+            for (worker, token) in self.shared.take_ready_of(first..first + self.workers.len()) {
                 if let Some(slot) = self.workers.get_mut(worker) {
                     let _ = slot.worker.queue_ready(token);
                 }
@@ -411,6 +441,9 @@ impl Host {
     }
 
     fn dispatch(&mut self) {
+        for worker in 0..self.workers.len() {
+            self.dispatch_grpc(worker);
+        }
         for slot in &mut self.workers {
             for call in slot.worker.take_calls() {
                 let reply = match self.builder.upstreams.get_mut(&call.cluster) {
@@ -424,13 +457,22 @@ impl Host {
                         sequence: self.sequence,
                         worker: call.worker,
                         incarnation: slot.incarnation,
-                        token: call.token,
-                        answer,
+                        event: Event::Http(call.token, answer),
                     }));
                 }
+                self.call_bytes += call.body.len() + call.headers.byte_size() + call.trailers.byte_size();
                 self.calls.push(call);
+                if self.call_bytes > CALLS {
+                    self.calls.clear();
+                    self.call_bytes = 0;
+                }
             }
         }
+    }
+
+    pub(crate) fn schedule_event(&mut self, at: u64, worker: usize, incarnation: u32, event: Event) {
+        self.sequence += 1;
+        self.due.push(Reverse(Due { at, sequence: self.sequence, worker, incarnation, event }));
     }
 
     fn set_timers(&mut self) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, Val, WasmParams, WasmResults};
 
-use crate::abi::HostTrap;
+use crate::abi::{Callback, HostTrap};
 use crate::clock::nanos;
 use crate::engine::EPOCH;
 use crate::error::{Failure, FailureKind, LoadError, StartFailure};
@@ -39,6 +39,15 @@ pub(crate) struct Exports {
     pub(crate) response_body: Option<TypedFunc<(u32, u32, u32), u32>>,
     pub(crate) response_trailers: Option<TypedFunc<(u32, u32), u32>>,
     pub(crate) http_call_response: Option<OnCallResponse>,
+    pub(crate) new_connection: Option<TypedFunc<u32, u32>>,
+    pub(crate) downstream_data: Option<TypedFunc<(u32, u32, u32), u32>>,
+    pub(crate) upstream_data: Option<TypedFunc<(u32, u32, u32), u32>>,
+    pub(crate) downstream_connection_close: Option<TypedFunc<(u32, u32), ()>>,
+    pub(crate) upstream_connection_close: Option<TypedFunc<(u32, u32), ()>>,
+    pub(crate) grpc_receive_initial_metadata: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) grpc_receive: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) grpc_receive_trailing_metadata: Option<TypedFunc<(u32, u32, u32), ()>>,
+    pub(crate) grpc_close: Option<TypedFunc<(u32, u32, u32), ()>>,
 }
 
 pub(crate) struct Instance {
@@ -210,6 +219,7 @@ fn arm(store: &mut Store<Vm>, fuel: bool) {
     let mut deadline = nanos(limits.callback_deadline).div_ceil(nanos(epoch)).saturating_add(1);
     let budget = limits.callback_fuel;
     vm.calls_left = limits.host_calls;
+    vm.sent_bytes = 0;
     if let Some(sampling) = &mut vm.sampling {
         sampling.arm(deadline);
         deadline = 1;
@@ -260,22 +270,44 @@ fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory
 
 fn exports(instance: WasmInstance, store: &mut Store<Vm>) -> Result<Exports, LoadError> {
     Ok(Exports {
-        context_create: typed(instance, store, "proxy_on_context_create")?,
-        vm_start: typed(instance, store, "proxy_on_vm_start")?,
-        configure: typed(instance, store, "proxy_on_configure")?,
-        tick: typed(instance, store, "proxy_on_tick")?,
-        queue_ready: typed(instance, store, "proxy_on_queue_ready")?,
-        done: typed(instance, store, "proxy_on_done")?,
-        log: typed(instance, store, "proxy_on_log")?,
-        delete: typed(instance, store, "proxy_on_delete")?,
+        context_create: callback(instance, store, "proxy_on_context_create")?,
+        vm_start: callback(instance, store, "proxy_on_vm_start")?,
+        configure: callback(instance, store, "proxy_on_configure")?,
+        tick: callback(instance, store, "proxy_on_tick")?,
+        queue_ready: callback(instance, store, "proxy_on_queue_ready")?,
+        done: callback(instance, store, "proxy_on_done")?,
+        log: callback(instance, store, "proxy_on_log")?,
+        delete: callback(instance, store, "proxy_on_delete")?,
         request_headers: headers(instance, store, "proxy_on_request_headers")?,
-        request_body: typed(instance, store, "proxy_on_request_body")?,
-        request_trailers: typed(instance, store, "proxy_on_request_trailers")?,
+        request_body: callback(instance, store, "proxy_on_request_body")?,
+        request_trailers: callback(instance, store, "proxy_on_request_trailers")?,
         response_headers: headers(instance, store, "proxy_on_response_headers")?,
-        response_body: typed(instance, store, "proxy_on_response_body")?,
-        response_trailers: typed(instance, store, "proxy_on_response_trailers")?,
-        http_call_response: typed(instance, store, "proxy_on_http_call_response")?,
+        response_body: callback(instance, store, "proxy_on_response_body")?,
+        response_trailers: callback(instance, store, "proxy_on_response_trailers")?,
+        http_call_response: callback(instance, store, "proxy_on_http_call_response")?,
+        new_connection: callback(instance, store, "proxy_on_new_connection")?,
+        downstream_data: callback(instance, store, "proxy_on_downstream_data")?,
+        upstream_data: callback(instance, store, "proxy_on_upstream_data")?,
+        downstream_connection_close: callback(instance, store, "proxy_on_downstream_connection_close")?,
+        upstream_connection_close: callback(instance, store, "proxy_on_upstream_connection_close")?,
+        grpc_receive_initial_metadata: callback(instance, store, "proxy_on_grpc_receive_initial_metadata")?,
+        grpc_receive: callback(instance, store, "proxy_on_grpc_receive")?,
+        grpc_receive_trailing_metadata: callback(instance, store, "proxy_on_grpc_receive_trailing_metadata")?,
+        grpc_close: callback(instance, store, "proxy_on_grpc_close")?,
     })
+}
+
+/// A callback, where the host makes it.
+fn callback<P: WasmParams, R: WasmResults>(
+    instance: WasmInstance,
+    store: &mut Store<Vm>,
+    name: &str,
+) -> Result<Option<TypedFunc<P, R>>, LoadError> {
+    let profile = store.data().plugin.profile;
+    match Callback::named(name) {
+        Some(callback) if !profile.makes(callback) => Ok(None),
+        _ => typed(instance, store, name),
+    }
 }
 
 fn headers(
@@ -283,10 +315,8 @@ fn headers(
     store: &mut Store<Vm>,
     name: &str,
 ) -> Result<Option<OnHeaders>, LoadError> {
-    if store.data().abi == AbiVersion::V0_1_0
-        && let Ok(Some(old)) = typed(instance, store, name)
-    {
-        return Ok(Some(OnHeaders::Old(old)));
+    if store.data().abi == AbiVersion::V0_1_0 {
+        return Ok(typed(instance, store, name)?.map(OnHeaders::Old));
     }
     Ok(typed(instance, store, name)?.map(OnHeaders::New))
 }

@@ -63,6 +63,10 @@
 //! the client go away ([`Host::close`]). Clusters answer as [`Upstream`] says; [`Host::fail_at`], [`Host::restart`] and
 //! [`Host::reconfigure`] have things go wrong, and [`Host::calls`], [`Host::metrics`] and [`Host::take_logs`] show what the filter did.
 //!
+//! What is an HTTP filter where a test sends a request ([`Host::request`]) is a network filter where it connects ([`Host::connect`]). Calls over
+//! HTTP and gRPC are answered by scripts ([`Upstream`], [`GrpcUpstream`]). A [`Profile`] is the host to copy, and an [`Inspection`] says, without running it,
+//! what a module needs of one.
+//!
 //! A [`Module`] is compiled once and hosted any number of times. A [`Host`] has one or more workers, each with a VM
 //! of its own; they share data, queues and metrics. Time stands still until [`Host::advance`] moves it.
 
@@ -74,8 +78,10 @@ mod error;
 mod fail_policy;
 mod fault;
 mod foreign;
+mod grpc;
 mod header_map;
 mod host;
+mod inspect;
 mod instance;
 mod limits;
 mod load;
@@ -87,6 +93,7 @@ mod outcome;
 mod policy_module;
 mod profile;
 mod property;
+mod protobuf;
 mod reconfigure;
 mod rng;
 mod sampling;
@@ -94,30 +101,34 @@ pub mod serve;
 mod shared;
 mod status;
 mod stream;
+mod tcp;
 mod upstream;
 mod vm;
 mod worker;
 
-pub use abi::HostCall;
+pub use abi::{Callback, HostCall};
 pub use builder::HostBuilder;
 pub use clock::Clock;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Failure, FailureKind, LoadError, StartError, StartFailure};
 pub use fail_policy::FailPolicy;
 pub use foreign::{Lending, verify_signature};
+pub use grpc::{GrpcCall, GrpcReply, GrpcUpstream};
 pub use header_map::HeaderMap;
 pub use host::{Host, StreamId};
+pub use inspect::{Export, Fit, Import, InspectError, Inspection, Kind, MemoryShape, Origin};
 pub use limits::Limits;
 pub use log::{LogLevel, LogLine};
 pub use measure::{Disposition, Measured};
 pub use module::{AbiVersion, Module};
 pub use outcome::{HttpCall, LocalReply, Message, Outcome, Request, Response, ResponseOutcome};
 pub use policy_module::{PolicyAnswer, PolicyModule, PolicyModuleError};
-pub use profile::Profile;
+pub use profile::{Profile, Support};
 pub use property::{Properties, PropertyValue};
 pub use rng::first_random_bytes;
 pub use sampling::{SampledFunction, Samples, Stack};
 pub use shared::{Histogram, Metric, MetricKind, MetricValue, Metrics};
 pub use status::Status;
+pub use tcp::{CloseType, Connect, ConnectionId, ConnectionOutcome, ConnectionState};
 pub use upstream::{Upstream, UpstreamReply};
 pub use vm::ForeignFunction;

@@ -25,13 +25,19 @@ pub struct Limits {
     pub log_lines: usize,
     /// Bytes of one log line; the rest is cut off.
     pub log_line_bytes: usize,
-    /// Bytes of shared data, and of each shared queue.
+    /// Bytes of all log lines kept.
+    pub log_bytes: usize,
+    /// Bytes of shared data, and of all shared queues.
     pub shared_bytes: usize,
     /// Metrics a VM may define.
     pub metrics: usize,
     /// HTTP calls under way at once.
     pub http_calls: usize,
-    /// Streams open at once.
+    /// Bytes of calls and messages that one callback may send.
+    pub sent_bytes: usize,
+    /// Bytes of a name that the host keeps: of a metric, a queue, a property, a service.
+    pub name_bytes: usize,
+    /// Streams and connections open at once.
     pub streams: usize,
 }
 
@@ -48,9 +54,12 @@ impl Default for Limits {
             body_bytes: 16 << 20,
             log_lines: 100_000,
             log_line_bytes: 64 << 10,
+            log_bytes: 64 << 20,
             shared_bytes: 64 << 20,
             metrics: 10_000,
             http_calls: 10_000,
+            sent_bytes: 64 << 20,
+            name_bytes: 4096,
             streams: 100_000,
         }
     }

@@ -69,5 +69,6 @@ impl fmt::Display for LogLine {
 #[derive(Default)]
 pub(crate) struct Logs {
     pub(crate) lines: Vec<LogLine>,
+    pub(crate) bytes: usize,
     pub(crate) dropped: u64,
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use wasmtime::{ExternType, Instance, InstancePre, Linker, Memory, Ref, Store, Table};
 
-use crate::abi;
+use crate::abi::{self, HostCall};
 use crate::builder::HostBuilder;
 use crate::engine::Engine;
 use crate::error::LoadError;
 use crate::load::{self, MemorySource};
+use crate::profile::{Profile, Support};
 use crate::vm::Vm;
 
 /// The version of the proxy-wasm ABI that a module was built for.
@@ -24,6 +25,9 @@ pub enum AbiVersion {
 }
 
 impl AbiVersion {
+    /// Every version, the oldest first.
+    pub const ALL: [Self; 3] = [Self::V0_1_0, Self::V0_2_0, Self::V0_2_1];
+
     pub(crate) const MARKERS: [(Self, &'static str); 3] = [
         (Self::V0_2_1, "proxy_abi_version_0_2_1"),
         (Self::V0_2_0, "proxy_abi_version_0_2_0"),
@@ -102,6 +106,21 @@ impl Module {
     /// What it exports.
     pub fn exports(&self) -> Vec<String> {
         self.inner.wasm.exports().map(|e| e.name().to_owned()).collect()
+    }
+
+    /// Checks that a host of a profile has all that the module imports.
+    pub(crate) fn fits(&self, profile: Profile) -> Result<(), LoadError> {
+        let missing: Vec<_> = self
+            .inner
+            .wasm
+            .imports()
+            .filter(|i| {
+                HostCall::named(i.module(), i.name())
+                    .is_some_and(|call| profile.support(call) == Support::Missing)
+            })
+            .map(|i| format!("`{}.{}`", i.module(), i.name()))
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(LoadError::MissingImports(missing)) }
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -64,6 +64,8 @@ impl Host {
         for stream in ending {
             self.end(stream);
         }
+        self.end_connections_of(index);
+        self.forget_grpc(index);
         self.collect_logs();
         let slot = &mut self.workers[index];
         slot.worker = fresh;

@@ -232,7 +232,7 @@ impl Half {
         if !self.began() {
             return;
         }
-        self.resume();
+        self.resume(false);
         for chunk in std::mem::take(&mut self.waiting) {
             self.passed.extend_from_slice(&chunk);
         }
@@ -280,6 +280,8 @@ pub(crate) struct Stream {
     pub(crate) response: Half,
     pub(crate) properties: Properties,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Objects of the gateway's own that the guest set.
+    pub(crate) filter_state: BTreeMap<String, String>,
     pub(crate) actions: Actions,
     /// The filter's own reply. Its headers and body are in `response`.
     pub(crate) local: Option<LocalReply>,

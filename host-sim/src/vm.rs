@@ -1,5 +1,6 @@
 //! What a VM's host calls work on: the data of its store.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use crate::abi::HostCall;
 use crate::clock::Clock;
 use crate::fail_policy::FailPolicy;
 use crate::fault::Faults;
+use crate::grpc::GrpcState;
 use crate::header_map::HeaderMap;
 use crate::limits::Limits;
 use crate::log::{LogLevel, LogLine, Logs};
@@ -21,6 +23,7 @@ use crate::rng::Rng;
 use crate::sampling::Sampling;
 use crate::shared::{Cell, Shared};
 use crate::stream::Stream;
+use crate::tcp::Connection;
 
 /// The root context's id, as Envoy counts.
 pub(crate) const ROOT: u32 = 1;
@@ -30,6 +33,8 @@ pub(crate) struct Plugin {
     pub(crate) name: String,
     pub(crate) root_id: String,
     pub(crate) vm_id: String,
+    /// The number of the first worker among those that share.
+    pub(crate) first_worker: usize,
     pub(crate) configuration: Vec<u8>,
     pub(crate) vm_configuration: Vec<u8>,
     pub(crate) environment: Vec<(String, String)>,
@@ -79,9 +84,12 @@ pub(crate) struct Vm {
     pub(crate) allocator: Option<TypedFunc<u32, u32>>,
     pub(crate) memory_total: usize,
     pub(crate) memory_peak: usize,
+    table_elements: usize,
 
     pub(crate) scope: Scope,
     pub(crate) calls_left: u32,
+    /// Bytes that the callback has sent.
+    pub(crate) sent_bytes: usize,
     pub(crate) counts: [u64; HostCall::COUNT],
     pub(crate) trap_at: Option<HostCall>,
     pub(crate) faults: Faults,
@@ -92,15 +100,19 @@ pub(crate) struct Vm {
     pub(crate) effective: u32,
     pub(crate) configuring: bool,
     pub(crate) streams: HashMap<u32, Box<Stream>, BuildHasherDefault<Identity>>,
+    pub(crate) connections: HashMap<u32, Connection, BuildHasherDefault<Identity>>,
     pub(crate) touched: Vec<u32>,
 
+    /// Properties that the root context declared, and whether they can be set once alone.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     pub(crate) tick_period: Option<u64>,
     pub(crate) tick_changed: bool,
     pub(crate) next_token: u32,
     pub(crate) outgoing: Vec<HttpCall>,
     pub(crate) in_flight: usize,
     pub(crate) answer: Option<Answer>,
-    pub(crate) status: (u32, &'static str),
+    pub(crate) status: (u32, Cow<'static, str>),
+    pub(crate) grpc: GrpcState,
 
     pub(crate) metrics: Vec<(u32, Arc<Cell>)>,
     pub(crate) logs: Logs,
@@ -126,8 +138,10 @@ impl Vm {
             allocator: None,
             memory_total: 0,
             memory_peak: 0,
+            table_elements: 0,
             scope: Scope::Instantiate,
             calls_left: 0,
+            sent_bytes: 0,
             counts: [0; HostCall::COUNT],
             trap_at: None,
             faults: plugin.faults.clone(),
@@ -137,14 +151,17 @@ impl Vm {
             effective: 0,
             configuring: false,
             streams: HashMap::default(),
+            connections: HashMap::default(),
             touched: Vec::new(),
+            declared: BTreeMap::new(),
             tick_period: None,
             tick_changed: false,
             next_token: 0,
             outgoing: Vec::new(),
             in_flight: 0,
             answer: None,
-            status: (0, ""),
+            status: (0, Cow::Borrowed("")),
+            grpc: GrpcState::default(),
             metrics: Vec::new(),
             logs: Logs::default(),
             scratch: Vec::new(),
@@ -159,7 +176,10 @@ impl Vm {
 
     pub(crate) fn exists(&self, context: u32) -> bool {
         // 0 is the VM itself, which takes an effective context back.
-        context == 0 || context == ROOT || self.streams.contains_key(&context)
+        context == 0
+            || context == ROOT
+            || self.streams.contains_key(&context)
+            || self.connections.contains_key(&context)
     }
 
     pub(crate) fn stream(&self) -> Option<&Stream> {
@@ -171,7 +191,31 @@ impl Vm {
         self.streams.get_mut(&context).map(|s| &mut **s)
     }
 
-    /// Notes that a stream has something to do once the callback has returned.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.connections.get(&self.context())
+    }
+
+    pub(crate) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        let context = self.context();
+        self.connections.get_mut(&context)
+    }
+
+    /// Counts what a callback sends, as long as it may.
+    pub(crate) fn send(&mut self, bytes: usize) -> Result<(), crate::Status> {
+        let sent = self.sent_bytes.saturating_add(bytes);
+        if sent > self.plugin.limits.sent_bytes {
+            return Err(crate::Status::InternalFailure);
+        }
+        self.sent_bytes = sent;
+        Ok(())
+    }
+
+    /// A name that is to be kept.
+    pub(crate) fn keepable(&self, name: &[u8]) -> Result<(), crate::Status> {
+        if name.len() <= self.plugin.limits.name_bytes { Ok(()) } else { Err(crate::Status::InternalFailure) }
+    }
+
+    /// Notes that a stream or a connection has something to do once the callback has returned.
     pub(crate) fn touch(&mut self) {
         let context = self.context();
         if !self.touched.contains(&context) {
@@ -181,11 +225,17 @@ impl Vm {
 
     pub(crate) fn log(&mut self, level: LogLevel, message: &[u8]) {
         let limits = &self.plugin.limits;
-        if self.logs.lines.len() >= limits.log_lines {
+        let message = message.get(..limits.log_line_bytes).unwrap_or(message);
+        // The lines are taken as a whole, now and then.
+        if self.logs.lines.is_empty() {
+            self.logs.bytes = 0;
+        }
+        let bytes = self.logs.bytes + message.len();
+        if self.logs.lines.len() >= limits.log_lines || bytes > limits.log_bytes {
             self.logs.dropped += 1;
             return;
         }
-        let message = message.get(..limits.log_line_bytes).unwrap_or(message);
+        self.logs.bytes = bytes;
         let message = String::from_utf8_lossy(message).into_owned();
         let line =
             LogLine { level, message, worker: self.worker, context: self.context(), at: self.clock.now() };
@@ -205,8 +255,13 @@ impl ResourceLimiter for Vm {
         Ok(fits)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= self.plugin.limits.table_elements)
+    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let elements = self.table_elements.saturating_add(desired.saturating_sub(current));
+        let fits = elements <= self.plugin.limits.table_elements;
+        if fits {
+            self.table_elements = elements;
+        }
+        Ok(fits)
     }
 }
 

@@ -1,5 +1,6 @@
 //! One VM with its root context and its streams, driven by whoever owns the clock and the network.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -41,6 +42,9 @@ impl Worker {
         rng: Rng,
         index: usize,
     ) -> Result<Self, StartError> {
+        if let Err(error) = module.fits(plugin.profile) {
+            return Err(StartError { reason: error.into(), logs: Vec::new() });
+        }
         let vm =
             Vm::new(Arc::clone(plugin), Arc::clone(shared), clock.clone(), rng, module.abi_version(), index);
         let instance = Instance::start(module, vm)
@@ -95,7 +99,8 @@ impl Worker {
 
     /// Whether there are calls to send that were made since the last look.
     pub(crate) fn has_work(&self) -> bool {
-        !self.instance.vm().outgoing.is_empty()
+        let vm = self.instance.vm();
+        !vm.outgoing.is_empty() || !vm.grpc.actions.is_empty()
     }
 
     pub(crate) fn stream(&self, id: u32) -> Option<&Stream> {
@@ -132,8 +137,7 @@ impl Worker {
     }
 
     fn admit(&mut self, mut stream: Box<Stream>) -> u32 {
-        let id = self.next_id;
-        self.next_id = self.next_id.checked_add(1).unwrap_or(ROOT + 1);
+        let id = self.take_id();
         stream.id = id;
         let vm = self.instance.vm_mut();
         if vm.streams.len() >= vm.plugin.limits.streams {
@@ -148,6 +152,17 @@ impl Worker {
             Err(failure) => self.fail(id, failure),
         }
         id
+    }
+
+    /// The next context id that is free.
+    pub(crate) fn take_id(&mut self) -> u32 {
+        loop {
+            let id = self.next_id;
+            self.next_id = self.next_id.checked_add(1).unwrap_or(ROOT + 1);
+            if !self.instance.vm().exists(id) {
+                return id;
+            }
+        }
     }
 
     /// More of a request that was left open.
@@ -201,7 +216,9 @@ impl Worker {
             if !stream.response.began() || stream.response.ended || stream.local.is_some() {
                 return;
             }
-            stream.response.arrive(chunk);
+            if !chunk.is_empty() || end {
+                stream.response.arrive(chunk);
+            }
             stream.response.ended = end;
             self.progress(id);
         }
@@ -273,7 +290,7 @@ impl Worker {
         vm.in_flight = vm.in_flight.saturating_sub(1);
         let sizes = answer.as_ref().map_or((0, 0, 0), |a| (a.headers.len(), a.body.len(), a.trailers.len()));
         if answer.is_none() {
-            vm.status = (BROKEN_CONNECTION, "reset");
+            vm.status = (BROKEN_CONNECTION, Cow::Borrowed("reset"));
         }
         vm.answer = answer;
         let params = (ROOT, token, sizes.0 as u32, sizes.1 as u32, sizes.2 as u32);
@@ -285,7 +302,7 @@ impl Worker {
         );
         let vm = self.instance.vm_mut();
         vm.answer = None;
-        vm.status.1 = "";
+        vm.status.1 = Cow::Borrowed("");
         self.follow_up();
         called.map(drop)
     }
@@ -297,9 +314,10 @@ impl Worker {
         called
     }
 
-    /// Does what guests asked of streams other than the one being driven.
-    fn follow_up(&mut self) {
+    /// Does what guests asked of streams and connections other than the one being driven.
+    pub(crate) fn follow_up(&mut self) {
         while let Some(id) = self.instance.vm_mut().touched.pop() {
+            self.act_on_connection(id);
             self.act(id);
             self.progress(id);
         }

@@ -1,25 +1,37 @@
-//! `countersign inspect`: what is in a policy image.
+//! `countersign inspect`: what is in a policy image, or in a WebAssembly module.
+
+mod module;
 
 use crate::console::{self, DIM, HEADING, count};
 use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::images;
 use crate::output::TextOrJson;
+use crate::plugin::ProfileName;
 use countersign_core::policy::image::{Layout, is_action};
 use countersign_core::policy::{Effect, Image, Policy};
+use countersign_host_sim::Inspection;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Show what is in a policy image.
+use module::Module;
+
+/// Show what is in a policy image, or in a WebAssembly module.
 ///
-/// Reads the image alone: versions, digest, sections, what the schema declares, and every policy with its effect, scope and
-/// place in the sources. An image that was altered or cut short, or comes from a newer version, is refused with the reason.
+/// Of an image: versions, digest, sections, what the schema declares, and every policy with its effect, scope and place in the
+/// sources. An image that was altered or cut short, or comes from a newer version, is refused with the reason.
+///
+/// Of a module, in binary or text form: the version of the proxy-wasm ABI, language and tools, size, memory, what it imports and
+/// exports, which hosts can run it, and what it would miss there. Nothing of it is run.
 #[derive(clap::Args)]
 pub(crate) struct Inspect {
-    /// A policy image, as `countersign compile` writes it.
-    #[arg(value_name = "IMAGE")]
+    /// A policy image, as `countersign compile` writes it, or a WebAssembly module.
+    #[arg(value_name = "FILE")]
     image: PathBuf,
+    /// Look at a module for this host alone; exit with 1 where it can't run there.
+    #[arg(long, value_name = "HOST", value_enum)]
+    host: Option<ProfileName>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     format: TextOrJson,
@@ -40,6 +52,13 @@ impl Inspect {
 
     fn show(&self) -> Result<Exit, Failure> {
         let bytes = images::read(&self.image)?;
+        if Inspection::looks_like_wasm(&bytes) {
+            return self.show_module(&bytes);
+        }
+        if self.host.is_some() {
+            let message = "expected a WebAssembly module for `--host`, found something else";
+            return Err(Failure::at(self.image.display(), message));
+        }
         let image = images::decode(&self.image, &bytes)?;
         let layout = Layout::read(&bytes).map_err(|error| Failure::at(self.image.display(), error))?;
         let shown = Shown { image, layout, bytes: bytes.len() };
@@ -50,6 +69,18 @@ impl Inspect {
         }
         out.flush()?;
         Ok(Exit::Good)
+    }
+
+    fn show_module(&self, bytes: &[u8]) -> Result<Exit, Failure> {
+        let read = Inspection::read(bytes).map_err(|error| Failure::at(self.image.display(), error))?;
+        let module = Module::new(read, self.host.map(Into::into));
+        let mut out = console::stdout();
+        match self.format {
+            TextOrJson::Text => module.text(&self.image, &mut out)?,
+            TextOrJson::Json => writeln!(out, "{:#}", module.data())?,
+        }
+        out.flush()?;
+        Ok(if self.host.is_none() || module.runs() { Exit::Good } else { Exit::Finding })
     }
 }
 

@@ -9,6 +9,7 @@ mod credentials;
 mod credentials_page;
 mod eval;
 mod explanations;
+mod inspect_module;
 mod json_page;
 mod lint_diff;
 mod policies_page;

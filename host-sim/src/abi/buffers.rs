@@ -22,8 +22,12 @@ fn read(vm: &Vm, kind: u32) -> Result<&[u8]> {
     let found = match kind {
         REQUEST_BODY => vm.stream().and_then(|s| s.request.readable_body()).or(Some(NONE)),
         RESPONSE_BODY => vm.stream().and_then(|s| s.response.readable_body()).or(Some(NONE)),
-        DOWNSTREAM_DATA | UPSTREAM_DATA | GRPC_MESSAGE | CALL_DATA => Some(NONE),
+        CALL_DATA => Some(NONE),
+        // Where there are no data, Envoy has an empty buffer.
+        DOWNSTREAM_DATA => Some(vm.connection().and_then(|c| c.downstream.readable()).unwrap_or_default()),
+        UPSTREAM_DATA => Some(vm.connection().and_then(|c| c.upstream.readable()).unwrap_or_default()),
         CALL_BODY => vm.answer.as_ref().map(|a| a.body.as_slice()),
+        GRPC_MESSAGE => vm.grpc.message.as_deref().or(Some(NONE)),
         VM_CONFIGURATION => Some(vm.plugin.vm_configuration.as_slice()),
         PLUGIN_CONFIGURATION => vm.configuring.then_some(vm.plugin.configuration.as_slice()),
         _ => return Err(Status::BadArgument.into()),
@@ -68,10 +72,11 @@ pub(super) fn set_buffer_bytes(
     read(vm, kind)?;
     let data = slice(memory, data, size)?;
     let limit = vm.plugin.limits.body_bytes;
-    let stream = vm.stream_mut();
     let body = match kind {
-        REQUEST_BODY => stream.and_then(|s| s.request.writable_body()),
-        RESPONSE_BODY => stream.and_then(|s| s.response.writable_body()),
+        REQUEST_BODY => vm.stream_mut().and_then(|s| s.request.writable_body()),
+        RESPONSE_BODY => vm.stream_mut().and_then(|s| s.response.writable_body()),
+        DOWNSTREAM_DATA => vm.connection_mut().and_then(|c| c.downstream.writable()),
+        UPSTREAM_DATA => vm.connection_mut().and_then(|c| c.upstream.writable()),
         _ => None,
     };
     let body = body.ok_or(Status::BadArgument)?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Guest, Result, slice};
+use crate::foreign::built_in;
 use crate::status::Status;
 
 pub(super) fn call_foreign_function(
@@ -18,9 +19,13 @@ pub(super) fn call_foreign_function(
     let name = slice(memory, name, name_size)?;
     let argument = slice(memory, argument, argument_size)?;
     let plugin = Arc::clone(&vm.plugin);
-    let function = plugin.foreign.get(name).ok_or(Status::NotFound)?;
+    let result = match (plugin.foreign.get(name), built_in(plugin.profile, name)) {
+        (Some(function), _) => function(argument),
+        (None, Some(function)) => function(vm, argument),
+        (None, None) => return Err(Status::NotFound.into()),
+    };
     // A function that fails still writes that there is no result.
-    let (result, status) = match function(argument) {
+    let (result, status) = match result {
         Ok(result) => (result, None),
         Err(status) => (Vec::new(), Some(status)),
     };

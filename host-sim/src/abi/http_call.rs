@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use super::headers::pairs;
 use super::{Guest, Result, slice};
+use crate::grpc::TOKEN_STEP;
 use crate::outcome::HttpCall;
 use crate::status::Status;
-
-/// Tokens carry the kind of call in their two low bits, as in Envoy: none is a call over HTTP.
-const TOKEN_STEP: u32 = 4;
 
 #[expect(clippy::too_many_arguments, reason = "the ABI's own parameters")]
 pub(super) fn http_call(
@@ -51,6 +49,7 @@ pub(super) fn http_call(
         headers.set(b"content-length", body.len().to_string().as_bytes());
     }
     let trailers = pairs(vm, trailers);
+    vm.send(body.len() + headers.byte_size() + trailers.byte_size())?;
     vm.next_token = vm.next_token.checked_add(TOKEN_STEP).unwrap_or(TOKEN_STEP);
     let token = vm.next_token;
     let call = HttpCall {

@@ -20,7 +20,7 @@ pub(super) fn get_log_level(guest: &mut Guest<'_>, level_at: u32) -> Result {
 }
 
 pub(super) fn get_status(guest: &mut Guest<'_>, code_at: u32, data_at: u32, size_at: u32) -> Result {
-    let (code, message) = guest.vm().status;
+    let (code, message) = guest.vm().status.clone();
     guest.write_u32(code_at, code)?;
     guest.give(data_at, size_at, |_, out| {
         out.extend_from_slice(message.as_bytes());

@@ -22,6 +22,7 @@ pub(super) fn define_metric(
     let name = slice(memory, name, name_size)?;
     let abi_kind = kind;
     let kind = MetricKind::from_abi(kind).ok_or(Status::BadArgument)?;
+    vm.keepable(name)?;
     if vm.metrics.len() >= vm.plugin.limits.metrics {
         return Err(Status::InternalFailure.into());
     }

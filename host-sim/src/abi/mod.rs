@@ -1,6 +1,7 @@
 //! The host functions, one file for each family, and the table that names them all.
 
 mod buffers;
+mod callbacks;
 mod emscripten;
 mod foreign;
 mod grpc;
@@ -20,9 +21,12 @@ use wasmtime::{AsContextMut, Caller, Linker, ValType};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
+use crate::profile::Support;
 use crate::sampling;
 use crate::status::Status;
 use crate::vm::{Scope, Vm};
+
+pub use callbacks::Callback;
 
 /// How a host function ends when it does not end well.
 pub(crate) enum Abort {
@@ -155,6 +159,13 @@ fn enter(
     if let Some(status) = vm.faults.of(call) {
         return Ok(status);
     }
+    if !vm.plugin.profile.is_whole() {
+        match vm.plugin.profile.support(call) {
+            Support::Works => {}
+            Support::Unimplemented => return Ok(Status::Unimplemented as u32),
+            Support::Traps | Support::Missing => return Err(trap(FailureKind::Unimplemented, call.name())),
+        }
+    }
     let started = vm.host_time.map(|_| Instant::now());
     let Some(memory) = vm.memory else { return Ok(Status::InvalidMemoryAccess as u32) };
     let mut guest = Guest { caller, memory };
@@ -245,6 +256,11 @@ macro_rules! host_functions {
             pub fn params(self) -> &'static [&'static str] {
                 match self { $(Self::$name => &[$(stringify!($ty),)*],)* }
             }
+
+            /// What it is about: the file that it stands in.
+            fn file(self) -> &'static str {
+                match self { $(Self::$name => stringify!($run),)* }
+            }
         }
 
         /// Gives the linker every host function.
@@ -275,6 +291,23 @@ impl HostCall {
     /// Whether modules of this version have it.
     pub fn is_in(self, abi: AbiVersion) -> bool {
         self.abi().has(abi)
+    }
+
+    /// What it is about, for people.
+    pub fn family(self) -> &'static str {
+        match self.file().split([' ', ':']).next().unwrap_or_default() {
+            "buffers" => "buffers",
+            "foreign" => "foreign functions",
+            "grpc" => "gRPC",
+            "headers" => "headers",
+            "http_call" => "HTTP calls",
+            "log" => "log, status and time",
+            "metrics" => "metrics",
+            "properties" => "properties",
+            "shared_data" => "shared data and queues",
+            "stream" => "streams and contexts",
+            _ => "WASI",
+        }
     }
 }
 
@@ -375,7 +408,7 @@ host_functions! {
     ) => grpc::grpc_stream;
     Full All ["env"] proxy_grpc_send(token: u32, message: u32, message_size: u32, end: u32) => grpc::grpc_send;
     Full All ["env"] proxy_grpc_cancel(token: u32) => grpc::grpc_cancel;
-    Full All ["env"] proxy_grpc_close(token: u32) => grpc::grpc_cancel;
+    Full All ["env"] proxy_grpc_close(token: u32) => grpc::grpc_close;
     Full All ["env"] proxy_get_shared_data(key: u32, key_size: u32, data_at: u32, size_at: u32, cas_at: u32)
         => shared_data::get_shared_data;
     Full All ["env"] proxy_set_shared_data(key: u32, key_size: u32, value: u32, value_size: u32, cas: u32)

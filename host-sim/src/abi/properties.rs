@@ -41,16 +41,19 @@ pub(super) fn get_property(
 ) -> Result {
     let (memory, vm) = guest.split();
     let path = slice(memory, path, path_size)?;
+    let path = path.strip_suffix(&[0]).unwrap_or(path);
     let mut value = std::mem::take(&mut vm.scratch);
     value.clear();
-    let path = path.strip_suffix(&[0]).unwrap_or(path);
     let found = if path_size == 0 { None } else { look_up(vm, path, &mut value) };
     let given = match found {
         // The whole of a message is no value, nor is what has no path.
         None if path_size == 0 || (path == b"request" && vm.stream().is_some()) => {
             Err(Status::SerializationFailure.into())
         }
-        Some(()) => guest.give_bytes(&value, data_at, size_at),
+        Some(()) => {
+            vm.plugin.profile.reshape(path, &mut value);
+            guest.give_bytes(&value, data_at, size_at)
+        }
         None => Err(Status::NotFound.into()),
     };
     guest.vm().scratch = value;
@@ -67,23 +70,39 @@ pub(super) fn set_property(
     let (memory, vm) = guest.split();
     let path = slice(memory, path, path_size)?;
     let value = slice(memory, value, value_size)?;
+    if !vm.plugin.profile.lets_set(path) {
+        return Err(Status::NotFound.into());
+    }
     let limit = vm.plugin.limits.header_bytes;
-    let stream = vm.stream_mut().ok_or(Status::NotFound)?;
-    let held: usize = stream.state.iter().map(|(k, v)| k.len() + v.len()).sum();
+    let context = vm.context();
+    let state = match (vm.streams.get_mut(&context), vm.connections.get_mut(&context)) {
+        (Some(stream), _) => &mut stream.state,
+        (None, Some(connection)) => &mut connection.state,
+        (None, None) => return Err(Status::NotFound.into()),
+    };
+    if vm.declared.get(path).is_some_and(|read_only| *read_only && state.contains_key(path)) {
+        return Err(Status::BadArgument.into());
+    }
+    let held: usize = state.iter().map(|(k, v)| k.len() + v.len()).sum();
     if held + path.len() + value.len() > limit {
         return Err(Status::InternalFailure.into());
     }
-    stream.state.insert(path.to_vec(), value.to_vec());
+    state.insert(path.to_vec(), value.to_vec());
     Ok(())
 }
 
 fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let stream = vm.stream();
-    let given = stream.and_then(|s| s.properties.get(path)).or_else(|| vm.plugin.properties.get(path));
+    let (stream, connection) = (vm.stream(), vm.connection());
+    let own = stream.map(|s| &s.properties).or(connection.map(|c| &c.properties));
+    let given = own.and_then(|own| own.get(path)).or_else(|| vm.plugin.properties.get(path));
+    if !vm.plugin.profile.offers(path, given.is_some()) {
+        return None;
+    }
     if let Some(value) = given {
         value.encode(out);
         return Some(());
     }
+    let id = stream.map(|s| s.id).or(connection.map(|c| c.id));
     let mut parts = path.splitn(3, |b| *b == 0);
     let (first, second, third) = (parts.next()?, parts.next(), parts.next());
     match (first, second) {
@@ -92,23 +111,30 @@ fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
         (b"plugin_vm_id", None) => out.extend_from_slice(vm.plugin.vm_id.as_bytes()),
         (b"request", Some(part)) => return request(vm, stream?, part, third, out),
         (b"response", Some(part)) => return response(vm, stream?, part, third, out),
-        (b"connection", Some(b"mtls")) if stream.is_some() => PropertyValue::Bool(false).encode(out),
+        (b"connection", Some(b"mtls")) if id.is_some() => PropertyValue::Bool(false).encode(out),
         (b"connection", Some(b"id")) | (b"connection_id", None) => {
-            PropertyValue::Uint(stream?.id.into()).encode(out)
+            PropertyValue::Uint(id?.into()).encode(out)
         }
         // A connection in the clear names no server.
-        (b"connection", Some(b"requested_server_name")) if stream.is_some() => {}
-        (b"metadata", None) if stream.is_some() => {}
+        (b"connection", Some(b"requested_server_name")) if id.is_some() => {}
+        (b"metadata", None) if id.is_some() => {}
         (b"upstream", Some(part)) => return upstream(stream?, part, out),
         (b"filter_state", Some(name)) => {
-            out.extend_from_slice(stream?.state.get(name.strip_prefix(b"wasm.")?)?);
+            if let Some(own) = name.strip_prefix(b"wasm.") {
+                let state = stream.map(|s| &s.state).or(connection.map(|c| &c.state));
+                out.extend_from_slice(state?.get(own)?);
+            } else {
+                let objects = stream.map(|s| &s.filter_state).or(connection.map(|c| &c.filter_state));
+                out.extend_from_slice(objects?.get(std::str::from_utf8(name).ok()?)?.as_bytes());
+            }
         }
-        (b"source", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:40000"),
-        (b"source", Some(b"port")) if stream.is_some() => PropertyValue::Int(40_000).encode(out),
-        (b"destination", Some(b"address")) if stream.is_some() => out.extend_from_slice(b"127.0.0.1:10000"),
-        (b"destination", Some(b"port")) if stream.is_some() => PropertyValue::Int(10_000).encode(out),
-        _ if !RESERVED.contains(&first) && second.is_none() => {
-            out.extend_from_slice(stream?.state.get(path)?)
+        (b"source", Some(b"address")) if id.is_some() => out.extend_from_slice(b"127.0.0.1:40000"),
+        (b"source", Some(b"port")) if id.is_some() => PropertyValue::Int(40_000).encode(out),
+        (b"destination", Some(b"address")) if id.is_some() => out.extend_from_slice(b"127.0.0.1:10000"),
+        (b"destination", Some(b"port")) if id.is_some() => PropertyValue::Int(10_000).encode(out),
+        _ if !RESERVED.contains(&first) && (second.is_none() || vm.plugin.profile.keeps_paths()) => {
+            let state = stream.map(|s| &s.state).or(connection.map(|c| &c.state));
+            out.extend_from_slice(state?.get(path)?);
         }
         _ => return None,
     }

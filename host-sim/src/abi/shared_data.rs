@@ -45,7 +45,13 @@ pub(super) fn register_shared_queue(
 ) -> Result {
     let (memory, vm) = guest.split();
     let name = slice(memory, name, name_size)?;
-    let token = vm.shared.register(vm.plugin.vm_id.as_bytes(), name, vm.worker, vm.plugin.limits.metrics)?;
+    vm.keepable(name)?;
+    let token = vm.shared.register(
+        vm.plugin.vm_id.as_bytes(),
+        name,
+        vm.plugin.first_worker + vm.worker,
+        vm.plugin.limits.metrics,
+    )?;
     guest.write_u32(token_at, token)
 }
 

@@ -32,14 +32,19 @@ pub(super) fn done(_: &mut Guest<'_>) -> Result {
 }
 
 pub(super) fn continue_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
+    let vm = guest.vm();
     match kind {
         REQUEST | RESPONSE => {}
-        // There is no connection of the module's own.
-        DOWNSTREAM => return Ok(()),
+        DOWNSTREAM => {
+            if let Some(connection) = vm.connection_mut() {
+                connection.actions.resume = true;
+                vm.touch();
+            }
+            return Ok(());
+        }
         UPSTREAM => return Err(Status::Unimplemented.into()),
         _ => return Err(Status::BadArgument.into()),
     }
-    let vm = guest.vm();
     if let Some(stream) = vm.stream_mut() {
         match kind {
             REQUEST => stream.actions.continue_request = true,
@@ -76,6 +81,10 @@ pub(super) fn close_stream(guest: &mut Guest<'_>, kind: u32) -> Result {
         }
         vm.touch();
     }
+    if let Some(connection) = vm.connection_mut().filter(|_| kind > RESPONSE) {
+        connection.actions.close = true;
+        vm.touch();
+    }
     Ok(())
 }
 
@@ -96,7 +105,7 @@ pub(super) fn send_local_response(
     let body = slice(memory, body, body_size)?;
     let headers = slice(memory, headers, headers_size)?;
     let status = u16::try_from(status).map_err(|_| Status::BadArgument)?;
-    if body.len() > vm.plugin.limits.body_bytes {
+    if body.len() > vm.plugin.limits.body_bytes || details.len() > vm.plugin.limits.header_bytes {
         return Err(Status::InternalFailure.into());
     }
     let headers = pairs(vm, headers);

@@ -1,6 +1,8 @@
 //! Functions that gateways lend to modules by name.
 
-mod protobuf;
+mod compress;
+mod filter_state;
+mod sign;
 mod verify_signature;
 
 use std::collections::BTreeMap;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 
 use crate::profile::Profile;
 use crate::status::Status;
-use crate::vm::ForeignFunction;
+use crate::vm::{ForeignFunction, Vm};
 
 pub use verify_signature::verify_signature;
 
@@ -30,24 +32,38 @@ pub enum Lending {
     Garbles,
 }
 
-/// The functions that a gateway of this profile lends.
+/// The functions that a gateway of this profile lends, as far as they need nothing but their argument.
 pub(crate) fn lent(profile: Profile, lending: Lending) -> BTreeMap<Vec<u8>, ForeignFunction> {
     let mut functions: BTreeMap<Vec<u8>, ForeignFunction> = BTreeMap::new();
-    let verify: Option<ForeignFunction> = match (lending, profile) {
-        (Lending::AsProfile, Profile::Envoy) => Some(Arc::new(verify_signature)),
-        (Lending::AsProfile, Profile::Spec) | (Lending::Absent, _) => None,
-        (Lending::AcceptsAll, _) => Some(Arc::new(|_| Ok(verify_signature::result(Ok(()))))),
-        (Lending::RefusesAll, _) => Some(Arc::new(|_| Ok(verify_signature::refusal()))),
-        (Lending::Fails, _) => Some(Arc::new(|_| Err(Status::InternalFailure))),
-        (Lending::Garbles, _) => Some(Arc::new(|_| Ok(b"\xff\xff".to_vec()))),
+    let lends = profile.foreign_functions().contains(&"verify_signature");
+    let verify: Option<ForeignFunction> = match lending {
+        Lending::AsProfile if lends => Some(Arc::new(verify_signature)),
+        Lending::AsProfile | Lending::Absent => None,
+        Lending::AcceptsAll => Some(Arc::new(|_| Ok(verify_signature::result(Ok(()))))),
+        Lending::RefusesAll => Some(Arc::new(|_| Ok(verify_signature::refusal()))),
+        Lending::Fails => Some(Arc::new(|_| Err(Status::InternalFailure))),
+        Lending::Garbles => Some(Arc::new(|_| Ok(b"\xff\xff".to_vec()))),
     };
     functions.extend(verify.map(|verify| (b"verify_signature".to_vec(), verify)));
-    match profile {
-        Profile::Envoy => {
-            // Routes are not simulated, so there is no cache to clear.
-            functions.insert(b"clear_route_cache".to_vec(), Arc::new(|_| Ok(Vec::new())));
-        }
-        Profile::Spec => {}
-    }
     functions
+}
+
+/// A function of the gateway's that needs more than its argument: the limits, or the stream it is called in.
+type BuiltIn = fn(&mut Vm, &[u8]) -> Result<Vec<u8>, Status>;
+
+/// The gateway's own function of a name, where its profile lends it.
+pub(crate) fn built_in(profile: Profile, name: &[u8]) -> Option<BuiltIn> {
+    if !profile.foreign_functions().iter().any(|lent| lent.as_bytes() == name) {
+        return None;
+    }
+    match name {
+        // Routes are not simulated, so there is no cache to clear.
+        b"clear_route_cache" => Some(|_, _| Ok(Vec::new())),
+        b"compress" => Some(compress::compress),
+        b"declare_property" => Some(filter_state::declare_property),
+        b"set_envoy_filter_state" => Some(filter_state::set_envoy_filter_state),
+        b"sign" => Some(|_, arguments| sign::sign(arguments)),
+        b"uncompress" => Some(compress::uncompress),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id};
 
-use super::protobuf::{fields, put_bool, put_bytes};
+use crate::protobuf::{fields, put_bool, put_bytes};
 use crate::status::Status;
 
 const UNUSABLE: &str = "Failed to initialize digest verify.";
@@ -23,6 +23,10 @@ pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
             5 => pem = field.bytes,
             _ => {}
         }
+    }
+    // Envoy wants one key, in one form.
+    if key.is_empty() == pem.is_empty() {
+        return Err(Status::BadArgument);
     }
     let from_pem = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
     if let Some(decoded) = &from_pem {

@@ -2,48 +2,23 @@
 
 use wasmtime::{ExternType, FuncType, Module, ValType};
 
-use crate::abi;
+use crate::abi::{self, Callback};
 use crate::error::LoadError;
 use crate::module::AbiVersion;
 
 /// How a module may allocate: hosts look for the first, then for the second.
 const ALLOCATORS: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
 
-/// Exports that hosts look for: how many parameters, all `i32`, and whether there is a result, `i32` as well.
-const EXPORTS: &[(&str, usize, bool)] = &[
+/// Exports that hosts look for beside the callbacks: how many parameters, all `i32`, and whether there is a result, `i32` as well.
+const OTHERS: [(&str, usize, bool); 8] = [
     ("_initialize", 0, false),
     ("_start", 0, false),
     ("main", 2, true),
     ("malloc", 1, true),
     ("proxy_on_memory_allocate", 1, true),
     ("proxy_validate_configuration", 2, true),
-    ("proxy_on_context_create", 2, false),
-    ("proxy_on_vm_start", 2, true),
-    ("proxy_on_configure", 2, true),
-    ("proxy_on_tick", 1, false),
-    ("proxy_on_queue_ready", 2, false),
-    ("proxy_on_done", 1, true),
-    ("proxy_on_log", 1, false),
-    ("proxy_on_delete", 1, false),
-    ("proxy_on_request_headers", 3, true),
-    ("proxy_on_request_body", 3, true),
-    ("proxy_on_request_trailers", 2, true),
     ("proxy_on_request_metadata", 2, true),
-    ("proxy_on_response_headers", 3, true),
-    ("proxy_on_response_body", 3, true),
-    ("proxy_on_response_trailers", 2, true),
     ("proxy_on_response_metadata", 2, true),
-    ("proxy_on_new_connection", 1, true),
-    ("proxy_on_downstream_data", 3, true),
-    ("proxy_on_upstream_data", 3, true),
-    ("proxy_on_downstream_connection_close", 2, false),
-    ("proxy_on_upstream_connection_close", 2, false),
-    ("proxy_on_http_call_response", 5, false),
-    ("proxy_on_grpc_receive_initial_metadata", 3, false),
-    ("proxy_on_grpc_receive", 3, false),
-    ("proxy_on_grpc_receive_trailing_metadata", 3, false),
-    ("proxy_on_grpc_close", 3, false),
-    ("proxy_on_foreign_function", 3, false),
 ];
 
 /// Every import is a function that the host has, of the host's type, or memory or a table, which the host makes.
@@ -77,12 +52,14 @@ pub(crate) fn check_exports(wasm: &Module, abi: AbiVersion) -> Result<(), LoadEr
         _ => None,
     };
     let mut wrong = Vec::new();
-    for (name, params, result) in EXPORTS {
+    let callbacks =
+        Callback::ALL.iter().map(|callback| (callback.name, callback.params_in(abi), callback.result));
+    for (name, params, result) in OTHERS.into_iter().chain(callbacks) {
         let Some(found) = function(name) else { continue };
         if !is_looked_for(name, &function, abi) {
             continue;
         }
-        let params = vec![ValType::I32; params - usize::from(is_headers(name) && abi == AbiVersion::V0_1_0)];
+        let params = vec![ValType::I32; params];
         let result = result.then_some(ValType::I32);
         if !same(&found, &params, result.as_ref()) {
             wrong.push(mismatch("export", &format!("`{name}`"), &found, &params, result.as_ref()));
@@ -95,11 +72,6 @@ pub(crate) fn check_exports(wasm: &Module, abi: AbiVersion) -> Result<(), LoadEr
         return Err(LoadError::MissingExport("an allocator: `proxy_on_memory_allocate` or `malloc`"));
     }
     Ok(())
-}
-
-/// In 0.1.0 callbacks of headers are not told whether the stream ends.
-fn is_headers(name: &str) -> bool {
-    matches!(name, "proxy_on_request_headers" | "proxy_on_response_headers")
 }
 
 /// Some exports are looked for only in the absence or presence of others.

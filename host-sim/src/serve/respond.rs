@@ -18,20 +18,6 @@ impl Worker {
         }
     }
 
-    /// More of a response's body.
-    pub(crate) fn response_body(&mut self, id: u32, chunk: Vec<u8>, end: bool) {
-        if let Some(stream) = self.stream_mut(id) {
-            if stream.response.ended {
-                return;
-            }
-            if !chunk.is_empty() || end {
-                stream.response.arrive(chunk);
-            }
-            stream.response.ended = end;
-            self.progress(id);
-        }
-    }
-
     /// The trailers of a response, which end it.
     pub(crate) fn response_trailers(&mut self, id: u32, trailers: HeaderMap) {
         if let Some(stream) = self.stream_mut(id) {

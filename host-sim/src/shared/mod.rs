@@ -6,15 +6,22 @@ pub(crate) use metrics::Cell;
 pub use metrics::{Histogram, Metric, MetricKind, MetricValue, Metrics};
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::status::Status;
 
-/// State shared by the workers of one host.
+/// What a value in a queue takes beside its bytes.
+const ITEM: usize = 64;
+/// Wake-ups that wait for a host which does not look.
+const READY: usize = 1_000_000;
+
+/// State shared by the workers of one host, and by those of hosts beside it. Queues know workers by a number among all of them.
 #[derive(Default)]
 pub(crate) struct Shared {
     data: Mutex<Data>,
     queues: Mutex<Queues>,
+    workers: Mutex<usize>,
     pub(crate) metrics: Metrics,
 }
 
@@ -32,13 +39,20 @@ struct Data {
 struct Queues {
     names: BTreeMap<Name, u32>,
     queues: Vec<Queue>,
+    /// Bytes of all values in all queues.
+    bytes: usize,
     ready: Vec<(usize, u32)>,
 }
 
 struct Queue {
     worker: usize,
     items: VecDeque<Vec<u8>>,
-    bytes: usize,
+}
+
+impl Queues {
+    fn queue(&mut self, token: u32) -> Option<&mut Queue> {
+        self.queues.get_mut((token as usize).checked_sub(1)?)
+    }
 }
 
 /// A lock whose holder panicked still guards plain data: go on with it.
@@ -83,7 +97,15 @@ impl Shared {
         Ok(())
     }
 
-    /// The queue of a name, made if need be. Its first registrant hears when it fills.
+    /// Numbers for so many workers, and the first of them.
+    pub(crate) fn join(&self, workers: usize) -> usize {
+        let mut next = lock(&self.workers);
+        let first = *next;
+        *next += workers;
+        first
+    }
+
+    /// The queue of a name, made if need be. Its last registrant hears when it fills, as in Envoy.
     pub(crate) fn register(
         &self,
         vm_id: &[u8],
@@ -93,13 +115,16 @@ impl Shared {
     ) -> Result<u32, Status> {
         let mut queues = lock(&self.queues);
         let id = (vm_id.to_vec(), name.to_vec());
-        if let Some(token) = queues.names.get(&id) {
-            return Ok(*token);
+        if let Some(token) = queues.names.get(&id).copied() {
+            if let Some(queue) = queues.queue(token) {
+                queue.worker = worker;
+            }
+            return Ok(token);
         }
         if queues.queues.len() >= limit {
             return Err(Status::InternalFailure);
         }
-        queues.queues.push(Queue { worker, items: VecDeque::new(), bytes: 0 });
+        queues.queues.push(Queue { worker, items: VecDeque::new() });
         let token = queues.queues.len() as u32;
         queues.names.insert(id, token);
         Ok(token)
@@ -113,14 +138,14 @@ impl Shared {
     /// Puts a value at a queue's end.
     pub(crate) fn enqueue(&self, token: u32, value: &[u8], limit: usize) -> Result<(), Status> {
         let mut queues = lock(&self.queues);
-        let queue =
-            (token as usize).checked_sub(1).and_then(|i| queues.queues.get_mut(i)).ok_or(Status::NotFound)?;
-        if queue.bytes + value.len() + 64 > limit {
+        let bytes = queues.bytes + value.len() + ITEM;
+        if queues.ready.len() >= READY || bytes > limit {
             return Err(Status::InternalFailure);
         }
-        queue.bytes += value.len() + 64;
+        let queue = queues.queue(token).ok_or(Status::NotFound)?;
         queue.items.push_back(value.to_vec());
         let worker = queue.worker;
+        queues.bytes = bytes;
         queues.ready.push((worker, token));
         Ok(())
     }
@@ -128,11 +153,19 @@ impl Shared {
     /// Takes the value at a queue's head.
     pub(crate) fn dequeue(&self, token: u32) -> Result<Vec<u8>, Status> {
         let mut queues = lock(&self.queues);
-        let queue =
-            (token as usize).checked_sub(1).and_then(|i| queues.queues.get_mut(i)).ok_or(Status::NotFound)?;
+        let queue = queues.queue(token).ok_or(Status::NotFound)?;
         let value = queue.items.pop_front().ok_or(Status::Empty)?;
-        queue.bytes -= value.len() + 64;
+        queues.bytes -= value.len() + ITEM;
         Ok(value)
+    }
+
+    /// The same for some of the workers, counted from the first of them.
+    pub(crate) fn take_ready_of(&self, workers: Range<usize>) -> Vec<(usize, u32)> {
+        let ready = &mut lock(&self.queues).ready;
+        ready
+            .extract_if(.., |(worker, _)| workers.contains(worker))
+            .map(|(worker, token)| (worker - workers.start, token))
+            .collect()
     }
 
     /// Worker and queue of each value enqueued since the last call.

@@ -29,7 +29,7 @@ fn shared_data_is_compared_and_swapped_across_workers() {
 }
 
 #[test]
-fn queues_wake_the_worker_that_registered_them() {
+fn queues_wake_the_worker_that_registered_them_last() {
     let mut host = builder(&format!(
         r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
              (drop (call $register_queue @"queue" (i32.const 24))) (i32.const 1))
@@ -49,7 +49,38 @@ fn queues_wake_the_worker_that_registered_them() {
     .start()
     .unwrap();
     host.request_on(1, &Request::get("/"));
-    assert_eq!(logged(&mut host), ["00", "item", "07", "01", "01", "00", "00", "01"]);
+    assert_eq!(
+        logged(&mut host),
+        ["01", "00", "00", "01", "00", "item", "07", "01"],
+        "the last that registered it"
+    );
+}
+
+#[test]
+fn queues_are_found_by_vm_id_from_a_host_beside() {
+    let owner = format!(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $register_queue @"queue" (i32.const 24))) (i32.const 1))
+           (func (export "proxy_on_queue_ready") (param i32 i32)
+             (drop (call $dequeue (local.get 1) {RESULT})) (call $say_result))"#
+    );
+    let sender = r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $say_number (call $resolve_queue @"" @"queue" (i32.const 24)))
+             (call $say_number (call $resolve_queue @"other" @"queue" (i32.const 24)))
+             (call $say_number (call $resolve_queue @"owner" @"queue" (i32.const 24)))
+             (call $say_number (call $enqueue (i32.load (i32.const 24)) @"item"))
+             (i32.const 0))"#;
+    let mut owner = builder(&owner).names("", "", "owner").workers(2).start().unwrap();
+    let mut sender = builder(sender).names("", "", "sender").beside(&owner).start().unwrap();
+    sender.run(&Request::get("/"));
+    assert_eq!(logged(&mut sender), ["01", "01", "00", "00"]);
+    assert!(logged(&mut owner).is_empty(), "it hears at its next step");
+    owner.advance(std::time::Duration::ZERO);
+    owner.run(&Request::get("/"));
+    assert_eq!(logged(&mut owner), ["item"]);
+    let mut stranger = builder("").names("", "", "stranger").start().unwrap();
+    stranger.run(&Request::get("/"));
+    assert!(logged(&mut stranger).is_empty());
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn holding_at_headers_holds_body_and_trailers_too() {
              (call $say_number (call $effective (i32.const 9)))
              (call $say_number (call $effective (i32.const 2)))
              (call $say_number (call $continue (i32.const 0)))
-             (call $say_number (call $continue (i32.const 2)))
+             (call $say_number (call $continue (i32.const 4)))
              (drop (call $tick_period (i32.const 0))))"#,
     );
     let mut request = Request::post("/").body("x");

@@ -1,19 +1,21 @@
 //! As much of the protobuf wire format as arguments and results need.
 
-/// One field: its number and its bytes. Fields of other types than bytes come without any.
-pub(super) struct Field<'a> {
-    pub(super) number: u64,
-    pub(super) bytes: &'a [u8],
+/// One field: its number, and its bytes or its number. Fields of a fixed width come without either.
+pub(crate) struct Field<'a> {
+    pub(crate) number: u64,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) varint: u64,
 }
 
 /// The fields of a message. `None` where it is malformed.
-pub(super) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
+pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
     while !message.is_empty() {
         let tag = varint(&mut message)?;
+        let mut number = 0;
         let bytes = match tag & 7 {
             0 => {
-                varint(&mut message)?;
+                number = varint(&mut message)?;
                 &[]
             }
             1 => take(&mut message, 8).map(|_| &[][..])?,
@@ -27,13 +29,13 @@ pub(super) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
         if tag >> 3 == 0 {
             return None;
         }
-        fields.push(Field { number: tag >> 3, bytes });
+        fields.push(Field { number: tag >> 3, bytes, varint: number });
     }
     Some(fields)
 }
 
 /// Appends a field of bytes; an empty one is left out, as proto3 has it.
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     if bytes.is_empty() {
         return;
     }
@@ -48,7 +50,7 @@ pub(super) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 }
 
 /// Appends a boolean; false is left out.
-pub(super) fn put_bool(out: &mut Vec<u8>, number: u8, value: bool) {
+pub(crate) fn put_bool(out: &mut Vec<u8>, number: u8, value: bool) {
     if value {
         out.extend_from_slice(&[number << 3, 1]);
     }

@@ -1,0 +1,147 @@
+//! One connection as a gateway's chain of network filters holds it.
+
+use std::collections::BTreeMap;
+
+use crate::error::Failure;
+use crate::property::{Properties, PropertyValue};
+
+/// A client that connects.
+#[derive(Clone, Debug, Default)]
+pub struct Connect {
+    /// Properties of the connection; they win over those the host derives.
+    pub properties: Properties,
+}
+
+impl Connect {
+    /// A client from `127.0.0.1:40000` without TLS.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a property, its path written with dots: `connection.mtls`.
+    pub fn property(mut self, path: &str, value: impl Into<PropertyValue>) -> Self {
+        self.properties.set(path, value);
+        self
+    }
+}
+
+/// Who closed a connection, by the ABI's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum CloseType {
+    /// It is not known.
+    Unknown = 0,
+    /// The gateway or the filter.
+    Local = 1,
+    /// The peer.
+    Remote = 2,
+}
+
+/// How a connection stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// It is open.
+    Open,
+    /// It was closed.
+    Closed(CloseType),
+    /// The VM failed, and the connection was closed for it.
+    Failed(Failure),
+}
+
+/// Where a connection stands, or stood when it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionOutcome {
+    /// Whether the filter let the connection on, so that the gateway connects to the upstream.
+    pub connected: bool,
+    /// Bytes that went to the upstream.
+    pub upstream: Vec<u8>,
+    /// Whether the client's end went to the upstream.
+    pub upstream_ended: bool,
+    /// Bytes that went to the client.
+    pub downstream: Vec<u8>,
+    /// Whether the upstream's end went to the client.
+    pub downstream_ended: bool,
+    /// Bytes from the client that the filter holds.
+    pub held_downstream: Vec<u8>,
+    /// Bytes from the upstream that the filter holds.
+    pub held_upstream: Vec<u8>,
+    /// Whether it is open, and how it ended.
+    pub state: ConnectionState,
+}
+
+/// One direction: what arrived and was not let pass, and what was.
+#[derive(Default)]
+pub(crate) struct Flow {
+    /// What the filter sees: bytes it held back and those that just came.
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) passed: Vec<u8>,
+    /// Whether the sender has ended.
+    pub(crate) ended: bool,
+    pub(crate) end_passed: bool,
+    /// Whether the guest may touch the buffer now.
+    live: bool,
+}
+
+impl Flow {
+    pub(crate) fn readable(&self) -> Option<&[u8]> {
+        self.live.then_some(self.buffer.as_slice())
+    }
+
+    pub(crate) fn writable(&mut self) -> Option<&mut Vec<u8>> {
+        self.live.then_some(&mut self.buffer)
+    }
+
+    pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
+        self.buffer.extend_from_slice(bytes);
+        self.ended |= end;
+        self.live = true;
+    }
+
+    /// Lets pass all that is there.
+    pub(super) fn pass(&mut self) {
+        self.passed.append(&mut self.buffer);
+        self.end_passed = self.ended;
+        self.live = false;
+    }
+}
+
+/// What a guest asked for, to be done once its callback has returned.
+#[derive(Default)]
+pub(crate) struct TcpActions {
+    pub(crate) resume: bool,
+    pub(crate) close: bool,
+}
+
+/// One connection.
+#[derive(Default)]
+pub(crate) struct Connection {
+    pub(crate) id: u32,
+    pub(crate) properties: Properties,
+    pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Objects of the gateway's own that the guest set.
+    pub(crate) filter_state: BTreeMap<String, String>,
+    /// From the client.
+    pub(crate) downstream: Flow,
+    /// From the upstream.
+    pub(crate) upstream: Flow,
+    pub(crate) connected: bool,
+    pub(crate) actions: TcpActions,
+    pub(crate) end: Option<ConnectionState>,
+    /// Whether the guest has heard of its end.
+    pub(crate) told: bool,
+}
+
+impl Connection {
+    pub(crate) fn outcome(&self) -> ConnectionOutcome {
+        ConnectionOutcome {
+            connected: self.connected,
+            upstream: self.downstream.passed.clone(),
+            upstream_ended: self.downstream.end_passed,
+            downstream: self.upstream.passed.clone(),
+            downstream_ended: self.upstream.end_passed,
+            held_downstream: self.downstream.buffer.clone(),
+            held_upstream: self.upstream.buffer.clone(),
+            state: self.end.clone().unwrap_or(ConnectionState::Open),
+        }
+    }
+}

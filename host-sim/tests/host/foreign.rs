@@ -1,0 +1,175 @@
+//! The functions that Envoy lends by name.
+
+use crate::common::{builder, logged, start};
+use countersign_host_sim::{HostBuilder, Limits, Request, verify_signature};
+
+const RESULT: &str = "(i32.const 16) (i32.const 20)";
+
+/// A field of bytes of a protobuf message.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A guest that hands its configuration to a function, and adds what comes back to the request as a header.
+fn asks(function: &str) -> HostBuilder {
+    builder(&format!(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $get_buffer (i32.const 7) (i32.const 0) (local.get 1) (i32.const 32) (i32.const 36)))
+             (i32.const 1))
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $say_number (call $foreign @"{function}" (i32.load (i32.const 32)) (i32.load (i32.const 36)) {RESULT}))
+             (drop (call $add (i32.const 0) @"x-result" (i32.load (i32.const 16)) (i32.load (i32.const 20))))
+             (i32.const 0))"#
+    ))
+}
+
+/// Status and result of a call.
+fn ask(function: &str, argument: &[u8]) -> (String, Vec<u8>) {
+    let mut host = asks(function).plugin_config(argument).start().unwrap();
+    let outcome = host.run(&Request::get("/"));
+    let result = outcome.forwarded().unwrap().headers.get("x-result").unwrap().to_vec();
+    (logged(&mut host).remove(0), result)
+}
+
+#[test]
+fn what_is_compressed_comes_back() {
+    for text in [&b""[..], b"a", &[7; 5000]] {
+        let (status, compressed) = ask("compress", text);
+        assert_eq!((status.as_str(), compressed.first()), ("00", Some(&0x78)), "zlib's format");
+        assert_eq!(ask("uncompress", &compressed), ("00".to_owned(), text.to_vec()));
+    }
+    let (_, mut more) = ask("compress", b"hello");
+    more.extend(b"more");
+    assert_eq!(
+        ask("uncompress", &more),
+        ("00".to_owned(), b"hello".to_vec()),
+        "what follows is not looked at"
+    );
+    for bad in [&b""[..], b"not zlib", b"\x78\x9c\x4b"] {
+        assert_eq!(ask("uncompress", bad), ("03".to_owned(), Vec::new()), "{bad:?}");
+    }
+}
+
+#[test]
+fn what_would_grow_beyond_a_body_is_refused() {
+    let (_, bomb) = ask("compress", &vec![0; 100_000]);
+    assert!(bomb.len() < 1000);
+    assert_eq!(ask("uncompress", &bomb).1.len(), 100_000);
+    let limits = Limits { body_bytes: 1 << 14, ..Limits::default() };
+    let mut host = asks("uncompress").plugin_config(bomb).limits(limits).start().unwrap();
+    host.run(&Request::get("/"));
+    assert_eq!(logged(&mut host), ["10"]);
+}
+
+#[test]
+fn what_is_signed_verifies() {
+    for (algorithm, hash) in
+        [(&rcgen::PKCS_ECDSA_P256_SHA256, "sha256"), (&rcgen::PKCS_ECDSA_P384_SHA384, "SHA384")]
+    {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        for key_field in [field(2, key.serialized_der()), field(4, key.serialize_pem().as_bytes())] {
+            let argument = [field(1, hash.as_bytes()), key_field, field(3, b"the text")].concat();
+            let (status, answer) = ask("sign", &argument);
+            assert_eq!((status.as_str(), &answer[..3]), ("00", &b"\x08\x01\x12"[..]), "{hash}");
+            let signature = &answer[4..];
+            let public = rcgen::PublicKeyData::subject_public_key_info(&key);
+            let check = |text: &[u8]| {
+                let parts =
+                    [field(1, hash.as_bytes()), field(2, &public), field(3, signature), field(4, text)];
+                verify_signature(&parts.concat()).unwrap()
+            };
+            assert_eq!(check(b"the text"), b"\x08\x01");
+            assert_ne!(check(b"another"), b"\x08\x01");
+        }
+        let both = [field(2, key.serialized_der()), field(4, key.serialize_pem().as_bytes())].concat();
+        assert_eq!(ask("sign", &both).0, "02", "one key alone is wanted");
+        let (status, answer) = ask("sign", &[field(1, b"md5"), field(2, key.serialized_der())].concat());
+        assert_eq!((status.as_str(), &answer[..2]), ("00", &b"\x1a\x15"[..]));
+        assert_eq!(&answer[2..], b"md5 is not supported.");
+    }
+    for bad in [&b""[..], b"\xff"] {
+        assert_eq!(ask("sign", bad).0, "02", "{bad:?}");
+    }
+    for key in [field(2, b"no key"), field(4, b"no key")] {
+        let (status, answer) = ask("sign", &[field(1, b"sha256"), key].concat());
+        assert_eq!((status.as_str(), answer.first()), ("00", Some(&0x1a)), "an error, and no signature");
+    }
+}
+
+#[test]
+fn filter_state_is_set_where_envoy_knows_the_object() {
+    for (path, value, status) in [
+        ("envoy.string", "text", "00"),
+        ("envoy.network.ip", "10.0.0.1", "00"),
+        ("envoy.network.ip", "nowhere", "02"),
+        ("envoy.upstream.dynamic_port", "port", "02"),
+        ("wasm.mine", "text", "01"),
+    ] {
+        let argument = [field(1, path.as_bytes()), field(2, value.as_bytes())].concat();
+        assert_eq!(ask("set_envoy_filter_state", &argument).0, status, "{path} = {value}");
+    }
+    assert_eq!(ask("set_envoy_filter_state", b"\x0a\x7f").0, "02");
+    let argument = r"\0a\0cenvoy.string\12\04text";
+    let mut host = start(&format!(
+        r#"(data (i32.const 4096) "{argument}")
+           (func $set (result i32)
+             (call $foreign @"set_envoy_filter_state" (i32.const 4096) (i32.const 20) (i32.const 0) (i32.const 0)))
+           (func (export "proxy_on_configure") (param i32 i32) (result i32) (call $say_number (call $set)) (i32.const 1))
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $say_number (call $set))
+             (drop (call $get_property @"filter_state\00envoy.string" {RESULT})) (call $say_result) (i32.const 0))"#
+    ));
+    host.run(&Request::get("/"));
+    assert_eq!(logged(&mut host), ["01", "00", "text"], "the root context has no state");
+}
+
+#[test]
+fn a_declared_property_can_be_written_once_where_it_says_so() {
+    let declare = |at: u32, length: u32| {
+        format!(
+            r#"(call $say_number (call $foreign @"declare_property" (i32.const {at}) (i32.const {length})
+                                                (i32.const 0) (i32.const 0)))"#
+        )
+    };
+    let mut host = start(&format!(
+        r#"(data (i32.const 4096) "\0a\04once\10\01") (data (i32.const 4112) "\0a\04many")
+           (func (export "proxy_on_configure") (param i32 i32) (result i32) {} {} {} (i32.const 1))
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (call $say_number (call $set_property @"once" @"1"))
+             (call $say_number (call $set_property @"once" @"2"))
+             (call $say_number (call $set_property @"many" @"1"))
+             (call $say_number (call $set_property @"many" @"2"))
+             (drop (call $get_property @"once" {RESULT})) (call $say_result)
+             (drop (call $get_property @"filter_state\00wasm.many" {RESULT})) (call $say_result)
+             (i32.const 0))"#,
+        declare(4096, 8),
+        declare(4096, 8),
+        declare(4112, 6),
+    ));
+    assert_eq!(logged(&mut host), ["00", "02", "00"], "a name is declared once");
+    host.run(&Request::get("/"));
+    assert_eq!(logged(&mut host), ["00", "02", "00", "00", "1", "2"]);
+}
+
+#[test]
+fn a_function_that_fails_writes_that_there_is_nothing() {
+    let mut host = start(&format!(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             (i32.store (i32.const 16) (i32.const 99)) (i32.store (i32.const 20) (i32.const 99))
+             (call $say_number (call $foreign @"uncompress" @"bad" {RESULT}))
+             (call $say_number (i32.load (i32.const 16))) (call $say_number (i32.load (i32.const 20)))
+             (call $say_number (call $foreign @"clear_route_cache" @"" (i32.const 0) (i32.const 0)))
+             (call $say_number (call $foreign @"expr_create" @"1" {RESULT}))
+             (i32.const 0))"#
+    ));
+    host.run(&Request::get("/"));
+    assert_eq!(logged(&mut host), ["03", "00", "00", "00", "01"]);
+}
