@@ -16,8 +16,10 @@ const NAMED: usize = 3;
 /// Runs a command again and again, until it is interrupted. What it fails with is told, and does not end it.
 pub(crate) fn run(mut command: impl FnMut() -> Result<Exit, Failure>) -> Result<Exit, Failure> {
     let (notice, noticed) = channel();
-    // Nobody is told any longer only when the command ends.
-    let mut changes = Changes::new(Vec::new(), move || drop(notice.send(())));
+    let mut changes = Changes::new(Vec::new(), move || {
+        // Nobody is told any longer only when the command ends.
+        let _ = notice.send(());
+    });
     loop {
         inputs::take();
         if let Err(failure) = command() {

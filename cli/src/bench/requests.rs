@@ -234,11 +234,7 @@ impl ResponseItem {
     }
 
     fn answer(self) -> Result<Answer, BadCase> {
-        let (status, response) = (self.status, self.response("")?);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let headers = response.headers.iter().filter(|(name, _)| !name.starts_with(b":"));
-        let headers = headers.map(|(name, value)| (text(name), text(value))).collect();
-        let reply = Reply::Response { status, headers, body: response.body.concat() };
+        let reply = Reply::Response(self.response("")?);
         Ok(Answer { delay: std::time::Duration::ZERO, reply })
     }
 }

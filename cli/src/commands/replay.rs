@@ -77,7 +77,10 @@ impl Replay {
         match self.format {
             Format::Text => self.text(&mut out, &entries, &verdicts)?,
             Format::Json => writeln!(out, "{:#}", data(&entries, &verdicts))?,
-            Format::Junit => out.write_all(output::junit(&[self.suite(&entries, &verdicts)]).as_bytes())?,
+            Format::Junit | Format::Tap => {
+                let suites = self.format.suites(&[self.suite(&entries, &verdicts)]);
+                out.write_all(suites.unwrap_or_default().as_bytes())?;
+            }
             Format::Github => self.annotations(&mut out, &entries, &verdicts)?,
         }
         out.flush()?;

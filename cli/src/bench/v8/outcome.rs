@@ -1,6 +1,8 @@
 //! Requests and what became of them, in the form in which both hosts say it. Bytes are strings of one character each (latin1).
 
-use countersign_host_sim::{HeaderMap, Host, LocalReply, LogLevel, Message, Outcome, ResponseOutcome};
+use countersign_host_sim::{
+    HeaderMap, Host, LocalReply, LogLevel, Message, Outcome, Response, ResponseOutcome,
+};
 use serde_json::{Map, Value, json};
 
 use super::super::case::Prepared;
@@ -55,10 +57,8 @@ pub(super) fn script(script: &Script) -> Value {
             let answers: Vec<Value> = answers
                 .iter()
                 .map(|answer| match &answer.reply {
-                    Reply::Response { status, headers, body } => {
-                        json!({ "status": status, "headers": headers, "body": latin1(body) })
-                    }
-                    Reply::Refused | Reply::Reset | Reply::Silence => {
+                    Reply::Response(response) => answer_of(response),
+                    Reply::Half(_) | Reply::Refused | Reply::Reset | Reply::Silence => {
                         json!({ "status": 503, "headers": [], "body": "" })
                     }
                 })
@@ -66,6 +66,16 @@ pub(super) fn script(script: &Script) -> Value {
             json!({ "path": path, "holds": holds, "answers": answers })
         })
         .collect()
+}
+
+/// A whole answer, its status apart.
+fn answer_of(response: &Response) -> Value {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let named = response.headers.iter().filter(|(name, _)| !name.starts_with(b":"));
+    let headers: Vec<Value> = named.map(|(name, value)| json!([text(name), text(value)])).collect();
+    let status =
+        response.headers.text(":status").and_then(|status| status.parse::<u16>().ok()).unwrap_or(200);
+    json!({ "status": status, "headers": headers, "body": latin1(&response.body.concat()) })
 }
 
 /// What becomes of a request in the simulator.
