@@ -19,7 +19,7 @@ fn exchange(id: u64) -> Exchange {
         ("cookie", "id=very-secret"),
         ("accept", "*/*"),
     ]);
-    let logged = |message: String| LogLine { level: LogLevel::Info, message, context: 2, at: 0 };
+    let logged = |message: String| LogLine { level: LogLevel::Info, message, worker: 0, context: 2, at: 0 };
     Exchange {
         id,
         worker: 0,
