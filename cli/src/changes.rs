@@ -130,7 +130,7 @@ mod tests {
         let mut changes = Changes::new(vec![config.clone(), pack.clone()], move || {
             let _ = sender.send(());
         });
-        assert_eq!(changes.take(), [config.clone()]);
+        assert_eq!(changes.take(), std::slice::from_ref(&config));
         assert!(changes.take().is_empty());
         let new = pack.join("new.cedar");
         for (path, change) in [
@@ -146,7 +146,7 @@ mod tests {
             while noticed.try_recv().is_ok() {}
             change();
             noticed.recv().unwrap();
-            assert_eq!(changes.take(), [path.clone()]);
+            assert_eq!(changes.take(), std::slice::from_ref(path));
             assert!(changes.take().is_empty());
         }
         fs::remove_dir_all(&folder).unwrap();

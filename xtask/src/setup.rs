@@ -13,7 +13,7 @@ use crate::toolchain::{Library, Toolchain};
 
 /// Everything that tests and demo need.
 pub(crate) fn all() -> Result<()> {
-    let mut steps = Steps::new(5);
+    let mut steps = Steps::new(6);
     steps.step("compiler for wasm32", wasm)?;
     steps.step("optimiser of modules", || binaryen().map(|_| "binaryen".to_owned()))?;
     steps.step("Envoy", envoy)?;

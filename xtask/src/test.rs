@@ -12,7 +12,7 @@ use crate::{filter, foreign_modules, setup, wasm};
 /// All tests: documentation examples, then suites, real Envoy and the real issuer among them.
 pub(crate) fn all(args: &[String]) -> Result<()> {
     let since = std::time::Instant::now();
-    let mut steps = Steps::new(7);
+    let mut steps = Steps::new(8);
     steps.step("Envoy", setup::envoy)?;
     steps.step("OpenID provider", setup::oidc)?;
     steps.step("browser", setup::browser)?;

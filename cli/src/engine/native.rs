@@ -152,8 +152,8 @@ impl Native {
                     let body = if body.len() > most { Vec::new() } else { body };
                     (delay, CallAnswer::read(response.headers.iter(), body))
                 }
-                Reply::Refused => (delay, Some(CallAnswer::new(503, []))),
-                Reply::Half(_) | Reply::Reset => (delay, None),
+                Reply::Refused | Reply::Reset => (delay, Some(CallAnswer::new(503, []))),
+                Reply::Half(_) => (delay, None),
             };
             self.due.push((self.now.plus(Span::from_nanos(after)), fetch.id, answer));
         }

@@ -148,7 +148,8 @@ impl Script {
                 let reply = match &answer.reply {
                     Reply::Response(response) => UpstreamReply::response(response.clone()),
                     Reply::Refused => UpstreamReply::refused(),
-                    Reply::Half(_) | Reply::Reset => UpstreamReply::reset(),
+                    Reply::Half(_) => UpstreamReply::half(),
+                    Reply::Reset => UpstreamReply::reset(),
                     Reply::Silence => UpstreamReply::never(),
                 };
                 reply.after(answer.delay)

@@ -33,12 +33,19 @@ pub(super) fn fd_write(
     if vectors_len > VECTORS {
         return Err(Abort::Errno(EINVAL));
     }
-    let list = fault(guest.bytes(vectors, vectors_len * 8))?.to_vec();
+    // Where nothing is to be read, it does not matter from where.
+    let list = match vectors_len {
+        0 => Vec::new(),
+        _ => fault(guest.bytes(vectors, vectors_len * 8))?.to_vec(),
+    };
     let keep = guest.vm().plugin.limits.log_line_bytes;
     let (mut text, mut written) = (Vec::new(), 0_u32);
     for vector in list.chunks_exact(8) {
         let word =
             |at: usize| vector.get(at..at + 4).and_then(|w| w.try_into().ok()).map_or(0, u32::from_le_bytes);
+        if word(4) == 0 {
+            continue;
+        }
         let bytes = fault(guest.bytes(word(0), word(4)))?;
         if text.len() < keep {
             text.extend_from_slice(bytes);

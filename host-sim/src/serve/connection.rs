@@ -1,7 +1,6 @@
 //! Connections from clients: TLS where there is any, HTTP/1.1 or HTTP/2, and each request an exchange of its own.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,33 +34,31 @@ pub(super) struct Gate {
 }
 
 /// Serves one connection until it ends, or until the gateway stops and its last request is answered.
-pub(super) fn serve(
+pub(super) async fn serve(
     stream: std::net::TcpStream,
     peer: SocketAddr,
     number: u64,
     driver: Rc<Driver>,
     gate: Arc<Gate>,
     stopped: watch::Receiver<bool>,
-) -> impl Future<Output = ()> {
-    async move {
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
-        // A response that waits for more data to fill a packet only costs time.
-        let _ = stream.set_nodelay(true);
-        let mut properties = tls::plain(number, gate.local, peer);
-        match gate.tls.clone() {
-            None => {
-                let link = Link { scheme: "http", properties, driver, gate };
-                speak(stream, link, None, stopped).await;
-            }
-            Some(acceptor) => {
-                let shaken = tokio::time::timeout(gate.limits.head_timeout, acceptor.accept(stream)).await;
-                if let Ok(Ok(secure)) = shaken {
-                    let session = secure.get_ref().1;
-                    tls::secured(&mut properties, session);
-                    let http2 = session.alpn_protocol().map(|protocol| protocol == tls::H2);
-                    let link = Link { scheme: "https", properties, driver, gate };
-                    speak(secure, link, http2, stopped).await;
-                }
+) {
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
+    // A response that waits for more data to fill a packet only costs time.
+    let _ = stream.set_nodelay(true);
+    let mut properties = tls::plain(number, gate.local, peer);
+    match gate.tls.clone() {
+        None => {
+            let link = Link { scheme: "http", properties, driver, gate };
+            speak(stream, link, None, stopped).await;
+        }
+        Some(acceptor) => {
+            let shaken = tokio::time::timeout(gate.limits.head_timeout, acceptor.accept(stream)).await;
+            if let Ok(Ok(secure)) = shaken {
+                let session = secure.get_ref().1;
+                tls::secured(&mut properties, session);
+                let http2 = session.alpn_protocol().map(|protocol| protocol == tls::H2);
+                let link = Link { scheme: "https", properties, driver, gate };
+                speak(secure, link, http2, stopped).await;
             }
         }
     }

@@ -112,7 +112,7 @@ fn holding_at_headers_holds_body_and_trailers_too() {
     assert_eq!(host.outcome(stream), Outcome::Paused);
     assert_eq!(logged(&mut host), ["00"]);
     host.advance(std::time::Duration::from_millis(10));
-    assert_eq!(logged(&mut host), ["02", "00", "00", "00", "body", "01"]);
+    assert_eq!(logged(&mut host), ["02", "00", "00", "02", "body", "01"]);
     assert_eq!(host.outcome(stream).forwarded().unwrap().trailers.len(), 1);
 }
 
