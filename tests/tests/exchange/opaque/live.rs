@@ -21,6 +21,8 @@ fn a_live_route_believes_no_answer_from_before() -> Result<()> {
         assert_eq!(asked(&mut world, "opaque", said(&opaque))?.verdict(), "allow");
     }
     assert_eq!(verdict(&mut world, "opaque", &json!({ "active": false }))?, "token.inactive");
+    // In the moment of a refusal nothing else counts.
+    world.advance(1);
     assert_eq!(verdict(&mut world, "opaque", &opaque)?, "allow", "nor a refusal");
 
     let signed = world.token()?;
@@ -28,9 +30,25 @@ fn a_live_route_believes_no_answer_from_before() -> Result<()> {
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": true, "sub": "alice" }))?, "allow");
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": false }))?, "token.inactive");
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": true }))?, "allow");
+    let own = world.claims();
+    for name in ["sub", "jti", "client_id", "iat", "exp", "aud", "iss"] {
+        let body = mint::with(&active_answer(), json!({ name: own[name].clone() }));
+        assert_eq!(verdict(&mut world, &signed, &body)?, "allow", "{body}");
+    }
+    for (body, expected) in [
+        (json!({ "exp": START - 31 }), "token.expired"),
+        (json!({ "token_type": "refresh_token" }), "token.type"),
+        (json!({ "token_type": 1 }), "token.type"),
+    ] {
+        assert_eq!(verdict(&mut world, &signed, &mint::with(&active_answer(), body))?, expected);
+    }
     // What can't be an answer about this token is none.
     for body in [
         json!({ "active": true, "sub": "bob" }),
+        json!({ "active": true, "sub": "alice", "jti": "another" }),
+        json!({ "active": true, "client_id": "another" }),
+        json!({ "active": true, "iat": START - 1 }),
+        json!({ "active": true, "aud": "https://other.example" }),
         json!({ "active": true, "iss": "https://other.example" }),
         json!({ "active": "true" }),
         json!([]),
@@ -189,6 +207,76 @@ fn a_signed_answer_is_by_the_issuer_to_the_gateway_and_new() -> Result<()> {
         let refused = asked(&mut world, "opaque", Some(answer(200, media_type, &body)))?;
         assert_eq!(refused.verdict(), "system.introspection_unavailable");
     }
+    Ok(())
+}
+
+#[test]
+fn a_signed_word_ends_with_its_key_for_who_waits_too() -> Result<()> {
+    for gone in [false, true] {
+        let mut world = World::configured(|config| {
+            remote_keys(config);
+            config["issuers"][0]["introspection"] = json!({
+                "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+                "signed": true,
+            });
+            config["routes"][0]["live"] = json!(true);
+        })?;
+        let old = world.key.clone();
+        let token = world.token()?;
+        let (mut exchange, _) = world.begin(&Ask::read().bearer(&token));
+        let keys = world.fetch().context("expected a fetch of keys")?;
+        world.publish(&keys, &[&old]);
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held");
+        let question = world.fetch().context("expected a question")?;
+        let payload = json!({
+            "iss": ISSUER, "aud": "the gateway", "iat": world.now().as_secs(),
+            "token_introspection": { "active": true },
+        });
+        world.answer(&question, signed_answer(&old, json!({}), &payload)?);
+        if gone {
+            // The request is not looked at before the keys are new.
+            world.advance(96);
+            world.tick();
+            let keys = world.fetch().context("expected a fetch of keys")?;
+            world.publish(&keys, &[&mint::SigningKey::new("k2")?]);
+        }
+        let expected = if gone { "token.key.unknown" } else { "allow" };
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_signed_word_serves_no_longer_than_the_issuers_keys() -> Result<()> {
+    let mut world = World::configured(|config| {
+        remote_keys(config);
+        config["issuers"][0]["introspection"] = json!({
+            "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+            "signed": true, "active_seconds": 300,
+        });
+        config["routes"][0]["credentials"] = json!(["opaque_token"]);
+    })?;
+    let key = world.key.clone();
+    let keys = world.fetch().context("expected a fetch of keys")?;
+    world.publish(&keys, &[&key]);
+    // From then on the source of the keys is down, and after 1,000 seconds they are not relied on.
+    world.advance(950);
+    let (mut exchange, _) = world.begin(&Ask::read().bearer("opaque"));
+    let mut calls: Vec<_> = core::iter::from_fn(|| world.fetch()).collect();
+    let question = calls.pop().context("expected a question")?;
+    let question = match &*question.to.path {
+        "/introspect" => question,
+        _ => calls.pop().context("expected a question")?,
+    };
+    let now = world.now().as_secs();
+    let said = mint::with(&active(&world), json!({ "iat": now, "exp": now + 600 }));
+    let payload = mint::with(&payload(&world), json!({ "token_introspection": said }));
+    world.answer(&question, signed_answer(&key, json!({}), &payload)?);
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "allow");
+    world.advance(100);
+    assert_eq!(world.verdict(&Ask::read().bearer("opaque")), "allow");
+    world.advance(100);
+    assert_eq!(world.verdict(&Ask::read().bearer("opaque")), "held", "the issuer has to say it again");
     Ok(())
 }
 
