@@ -35,26 +35,28 @@ fn a_live_route_believes_no_answer_from_before() -> Result<()> {
         let body = mint::with(&active_answer(), json!({ name: own[name].clone() }));
         assert_eq!(verdict(&mut world, &signed, &body)?, "allow", "{body}");
     }
-    for (body, expected) in [
-        (json!({ "exp": START - 31 }), "token.expired"),
-        (json!({ "token_type": "refresh_token" }), "token.type"),
-        (json!({ "token_type": 1 }), "token.type"),
-    ] {
-        assert_eq!(verdict(&mut world, &signed, &mint::with(&active_answer(), body))?, expected);
-    }
     // What can't be an answer about this token is none.
-    for body in [
-        json!({ "active": true, "sub": "bob" }),
-        json!({ "active": true, "sub": "alice", "jti": "another" }),
-        json!({ "active": true, "client_id": "another" }),
-        json!({ "active": true, "iat": START - 1 }),
-        json!({ "active": true, "aud": "https://other.example" }),
-        json!({ "active": true, "iss": "https://other.example" }),
-        json!({ "active": "true" }),
-        json!([]),
-    ] {
-        assert_eq!(verdict(&mut world, &signed, &body)?, "system.introspection_unavailable", "{body}");
-    }
+    let none = "system.introspection_unavailable";
+    let expected = [
+        (json!({ "active": true, "exp": START - 31 }), "token.expired"),
+        (json!({ "active": true, "token_type": "refresh_token" }), "token.type"),
+        (json!({ "active": true, "token_type": 1 }), "token.type"),
+        (json!({ "active": true, "sub": "bob" }), none),
+        (json!({ "active": true, "sub": "alice", "jti": "another" }), none),
+        (json!({ "active": true, "client_id": "another" }), none),
+        (json!({ "active": true, "iat": START - 1 }), none),
+        (json!({ "active": true, "aud": "https://other.example" }), none),
+        (json!({ "active": true, "iss": "https://other.example" }), none),
+        (json!({ "active": "true" }), none),
+        (json!([]), none),
+    ];
+    let found = expected.iter().map(|(body, _)| {
+        let mut world = live()?;
+        let signed = world.token()?;
+        Ok((body.clone(), verdict(&mut world, &signed, body)?))
+    });
+    let found: Vec<(Value, String)> = found.collect::<Result<_>>()?;
+    assert_eq!(found, expected.map(|(body, verdict)| (body, verdict.to_owned())));
     Ok(())
 }
 
@@ -221,26 +223,27 @@ fn a_signed_word_ends_with_its_key_for_who_waits_too() -> Result<()> {
             });
             config["routes"][0]["live"] = json!(true);
         })?;
-        let old = world.key.clone();
-        let token = world.token()?;
+        // Another key than the token's.
+        let (own, of_word) = (world.key.clone(), mint::SigningKey::new("k2")?);
+        let token = world.key.sign(&mint::with(&world.claims(), json!({ "exp": START + 600 })))?;
         let (mut exchange, _) = world.begin(&Ask::read().bearer(&token));
         let keys = world.fetch().context("expected a fetch of keys")?;
-        world.publish(&keys, &[&old]);
+        world.publish(&keys, &[&own, &of_word]);
         assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held");
         let question = world.fetch().context("expected a question")?;
         let payload = json!({
             "iss": ISSUER, "aud": "the gateway", "iat": world.now().as_secs(),
             "token_introspection": { "active": true },
         });
-        world.answer(&question, signed_answer(&old, json!({}), &payload)?);
+        world.answer(&question, signed_answer(&of_word, json!({ "kid": "k2" }), &payload)?);
         if gone {
             // The request is not looked at before the keys are new.
             world.advance(96);
             world.tick();
             let keys = world.fetch().context("expected a fetch of keys")?;
-            world.publish(&keys, &[&mint::SigningKey::new("k2")?]);
+            world.publish(&keys, &[&own]);
         }
-        let expected = if gone { "token.key.unknown" } else { "allow" };
+        let expected = if gone { "system.introspection_unavailable" } else { "allow" };
         assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), expected);
     }
     Ok(())
