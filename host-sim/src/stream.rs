@@ -282,6 +282,8 @@ pub(crate) struct Stream {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, String>,
+    /// Properties that it declared, which nothing comes of.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     pub(crate) actions: Actions,
     /// The filter's own reply. Its headers and body are in `response`.
     pub(crate) local: Option<LocalReply>,

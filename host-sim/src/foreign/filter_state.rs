@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::protobuf::fields;
 use crate::status::Status;
-use crate::vm::{ROOT, Vm};
+use crate::vm::Vm;
 
 /// Sets an object of Envoy's filter state: `{1 path, 2 value, 3 span}`. Only those that Envoy knows how to make are found.
 pub(super) fn set_envoy_filter_state(vm: &mut Vm, arguments: &[u8]) -> Result<Vec<u8>, Status> {
@@ -49,14 +49,17 @@ pub(super) fn declare_property(vm: &mut Vm, arguments: &[u8]) -> Result<Vec<u8>,
     }
     text(name)?;
     vm.keepable(name)?;
-    // Envoy looks at what the root context declared, and at nothing else.
-    if vm.current != ROOT {
-        return Ok(Vec::new());
-    }
-    if vm.declared.contains_key(name) || vm.declared.len() >= vm.plugin.limits.metrics {
+    let (context, most) = (vm.current, vm.plugin.limits.metrics);
+    let declared = match (vm.streams.get_mut(&context), vm.connections.get_mut(&context)) {
+        (Some(stream), _) => &mut stream.declared,
+        (None, Some(connection)) => &mut connection.declared,
+        // Envoy looks at what the root context declared, and at nothing else.
+        (None, None) => &mut vm.declared,
+    };
+    if declared.contains_key(name) || declared.len() >= most {
         return Err(Status::BadArgument);
     }
-    vm.declared.insert(name.to_vec(), read_only);
+    declared.insert(name.to_vec(), read_only);
     Ok(Vec::new())
 }
 

@@ -2,6 +2,7 @@
 
 mod compress;
 mod filter_state;
+mod hash;
 mod sign;
 mod verify_signature;
 

@@ -2,9 +2,15 @@
 //!
 //! A signature that is bad, or a key that cannot be used, is no error: the status is OK and the result false.
 
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use rsa::RsaPublicKey;
+use rsa::pkcs1::DecodeRsaPublicKey;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id};
+use rustls::pki_types::{
+    AlgorithmIdentifier, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, alg_id,
+};
 
+use super::hash::Hash;
 use crate::protobuf::{fields, put_bool, put_bytes};
 use crate::status::Status;
 
@@ -50,27 +56,53 @@ pub(super) fn refusal() -> Vec<u8> {
     result(Err(BAD.to_owned()))
 }
 
-fn verify(
-    hash: &[u8],
-    (algorithm, point): (&[u8], &[u8]),
-    signature: &[u8],
-    text: &[u8],
-) -> Result<(), String> {
-    let hash = String::from_utf8_lossy(hash).into_owned();
-    let (ecdsa, rsa) = match hash.to_ascii_lowercase().as_str() {
-        "sha256" => (alg_id::ECDSA_SHA256, alg_id::RSA_PKCS1_SHA256),
-        "sha384" => (alg_id::ECDSA_SHA384, alg_id::RSA_PKCS1_SHA384),
-        "sha512" => (alg_id::ECDSA_SHA512, alg_id::RSA_PKCS1_SHA512),
-        _ => return Err(format!("{hash} is not supported.")),
+fn verify(hash: &[u8], key: (&[u8], &[u8]), signature: &[u8], text: &[u8]) -> Result<(), String> {
+    let hash = Hash::named(hash)?;
+    // It refuses small keys, which BoringSSL does not.
+    let quick =
+        quick(hash, key.0).is_some_and(|verifier| verifier.verify_signature(key.1, text, signature).is_ok());
+    if quick { Ok(()) } else { any(hash, key, signature, text) }
+}
+
+/// The usual pairs of hash and key, by the library that is quick at them.
+fn quick(hash: Hash, algorithm: &[u8]) -> Option<&'static dyn SignatureVerificationAlgorithm> {
+    let (ecdsa, rsa) = match hash {
+        Hash::Sha256 => (alg_id::ECDSA_SHA256, alg_id::RSA_PKCS1_SHA256),
+        Hash::Sha384 => (alg_id::ECDSA_SHA384, alg_id::RSA_PKCS1_SHA384),
+        Hash::Sha512 => (alg_id::ECDSA_SHA512, alg_id::RSA_PKCS1_SHA512),
+        Hash::Sha1 | Hash::Sha224 => return None,
     };
     let wanted = if algorithm == alg_id::RSA_ENCRYPTION.as_ref() { rsa } else { ecdsa };
     let known = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
-    let verifier = known.iter().find(|v| {
-        let is = |id: AlgorithmIdentifier, bytes: &[u8]| id.as_ref() == bytes;
+    let is = |id: AlgorithmIdentifier, bytes: &[u8]| id.as_ref() == bytes;
+    let fits = |v: &&&dyn SignatureVerificationAlgorithm| {
         is(v.public_key_alg_id(), algorithm) && is(v.signature_alg_id(), wanted.as_ref())
-    });
-    let verifier = verifier.ok_or(UNUSABLE)?;
-    verifier.verify_signature(point, text, signature).map_err(|_| BAD.to_owned())
+    };
+    known.iter().find(fits).copied()
+}
+
+/// Every pair.
+fn any(hash: Hash, (algorithm, key): (&[u8], &[u8]), signature: &[u8], text: &[u8]) -> Result<(), String> {
+    macro_rules! ecdsa {
+        ($curve:ident, $field:literal) => {{
+            let key = $curve::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| UNUSABLE)?;
+            let signature = $curve::ecdsa::Signature::from_der(signature).map_err(|_| BAD)?;
+            key.verify_prehash(&hash.for_field(text, $field), &signature).map_err(|_| BAD.to_owned())
+        }};
+    }
+    let is = |id: AlgorithmIdentifier| id.as_ref() == algorithm;
+    if is(alg_id::ECDSA_P256) {
+        ecdsa!(p256, 32)
+    } else if is(alg_id::ECDSA_P384) {
+        ecdsa!(p384, 48)
+    } else if is(alg_id::ECDSA_P521) {
+        ecdsa!(p521, 66)
+    } else if is(alg_id::RSA_ENCRYPTION) {
+        let key = RsaPublicKey::from_pkcs1_der(key).map_err(|_| UNUSABLE)?;
+        key.verify(hash.pkcs1(), &hash.of(text), signature).map_err(|_| BAD.to_owned())
+    } else {
+        Err(UNUSABLE.to_owned())
+    }
 }
 
 /// Algorithm identifier and key of a SubjectPublicKeyInfo (RFC 5280 §4.1), both without their outer tags.

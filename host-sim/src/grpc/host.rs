@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::script::{GrpcReply, told};
 use super::{GrpcAction, GrpcCall, GrpcEvent, GrpcUpstream, code};
 use crate::clock::nanos;
-use crate::host::{Event, Host};
+use crate::due::Event;
+use crate::host::Host;
 use crate::upstream::TIMEOUT;
 
 /// Bytes of calls that are remembered.

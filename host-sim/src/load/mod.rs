@@ -2,7 +2,9 @@
 //! ABI. What Envoy refuses is refused here, for the same reason.
 
 mod bytes;
+mod cost;
 mod hints;
+mod shared;
 mod signature;
 
 use wasmtime::{ExternType, Module};
@@ -10,8 +12,10 @@ use wasmtime::{ExternType, Module};
 use crate::error::LoadError;
 use crate::module::AbiVersion;
 
-pub(crate) use bytes::recognise;
+pub(crate) use bytes::{binary, recognise};
+pub(crate) use cost::bounded;
 pub(crate) use hints::{of_imports, of_proposals};
+pub(crate) use shared::unshare;
 pub(crate) use signature::{check_exports, check_imports};
 
 /// Where host calls find the module's memory.

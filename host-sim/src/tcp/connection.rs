@@ -120,6 +120,8 @@ pub(crate) struct Connection {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, String>,
+    /// Properties that it declared, which nothing comes of.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     /// From the client.
     pub(crate) downstream: Flow,
     /// From the upstream.
