@@ -3,6 +3,7 @@
 mod read;
 mod schema;
 
+use super::{ConnectionExpect, GrpcCallExpect};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -45,7 +46,8 @@ pub(in crate::scenario) struct Expect {
     /// Other members of the decision record.
     #[serde(default)]
     pub(in crate::scenario) record: Map<String, Value>,
-    /// What became of the request: `forwarded`, `reply`, `paused`, `incomplete`, `closed` or `failed`.
+    /// What became of the request: `forwarded`, `reply`, `paused`, `incomplete`, `closed` or `failed`; of a connection `open`, `closed` or
+    /// `failed`.
     #[serde(default)]
     pub(in crate::scenario) outcome: Option<String>,
     /// Why the VM failed, such as `proxy_on_request_headers: trapped*`.
@@ -56,7 +58,13 @@ pub(in crate::scenario) struct Expect {
     pub(in crate::scenario) downstream: Option<DownstreamExpect>,
     /// The HTTP calls that were made: how many, each of them in order, or how many like this.
     #[serde(default)]
-    pub(in crate::scenario) calls: Option<CallsExpect>,
+    pub(in crate::scenario) calls: Option<CallsExpect<CallExpect>>,
+    /// The gRPC calls and streams that were opened, in the same form.
+    #[serde(default)]
+    pub(in crate::scenario) grpc_calls: Option<CallsExpect<GrpcCallExpect>>,
+    /// What a connection came to.
+    #[serde(default)]
+    pub(in crate::scenario) connection: Option<ConnectionExpect>,
     /// Metrics by name: a value, `+2` for what was added, an object for a histogram, `null` for one that was not defined.
     #[serde(default)]
     pub(in crate::scenario) metrics: BTreeMap<String, Metric>,
@@ -120,7 +128,7 @@ pub(in crate::scenario) enum HeadersExpect {
 }
 
 /// What a header holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::scenario) enum ValueExpect {
     /// It is not there.
     Absent,
@@ -135,7 +143,7 @@ pub(in crate::scenario) enum ValueExpect {
 }
 
 /// What a body holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in crate::scenario) enum BodyExpect {
     /// A text in which `*` stands for anything.
     Pattern(String),
@@ -169,15 +177,32 @@ pub(in crate::scenario) struct CallExpect {
     pub(in crate::scenario) count: Option<usize>,
 }
 
+impl CallKind for CallExpect {
+    const MANY: &'static str = "CallsExpect";
+
+    fn count(&self) -> Option<usize> {
+        self.count
+    }
+}
+
+/// A kind of calls that can be expected.
+pub(in crate::scenario) trait CallKind {
+    /// What several of them are called in the schema.
+    const MANY: &'static str;
+
+    /// How many are to be like it.
+    fn count(&self) -> Option<usize>;
+}
+
 /// Calls that were made.
 #[derive(Clone, Debug)]
-pub(in crate::scenario) enum CallsExpect {
+pub(in crate::scenario) enum CallsExpect<T> {
     /// So many.
     Count(usize),
     /// These, in this order, and no others.
-    Each(Vec<CallExpect>),
+    Each(Vec<T>),
     /// So many like this; at least one where no number is given.
-    Like(Box<CallExpect>),
+    Like(Box<T>),
 }
 
 /// What a metric must be.

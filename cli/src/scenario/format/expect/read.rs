@@ -1,6 +1,6 @@
 //! Expectations that may be written in several forms, read.
 
-use super::{BodyExpect, CallExpect, CallsExpect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect};
+use super::{BodyExpect, CallKind, CallsExpect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect};
 use crate::bytes;
 use crate::scenario::format::Bytes;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// Reads by a function what stands in a document in one of several forms.
 macro_rules! read_by {
@@ -170,33 +171,33 @@ impl<'de> Visitor<'de> for UpstreamVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for CallsExpect {
+impl<'de, T: CallKind + Deserialize<'de>> Deserialize<'de> for CallsExpect<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CallsVisitor)
+        deserializer.deserialize_any(CallsVisitor(PhantomData))
     }
 }
 
-struct CallsVisitor;
+struct CallsVisitor<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for CallsVisitor {
-    type Value = CallsExpect;
+impl<'de, T: CallKind + Deserialize<'de>> Visitor<'de> for CallsVisitor<T> {
+    type Value = CallsExpect<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a number, a list of calls, or an object")
     }
 
-    fn visit_u64<E: Error>(self, count: u64) -> Result<CallsExpect, E> {
+    fn visit_u64<E: Error>(self, count: u64) -> Result<CallsExpect<T>, E> {
         usize::try_from(count).map(CallsExpect::Count).map_err(|_| E::custom("expected a smaller number"))
     }
 
-    fn visit_i64<E: Error>(self, count: i64) -> Result<CallsExpect, E> {
+    fn visit_i64<E: Error>(self, count: i64) -> Result<CallsExpect<T>, E> {
         usize::try_from(count).map(CallsExpect::Count).map_err(|_| E::custom("expected a number from 0 on"))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CallsExpect, A::Error> {
-        let mut each: Vec<CallExpect> = Vec::new();
-        while let Some(call) = seq.next_element::<CallExpect>()? {
-            if call.count.is_some() {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<CallsExpect<T>, A::Error> {
+        let mut each: Vec<T> = Vec::new();
+        while let Some(call) = seq.next_element::<T>()? {
+            if call.count().is_some() {
                 return Err(A::Error::custom(
                     "`count`: expected none in a list, where each call stands by itself",
                 ));
@@ -206,8 +207,8 @@ impl<'de> Visitor<'de> for CallsVisitor {
         Ok(CallsExpect::Each(each))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CallsExpect, A::Error> {
-        let call = CallExpect::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CallsExpect<T>, A::Error> {
+        let call = T::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
         Ok(CallsExpect::Like(Box::new(call)))
     }
 }

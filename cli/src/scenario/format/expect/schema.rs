@@ -1,6 +1,6 @@
 //! The JSON Schema of expectations that may be written in several forms.
 
-use super::{BodyExpect, CallExpect, CallsExpect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect};
+use super::{BodyExpect, CallKind, CallsExpect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect};
 use crate::scenario::format::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::json;
@@ -85,10 +85,16 @@ schema_of!(UpstreamExpect, "UpstreamExpect", |generator| {
     })
 });
 
-schema_of!(CallsExpect, "CallsExpect", |generator| {
-    let call = generator.subschema_for::<CallExpect>();
-    json_schema!({
-        "description": "How many calls were made, each of them in order, or how many like this.",
-        "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "array", "items": call }, call],
-    })
-});
+impl<T: CallKind + JsonSchema> JsonSchema for CallsExpect<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::MANY.into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let call = generator.subschema_for::<T>();
+        json_schema!({
+            "description": "How many calls were made, each of them in order, or how many like this.",
+            "anyOf": [{ "type": "integer", "minimum": 0 }, { "type": "array", "items": call }, call],
+        })
+    }
+}
