@@ -10,7 +10,6 @@ use ed25519_dalek::pkcs8::KeypairBytes;
 use jsonwebtoken::EncodingKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
-use p521::ecdsa::signature::Signer as _;
 use rand_chacha::ChaCha20Rng;
 use rsa::pss::BlindedSigningKey;
 use rsa::rand_core::{CryptoRngCore, OsRng, SeedableRng};
@@ -266,7 +265,10 @@ impl PrivateKey {
             Kind::Rsa(..) => EncodingKey::from_rsa_pem(pem.as_bytes()),
             Kind::P521(key) => {
                 let key = p521::ecdsa::SigningKey::from_slice(&key.to_bytes()).map_err(broken)?;
-                let signature: p521::ecdsa::Signature = key.sign(input);
+                // The curve's crate has no nonces of RFC 6979, and would take random ones.
+                let mut nonces = always(key.to_bytes(), input);
+                let signature: p521::ecdsa::Signature =
+                    key.try_sign_with_rng(&mut nonces, input).map_err(broken)?;
                 return Ok(signature.to_bytes().to_vec());
             }
         };
@@ -313,12 +315,15 @@ fn salted<D: Digest + FixedOutputReset>(
     let key = BlindedSigningKey::<D>::new(key.clone());
     let signature = match salts {
         Salts::System => key.try_sign_with_rng(&mut OsRng, input),
-        Salts::Seeded(seed) => {
-            let seed = Sha256::new().chain_update(seed).chain_update(input).finalize();
-            key.try_sign_with_rng(&mut ChaCha20Rng::from_seed(seed.into()), input)
-        }
+        Salts::Seeded(seed) => key.try_sign_with_rng(&mut always(seed, input), input),
     };
     Ok(signature.map_err(broken)?.to_vec())
+}
+
+/// Randomness that follows from a secret and what is signed.
+fn always(secret: impl AsRef<[u8]>, input: &[u8]) -> ChaCha20Rng {
+    let seed = Sha256::new().chain_update(secret).chain_update(input).finalize();
+    ChaCha20Rng::from_seed(seed.into())
 }
 
 /// A public key on a curve by its uncompressed point: 4, x, y (SEC 1 §2.3.3).
