@@ -121,16 +121,19 @@ fn a_run_is_the_same_byte_for_byte_whatever_runs_beside() {
     let mut cases = String::new();
     for n in 0..12 {
         let request = format!("request: {{ url: /{n}, headers: {{ x-lookup: a }} }}, token: t");
-        let upstreams = "upstreams: { users: { /who: [{ keys: [k, r] }] } }";
+        let answer = if n % 2 == 0 { "keys: [k, r]" } else { "token: salted" };
+        let upstreams = format!("upstreams: {{ users: {{ /who: [{{ {answer} }}] }} }}");
         let expect = "expect: { outcome: reply, upstream: { authorization: x, x-user: x } }";
         writeln!(cases, "  - {{ name: case {n}, {request}, {upstreams}, {expect} }}").unwrap();
     }
     let failing = scenario(
         "wire-same",
         &format!(
-            "keys: {{ k: ES256, r: RS256 }}\ntokens: {{ t: {{ key: k, claims: {{ sub: a }} }} }}\ncases:\n{cases}"
+            "keys: {{ k: ES256, r: RS256, p: PS256 }}\ntokens: {{ t: {{ key: k, claims: {{ sub: a }} }}, salted: {{ key: p }} }}\ncases:\n{cases}"
         ),
     );
+    let out = countersign(&["test", &failing]).exits(1).out();
+    assert!(out.contains(r#"\"access_token\":\"eyJ"#) || out.contains(r#""access_token":"eyJ"#), "{out}");
     for format in ["text", "json"] {
         let run = |jobs: &str| {
             let mut arguments = vec!["test", "--format", format, "--jobs", jobs];

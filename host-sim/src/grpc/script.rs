@@ -150,14 +150,14 @@ impl GrpcReply {
     }
 
     /// Adds initial metadata.
-    pub fn initial(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.initial.append(name.as_bytes(), value.as_ref());
+    pub fn initial(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.initial.append(name.as_ref(), value.as_ref());
         self
     }
 
     /// Adds trailing metadata.
-    pub fn trailing(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.trailing.append(name.as_bytes(), value.as_ref());
+    pub fn trailing(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.trailing.append(name.as_ref(), value.as_ref());
         self
     }
 

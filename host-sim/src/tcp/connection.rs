@@ -67,6 +67,8 @@ pub struct ConnectionOutcome {
     pub held_upstream: Vec<u8>,
     /// Whether it is open, and how it ended.
     pub state: ConnectionState,
+    /// Whether it was the filter that closed it.
+    pub closed_by_filter: bool,
 }
 
 /// One direction: what arrived and was not let pass, and what was.
@@ -129,6 +131,7 @@ pub(crate) struct Connection {
     pub(crate) connected: bool,
     pub(crate) actions: TcpActions,
     pub(crate) end: Option<ConnectionState>,
+    pub(crate) closed_by_filter: bool,
     /// Whether the guest has heard of its end.
     pub(crate) told: bool,
 }
@@ -144,6 +147,7 @@ impl Connection {
             held_downstream: self.downstream.buffer.clone(),
             held_upstream: self.upstream.buffer.clone(),
             state: self.end.clone().unwrap_or(ConnectionState::Open),
+            closed_by_filter: self.closed_by_filter,
         }
     }
 }

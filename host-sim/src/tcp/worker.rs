@@ -132,6 +132,7 @@ impl Worker {
         }
         if actions.close {
             connection.end = Some(ConnectionState::Closed(CloseType::Local));
+            connection.closed_by_filter = true;
         }
     }
 

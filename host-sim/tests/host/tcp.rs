@@ -172,7 +172,7 @@ fn a_filter_can_close_the_connection() {
         host.downstream_data(connection, "x", false);
         let outcome = host.connection(connection).unwrap();
         assert_eq!(outcome.state, ConnectionState::Closed(CloseType::Local));
-        assert!(outcome.upstream.is_empty());
+        assert!(outcome.closed_by_filter && outcome.upstream.is_empty());
         assert_eq!(logged(&mut host), ["00", "downstream closed", "01", "done", "log", "delete"]);
     }
 }
@@ -224,6 +224,7 @@ fn connections_are_bounded() {
     host.downstream_data(connection, "9abc", false);
     let state = host.connection(connection).unwrap().state;
     assert_eq!(state, ConnectionState::Closed(CloseType::Local), "more is held than may be");
+    assert!(!host.connection(connection).unwrap().closed_by_filter);
     let open = [host.connect(&Connect::new()), host.connect(&Connect::new())];
     assert!(open.iter().all(|c| host.connection(*c).unwrap().state == ConnectionState::Open));
     let third = host.connect(&Connect::new());
