@@ -1,16 +1,18 @@
-//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8 or its kind's own form.
+//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8, or in its kind's own form where it is PEM.
 //!
 //! A curve is signed with by the hash of its size alone. An ECDSA signature has a random number in it, as Envoy's has: it is the one thing that differs from run to run.
 
-use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::SigningKey;
+use rustls::{SignatureAlgorithm, SignatureScheme};
 
-use crate::protobuf::{fields, put_bool, put_bytes};
+use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
+/// What Envoy says of a key that it can read and can't sign with.
+const MALFORMED: &str = "Invalid private key: key data is corrupted or malformed.";
 const UNUSABLE: &str = "Failed to initialize digest sign.";
 
 /// `{1 hash_function, 2 private_key (DER), 3 text, 4 private_key_pem}` to `{1 result, 2 signature, 3 error}`. One key, in one form,
@@ -18,21 +20,22 @@ const UNUSABLE: &str = "Failed to initialize digest sign.";
 pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut der, mut text, mut pem] = [&[][..]; 4];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => hash = field.bytes,
-            2 => der = field.bytes,
-            3 => text = field.bytes,
-            4 => pem = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hash = bytes,
+            (2, Value::Bytes(bytes)) => der = bytes,
+            (3, Value::Bytes(bytes)) => text = bytes,
+            (4, Value::Bytes(bytes)) => pem = bytes,
             _ => {}
         }
     }
+    let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     let key = match (der.is_empty(), pem.is_empty()) {
-        (false, true) => PrivateKeyDer::try_from(der).ok(),
-        (true, false) => PrivateKeyDer::from_pem_slice(pem).ok(),
+        (false, true) => Some(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
+        (true, false) => PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok(),
         _ => return Err(Status::BadArgument),
     };
     let key = key.and_then(|key| any_supported_type(&key).ok());
-    let signed = signature(key.as_deref(), &String::from_utf8_lossy(hash), text);
+    let signed = signature(key.as_deref(), hash, text);
     let mut out = Vec::new();
     put_bool(&mut out, 1, signed.is_ok());
     match signed {
@@ -50,6 +53,9 @@ fn signature(key: Option<&dyn SigningKey>, hash: &str, text: &[u8]) -> Result<Ve
         "sha512" => [SignatureScheme::RSA_PKCS1_SHA512, SignatureScheme::ECDSA_NISTP521_SHA512],
         _ => return Err(format!("{hash} is not supported.")),
     };
+    if key.algorithm() == SignatureAlgorithm::ED25519 {
+        return Err(MALFORMED.to_owned());
+    }
     let signer = key.choose_scheme(&schemes).ok_or(UNUSABLE)?;
     signer.sign(text).map_err(|_| UNUSABLE.to_owned())
 }
