@@ -386,9 +386,10 @@ impl Host {
     pub(crate) fn settle(&mut self) {
         for _ in 0..AT_ONCE {
             self.dispatch();
-            self.set_timers();
             self.close_ended();
             self.end_connections();
+            // What is called at an end may set a timer too.
+            self.set_timers();
             let first = self.builder.first_worker;
             for (worker, token) in self.shared.take_ready_of(first..first + self.workers.len()) {
                 if let Some(slot) = self.workers.get_mut(worker) {

@@ -78,13 +78,20 @@ impl<'a> Guest<'a> {
         if len == 0 {
             return Ok(0);
         }
+        match self.ask_allocator(len)? {
+            0 => Err(Status::InvalidMemoryAccess.into()),
+            at => Ok(at),
+        }
+    }
+
+    /// What the guest's own allocator gives, for no bytes too.
+    pub(crate) fn ask_allocator(&mut self, len: u32) -> Result<u32> {
         let vm = self.vm();
         let allocator = vm.allocator.clone().ok_or(Status::InvalidMemoryAccess)?;
         let scope = std::mem::replace(&mut vm.scope, Scope::Allocate);
         let at = allocator.call(&mut self.caller, len);
         self.vm().scope = scope;
         match at {
-            Ok(0) => Err(Status::InvalidMemoryAccess.into()),
             Ok(at) => Ok(at),
             // An exception of the allocator is not for those to catch who called the host.
             Err(error) if error.is::<ThrownException>() => {

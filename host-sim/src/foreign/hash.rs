@@ -16,8 +16,7 @@ pub(super) enum Hash {
 
 impl Hash {
     /// The hash of a name, in small or big letters, or what Envoy says of another.
-    pub(super) fn named(name: &[u8]) -> Result<Self, String> {
-        let name = String::from_utf8_lossy(name);
+    pub(super) fn named(name: &str) -> Result<Self, String> {
         match name.to_ascii_lowercase().as_str() {
             "sha1" => Ok(Self::Sha1),
             "sha224" => Ok(Self::Sha224),

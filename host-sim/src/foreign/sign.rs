@@ -1,4 +1,4 @@
-//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8 or its kind's own form.
+//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8, or in its kind's own form where it is PEM.
 //!
 //! ECDSA's secret numbers follow from key and text (RFC 6979), so that a run is the same each time; Envoy's are random.
 
@@ -6,13 +6,16 @@ use p256::ecdsa::signature::hazmat::PrehashSigner;
 use rsa::RsaPrivateKey;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::crypto::ring::sign::any_eddsa_type;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::hash::Hash;
-use crate::protobuf::{fields, put_bool, put_bytes};
+use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
+/// What Envoy says of a key that it can read and can't sign with.
+const MALFORMED: &str = "Invalid private key: key data is corrupted or malformed.";
 const UNUSABLE: &str = "Failed to initialize digest sign.";
 
 /// `{1 hash_function, 2 private_key (DER), 3 text, 4 private_key_pem}` to `{1 result, 2 signature, 3 error}`. One key, in one form,
@@ -20,17 +23,18 @@ const UNUSABLE: &str = "Failed to initialize digest sign.";
 pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut der, mut text, mut pem] = [&[][..]; 4];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => hash = field.bytes,
-            2 => der = field.bytes,
-            3 => text = field.bytes,
-            4 => pem = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hash = bytes,
+            (2, Value::Bytes(bytes)) => der = bytes,
+            (3, Value::Bytes(bytes)) => text = bytes,
+            (4, Value::Bytes(bytes)) => pem = bytes,
             _ => {}
         }
     }
+    let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     let key = match (der.is_empty(), pem.is_empty()) {
-        (false, true) => PrivateKeyDer::try_from(der).ok(),
-        (true, false) => PrivateKeyDer::from_pem_slice(pem).ok(),
+        (false, true) => Some(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
+        (true, false) => PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok(),
         _ => return Err(Status::BadArgument),
     };
     let signed = signature(key.as_ref(), hash, text);
@@ -43,7 +47,7 @@ pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     Ok(out)
 }
 
-fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &[u8], text: &[u8]) -> Result<Vec<u8>, String> {
+fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &str, text: &[u8]) -> Result<Vec<u8>, String> {
     let key =
         key.and_then(Key::read).ok_or("Invalid key type: private key required for signing operation.")?;
     let hash = Hash::named(hash)?;
@@ -59,6 +63,7 @@ fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &[u8], text: &[u8]) -> Resul
         Key::P384(key) => ecdsa!(p384, key, 48),
         Key::P521(key) => ecdsa!(p521, key, 66),
         Key::Rsa(key) => key.sign(hash.pkcs1(), &hash.of(text)).ok(),
+        Key::Ed25519 => return Err(MALFORMED.to_owned()),
     };
     signed.ok_or_else(|| UNUSABLE.to_owned())
 }
@@ -69,6 +74,8 @@ enum Key {
     P384(p384::SecretKey),
     P521(p521::SecretKey),
     Rsa(Box<RsaPrivateKey>),
+    /// It can be read, and not be signed with.
+    Ed25519,
 }
 
 impl Key {
@@ -78,6 +85,7 @@ impl Key {
                 let key = RsaPrivateKey::from_pkcs1_der(key.secret_pkcs1_der()).ok()?;
                 Some(Self::Rsa(Box::new(key)))
             }
+            PrivateKeyDer::Pkcs8(key) if any_eddsa_type(key).is_ok() => Some(Self::Ed25519),
             PrivateKeyDer::Pkcs8(key) => {
                 let key = key.secret_pkcs8_der();
                 let rsa = || RsaPrivateKey::from_pkcs8_der(key).ok().map(|key| Self::Rsa(Box::new(key)));

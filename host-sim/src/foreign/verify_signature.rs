@@ -11,7 +11,7 @@ use rustls::pki_types::{
 };
 
 use super::hash::Hash;
-use crate::protobuf::{fields, put_bool, put_bytes};
+use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
 const UNUSABLE: &str = "Failed to initialize digest verify.";
@@ -21,25 +21,22 @@ const BAD: &str = "Failed to verify digest. Error code: 0";
 pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut key, mut signature, mut text, mut pem] = [&[][..]; 5];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => hash = field.bytes,
-            2 => key = field.bytes,
-            3 => signature = field.bytes,
-            4 => text = field.bytes,
-            5 => pem = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hash = bytes,
+            (2, Value::Bytes(bytes)) => key = bytes,
+            (3, Value::Bytes(bytes)) => signature = bytes,
+            (4, Value::Bytes(bytes)) => text = bytes,
+            (5, Value::Bytes(bytes)) => pem = bytes,
             _ => {}
         }
     }
+    let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     // Envoy wants one key, in one form.
     if key.is_empty() == pem.is_empty() {
         return Err(Status::BadArgument);
     }
-    let from_pem = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
-    if let Some(decoded) = &from_pem {
-        key = decoded;
-    }
-    // What is no key at all is no question.
-    let key = public_key(key).ok_or(Status::BadArgument)?;
+    let from_pem = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok();
+    let key = from_pem.as_deref().unwrap_or(key);
     Ok(result(verify(hash, key, signature, text)))
 }
 
@@ -56,8 +53,9 @@ pub(super) fn refusal() -> Vec<u8> {
     result(Err(BAD.to_owned()))
 }
 
-fn verify(hash: &[u8], key: (&[u8], &[u8]), signature: &[u8], text: &[u8]) -> Result<(), String> {
+fn verify(hash: &str, key: &[u8], signature: &[u8], text: &[u8]) -> Result<(), String> {
     let hash = Hash::named(hash)?;
+    let key = public_key(key).ok_or(UNUSABLE)?;
     // It refuses small keys, which BoringSSL does not.
     let quick =
         quick(hash, key.0).is_some_and(|verifier| verifier.verify_signature(key.1, text, signature).is_ok());

@@ -118,7 +118,9 @@ impl Host {
             self.grpc.open.insert(key, Open { place, script, answered: 0 });
             return;
         }
-        self.schedule(key, script.after, GrpcEvent::Initial(script.headers()));
+        if !script.is_silent() {
+            self.schedule(key, script.after, GrpcEvent::Initial(script.headers()));
+        }
         if !script.in_turn {
             let mut at = script.after;
             for (nth, message) in script.messages.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Failure;
+use crate::foreign::Object;
 use crate::property::{Properties, PropertyValue};
 
 /// A client that connects.
@@ -77,6 +78,8 @@ pub(crate) struct Flow {
     /// What the filter sees: bytes it held back and those that just came.
     pub(crate) buffer: Vec<u8>,
     pub(crate) passed: Vec<u8>,
+    /// Bytes that came from the sender.
+    pub(crate) arrived: usize,
     /// Whether the sender has ended.
     pub(crate) ended: bool,
     pub(crate) end_passed: bool,
@@ -95,8 +98,14 @@ impl Flow {
 
     pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
         self.buffer.extend_from_slice(bytes);
+        self.arrived += bytes.len();
         self.ended |= end;
         self.live = true;
+    }
+
+    /// Takes the buffer from the guest until more arrives.
+    pub(super) fn hide(&mut self) {
+        self.live = false;
     }
 
     /// Lets pass all that is there.
@@ -118,11 +127,13 @@ pub(crate) struct TcpActions {
 #[derive(Default)]
 pub(crate) struct Connection {
     pub(crate) id: u32,
+    /// When it was made, in nanoseconds since the Unix epoch.
+    pub(crate) started: u64,
     pub(crate) properties: Properties,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects of the gateway's own that the guest set.
-    pub(crate) filter_state: BTreeMap<String, String>,
-    /// Properties that it declared, which nothing comes of.
+    pub(crate) filter_state: BTreeMap<String, Object>,
+    /// Properties that its own context declared.
     pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     /// From the client.
     pub(crate) downstream: Flow,

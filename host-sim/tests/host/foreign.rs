@@ -239,3 +239,25 @@ fn a_function_that_fails_writes_that_there_is_nothing() {
     host.run(&Request::get("/"));
     assert_eq!(logged(&mut host), ["03", "00", "00", "00", "01"]);
 }
+
+#[test]
+fn messages_are_read_as_protobuf_reads_them() {
+    let asked = |odd: &[u8]| {
+        let argument = [odd, &field(1, b"md5"), &field(2, b"no key")].concat();
+        ask("verify_signature", &argument)
+    };
+    let unsupported = ("00".to_owned(), b"\x12\x15md5 is not supported.".to_vec());
+    let passed_over =
+        [&b"\x7b\x7c"[..], b"\x7b\x83\x01\x84\x01\x7c", b"\x7a\x04more", b"\x79abcdefgh", b"\x08\x07"];
+    for odd in passed_over {
+        assert_eq!(asked(odd), unsupported, "{odd:?}");
+    }
+    // Groups that do not end or begin, a field of number 0, a kind that there is not.
+    for bad in [&b"\x7b"[..], b"\x7c", b"\x7b\x84\x01", b"\x02\0", b"\x0f"] {
+        assert_eq!(asked(bad), ("02".to_owned(), Vec::new()), "{bad:?}");
+    }
+    let later = [field(1, b"md5"), b"\x08\x07".to_vec(), field(2, b"no key")].concat();
+    assert_eq!(ask("verify_signature", &later), unsupported, "a number in its place is passed over");
+    let garbled = [field(1, b"\xff"), field(2, b"no key")].concat();
+    assert_eq!(ask("verify_signature", &garbled).0, "02", "texts are UTF-8");
+}
