@@ -68,7 +68,8 @@ enum Linked {
 impl Module {
     pub(crate) fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
         load::recognise(bytes, engine.module_bytes())?;
-        let wasm = wasmtime::Module::new(engine.wasmtime(), bytes).map_err(|e| {
+        let binary = wat::parse_bytes(bytes).map_err(|error| load::of_text(&error.to_string()))?;
+        let wasm = wasmtime::Module::new(engine.wasmtime(), &binary).map_err(|e| {
             let error = format!("{e:#}");
             let hint = load::of_proposals(&error);
             LoadError::Compile(error + &hint)

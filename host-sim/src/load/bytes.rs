@@ -35,7 +35,7 @@ pub(crate) fn recognise(bytes: &[u8], most: usize) -> Result<(), LoadError> {
 }
 
 /// What they are, if they are no module.
-fn other(bytes: &[u8]) -> Option<String> {
+pub(crate) fn other(bytes: &[u8]) -> Option<String> {
     if let Some(rest) = bytes.strip_prefix(MAGIC) {
         return match rest.get(..4) {
             Some(MODULE) => None,
