@@ -370,7 +370,10 @@ fn paths_that_lead_nowhere_are_told_by_what_is_wanted() {
             vec!["diff", PACK, pack],
             "policies/none: expected a pack (folder) or a policy image, found nothing",
         ),
-        (vec!["inspect", pack], "policies/none: expected a policy image, found nothing"),
+        (
+            vec!["inspect", pack],
+            "policies/none: expected a policy image or a WebAssembly module, found nothing",
+        ),
         (vec!["lint", pack], "policies/none: expected a pack (folder), found nothing"),
         (vec!["lint", &policy], "10-scoring.cedar: expected a pack (folder), found a file"),
         (
