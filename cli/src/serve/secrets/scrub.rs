@@ -85,7 +85,7 @@ fn spans(text: &str, kind: Kind) -> Vec<Range<usize>> {
             None => return found,
         }
     }
-    vec![0..text.len()]
+    std::iter::once(0..text.len()).collect()
 }
 
 /// A text, some of its encodings undone.
