@@ -27,6 +27,16 @@ pub enum LoadError {
         /// The limit.
         most: usize,
     },
+    /// WebAssembly's text form with a mistake in it.
+    #[error("module does not compile: {message} at line {line}, column {column}")]
+    Text {
+        /// What is wrong.
+        message: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// WebAssembly that does not compile.
     #[error("module does not compile: {0}")]
     Compile(String),

@@ -395,3 +395,23 @@ fn the_page_names_every_member() {
     let missing: Vec<_> = names.iter().filter(|name| !words.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "docs/scenarios.md does not name {missing:?}");
 }
+
+#[test]
+fn what_a_module_logs_moves_no_cursor() {
+    let folder = folder("any-escapes");
+    let module = r#"(module
+        (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "\1b[2J\0d\0aerror: fake")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $log (i32.const 2) (i32.const 64) (i32.const 17)))
+            (i32.const 0)))"#;
+    fs::write(folder.join("escapes.wat"), module).unwrap();
+    let file = folder.join("one.yaml");
+    let case = "{ name: a, request: { url: / }, expect: { logs: { present: [nothing] } } }";
+    fs::write(&file, format!("module: escapes.wat\ncases: [{case}]\n")).unwrap();
+    let shown = countersign(&["test", "--color", "always", file.to_str().unwrap()]).exits(1).out();
+    assert!(shown.contains("[2J\\r\\nerror: fake") && !shown.contains("\u{1b}[2J"), "{shown}");
+}

@@ -44,11 +44,11 @@ pub(crate) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
     if !bytes.starts_with(MAGIC) && bytes.len() > TEXT {
         return Err(LoadError::TooLarge { bytes: bytes.len(), most: TEXT });
     }
-    wat::parse_bytes(bytes).map_err(|e| LoadError::Compile(e.to_string()))
+    wat::parse_bytes(bytes).map_err(|error| super::of_text(&error.to_string()))
 }
 
 /// What they are, if they are no module.
-fn other(bytes: &[u8]) -> Option<String> {
+pub(crate) fn other(bytes: &[u8]) -> Option<String> {
     if let Some(rest) = bytes.strip_prefix(MAGIC) {
         return match rest.get(..4) {
             Some(MODULE) => None,
