@@ -7,6 +7,9 @@ use crate::engine::{Activity, Decision, Ended, Outcome};
 use countersign_host_sim::HeaderMap;
 use serde_json::Value;
 
+/// What is said of a VM that did not fail.
+pub(super) const NO_FAILURE: &str = "none";
+
 /// The outcome of a module that refuses to start.
 pub(super) const REFUSED: &str = "refused";
 
@@ -35,12 +38,20 @@ impl Expect {
 
     /// Whether it demands something that only a gateway can show: what went over its wires.
     pub(super) fn asks_for_wire(&self) -> bool {
+        self.failure.is_some() || self.asks_for_exchange()
+    }
+
+    /// Whether it demands something of what became of a request, beside its decision.
+    fn asks_for_exchange(&self) -> bool {
         let of_upstream =
             |want: &super::format::UpstreamExpect| want.body.is_some() || want.trailers.is_some();
-        self.outcome.is_some()
-            || self.failure.is_some()
-            || self.downstream.is_some()
-            || self.upstream.as_ref().is_some_and(of_upstream)
+        self.outcome.is_some() || self.downstream.is_some() || self.upstream.as_ref().is_some_and(of_upstream)
+    }
+
+    /// Whether it says that a VM fails.
+    pub(super) fn foresees_failure(&self) -> bool {
+        self.failure.as_deref().is_some_and(|failure| failure != NO_FAILURE)
+            || self.outcome.as_deref() == Some(Ended::Failed.name())
     }
 
     /// Whether it demands something of a request's messages, which a connection does not have.
@@ -68,12 +79,15 @@ impl Expect {
     /// Whether it demands something of a request.
     pub(super) fn asks_for_request(&self) -> bool {
         let upstream = self.upstream.as_ref().is_some_and(|want| !want.headers.is_empty());
-        self.asks_for_decision() || self.asks_for_wire() || self.status.is_some() || upstream
+        self.asks_for_decision() || self.asks_for_exchange() || self.status.is_some() || upstream
     }
 
     /// Whether it demands anything at all.
     pub(super) fn is_empty(&self) -> bool {
-        !self.asks_for_request() && !self.asks_for_activity() && self.connection.is_none()
+        !self.asks_for_request()
+            && !self.asks_for_activity()
+            && self.failure.is_none()
+            && self.connection.is_none()
     }
 
     /// Demands names that are known: of outcomes, of a connection or a request, and of host functions.

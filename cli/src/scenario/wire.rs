@@ -1,6 +1,7 @@
 //! In what a request that passed a gateway falls short of what is expected: its messages, and what the module did meanwhile.
 
 use super::diff;
+use super::expect::NO_FAILURE;
 use super::format::{BodyExpect, Expect, HeadersExpect, Metric, Range, ValueExpect};
 use crate::bytes::shown;
 use crate::engine::{Activity, Ended, Wire};
@@ -62,7 +63,12 @@ impl<'a> Shortfalls<'a> {
             let why = failure.map(|failure| format!(" ({failure})")).unwrap_or_default();
             self.add(format!("`outcome`: expected `{want}`, got `{ended}`{why}"));
         }
-        self.text("failure", expect.failure.as_ref(), failure.unwrap_or("none"));
+        self.failed(expect, failure);
+    }
+
+    /// Holds why a VM failed against what is expected.
+    pub(super) fn failed(&mut self, expect: &Expect, failure: Option<&str>) {
+        self.text("failure", expect.failure.as_ref(), failure.unwrap_or(NO_FAILURE));
     }
 
     /// Holds a status against the expected one.

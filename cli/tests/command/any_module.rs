@@ -415,3 +415,38 @@ fn what_a_module_logs_moves_no_cursor() {
     let shown = countersign(&["test", "--color", "always", file.to_str().unwrap()]).exits(1).out();
     assert!(shown.contains("[2J\\r\\nerror: fake") && !shown.contains("\u{1b}[2J"), "{shown}");
 }
+
+/// A filter whose callback of this name traps.
+fn trapping(name: &str, callback: &str, rest: &str) -> String {
+    let file = folder(name).join("one.yaml");
+    let module = format!(
+        "(module (memory (export \"memory\") 1) (func (export \"proxy_abi_version_0_2_1\"))\n\
+         (func (export \"malloc\") (param i32) (result i32) i32.const 1024)\n\
+         (func (export \"{callback}\") (param i32) (result i32) unreachable))"
+    );
+    fs::write(file.with_file_name("trapping.wat"), module).unwrap();
+    fs::write(&file, format!("module: trapping.wat\ncases:\n{rest}")).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_vm_that_fails_where_nothing_says_so_fails_the_case() {
+    let case = |rest: &str| format!("  - {{ name: a, request: {{ url: / }}, expect: {rest} }}\n");
+    for (name, expect) in
+        [("unsaid", "forwarded"), ("denied", "{ failure: null }"), ("none", "{ failure: none }")]
+    {
+        let told = countersign(&["test", &trapping(name, "proxy_on_done", &case(expect))]).exits(1).out();
+        assert!(told.contains("`failure`: expected") && told.contains("proxy_on_done: trapped"), "{told}");
+    }
+    let meant =
+        trapping("meant", "proxy_on_done", &case("{ outcome: forwarded, failure: 'proxy_on_done*' }"));
+    countersign(&["test", &meant]).exits(0);
+    // Where nothing fails, saying so passes.
+    let well = trapping("well", "unused", &case("{ outcome: forwarded, failure: null }"));
+    countersign(&["test", &well]).exits(0);
+    let step = "  - name: a\n    steps:\n      - { request: { url: / }, expect: { failure: 'proxy_on_done*' } }\n      - { advance: 1s, expect: { failure: REST } }\n";
+    let steps = |name: &str, failure: &str| trapping(name, "proxy_on_done", &step.replace("REST", failure));
+    countersign(&["test", &steps("still", "'*trapped*'")]).exits(0);
+    let told = countersign(&["test", &steps("no-more", "null")]).exits(1).out();
+    assert!(told.contains("step 2: `failure`: expected `none`"), "{told}");
+}

@@ -75,7 +75,7 @@ impl Gateway {
             return Err(Reason::SystemInternal.into());
         };
         count(Counter::CacheMiss);
-        let standing = if held.is_some() { Standing::Known } else { Standing::MadeUp };
+        let standing = if held.is_some() { Standing::SpokenFor } else { Standing::MadeUp };
         let role = Role::Introspection(issuer);
         match self.ask(role, (token, standing), || asked.question(token), count, now) {
             Ok((need, _)) => Err(Refusal::Wait(need)),

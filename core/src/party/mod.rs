@@ -51,8 +51,8 @@ pub struct QuestionId(u64);
 pub(crate) struct Party {
     questions: Vec<Question>,
     breaker: Breaker,
-    /// Opens where the party says that it is asked too often. Anybody can bring that about with what is made up, and so nothing else is
-    /// kept from it by that.
+    /// Opens where the party says that it is asked too often. Anybody can bring that about with what is made up, and so it keeps no question
+    /// back whose old answer would serve instead.
     throttle: Breaker,
     asked: u64,
     jitter: Jitter,
@@ -63,7 +63,9 @@ pub(crate) struct Party {
 /// What is known of the subject of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Somebody stood for it before: its issuer, by a signature or a word, or the policies.
+    /// The party has spoken for it before, and by that it would go on while there is no other word.
+    SpokenFor,
+    /// Somebody else stands for it: its issuer by a signature, or the policies.
     Known,
     /// Nothing: anybody can make it up. Of the places for questions and for those who wait, a quarter is not for these.
     MadeUp,
@@ -73,7 +75,7 @@ impl Standing {
     /// How many of so many places such questions may take.
     pub(crate) fn share_of(self, places: usize) -> usize {
         match self {
-            Self::Known => places,
+            Self::SpokenFor | Self::Known => places,
             Self::MadeUp if places < 2 => places,
             Self::MadeUp => places - places.div_ceil(4),
         }
@@ -186,7 +188,7 @@ impl Party {
         if let Some(open) = self.questions.iter().find(same) {
             return Ok(Put::Joined(open.id));
         }
-        let heeded = standing == Standing::Known || self.throttle.admits(now);
+        let heeded = standing == Standing::SpokenFor || self.throttle.admits(now);
         if !self.breaker.admits(now) || !heeded {
             return Err(NotAsked::GivenUp);
         }

@@ -164,7 +164,7 @@ fn what_is_made_up_leaves_a_quarter_of_the_places_to_what_is_known() {
         };
         assert_eq!((0..100).filter(|token| put(*token, Standing::MadeUp)).count(), made_up, "{calls}");
         assert_eq!(
-            (100..200).filter(|token| put(*token, Standing::Known)).count(),
+            (100..200).filter(|token| put(*token, Standing::SpokenFor)).count(),
             calls - made_up,
             "{calls}"
         );
@@ -172,7 +172,7 @@ fn what_is_made_up_leaves_a_quarter_of_the_places_to_what_is_known() {
 }
 
 #[test]
-fn being_asked_too_often_keeps_only_what_is_made_up_from_it() {
+fn being_asked_too_often_keeps_no_question_back_whose_old_answer_would_serve() {
     let mut asked = Party::new(7);
     let put = |asked: &mut Party, token: &[u8], standing, millis| {
         asked.put(token, standing, Form::new, &settings(), at(millis))
@@ -187,7 +187,8 @@ fn being_asked_too_often_keeps_only_what_is_made_up_from_it() {
         assert_eq!(opened, turn == 5);
     }
     assert_eq!(put(&mut asked, b"a", Standing::MadeUp, 1), Err(NotAsked::GivenUp));
-    assert!(put(&mut asked, b"b", Standing::Known, 1).is_ok());
+    assert_eq!(put(&mut asked, b"a", Standing::Known, 1), Err(NotAsked::GivenUp));
+    assert!(put(&mut asked, b"b", Standing::SpokenFor, 1).is_ok());
     ask(&mut asked, 6, 1);
     asked.answered(CallId(6), answer(200), &settings(), at(2));
     asked.judged(Verdict::Good, at(2));
@@ -199,5 +200,5 @@ fn being_asked_too_often_keeps_only_what_is_made_up_from_it() {
         ask(&mut asked, turn, 0);
         asked.answered(CallId(turn), answer(401), &settings(), at(0));
     }
-    assert_eq!(put(&mut asked, b"b", Standing::Known, 1), Err(NotAsked::GivenUp));
+    assert_eq!(put(&mut asked, b"b", Standing::SpokenFor, 1), Err(NotAsked::GivenUp));
 }

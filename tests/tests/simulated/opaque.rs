@@ -53,6 +53,8 @@ impl Introspected {
 
 impl Scene for Introspected {
     const ASKED: &'static str = "questions";
+    // A quarter is for tokens that the issuer has spoken for.
+    const OPEN: usize = CALLS - CALLS / 4;
     const SHARED: bool = false;
     const UNAVAILABLE: &'static str = "system.introspection_unavailable";
 

@@ -108,6 +108,7 @@ fn sent_token(sent: &Message) -> Result<String> {
 
 impl Scene for Exchanged {
     const ASKED: &'static str = "exchanges";
+    const OPEN: usize = CALLS;
     const SHARED: bool = true;
     const UNAVAILABLE: &'static str = "system.token_service_unavailable";
 

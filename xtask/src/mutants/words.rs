@@ -159,9 +159,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: OPAQUE,
     },
     Mutant {
-        name: "being asked too often gives up no known token",
+        name: "being asked too often gives up no token that was spoken for",
         file: "core/src/party/mod.rs",
-        check: "standing == Standing::Known || self.throttle.admits(now)",
+        check: "standing == Standing::SpokenFor || self.throttle.admits(now)",
         without: "self.throttle.admits(now)",
         tests: OPAQUE,
     },

@@ -60,6 +60,7 @@ impl Walk<'_> {
         if let Some(trap) = &step.trap {
             let call = faults::host_call(&trap.call)?;
             simulator(engine, "trap")?.host().trap_at(trap.worker, call);
+            self.vms.traps(trap.worker);
         }
         if let Some(Fail { call, nth, status, worker }) = &step.fail {
             let host = simulator(engine, "fail")?.host();

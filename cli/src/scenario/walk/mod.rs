@@ -3,6 +3,7 @@
 mod change;
 mod connection;
 mod request;
+mod vms;
 
 use super::format::{Case, Expect, Step};
 use super::opaque::Introspected;
@@ -20,6 +21,7 @@ use request::Held;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use vms::Vms;
 
 /// How long before the first request Countersign's worker starts, unless a case is cold.
 const AHEAD: Duration = Duration::from_millis(2);
@@ -69,6 +71,7 @@ pub(super) struct Walk<'a> {
     trace: Trace,
     /// The request that was sent last.
     last: Option<usize>,
+    vms: Vms,
 }
 
 /// How an engine starts.
@@ -90,6 +93,7 @@ impl<'a> Walk<'a> {
             lines: BTreeMap::new(),
             trace: Trace::default(),
             last: None,
+            vms: Vms::default(),
         };
         if let Err(failure) = walk.whole(start) {
             walk.fail(vec![failure], "");
@@ -138,9 +142,11 @@ impl<'a> Walk<'a> {
         } else if case.steps.is_empty() {
             self.fail(vec!["`outcome`: expected the module to refuse to start, it started".to_owned()], "");
         }
+        self.look_at_vms(engine, case.expect.as_ref(), "");
         for (index, step) in case.steps.iter().enumerate() {
             let label = format!("step {}: ", index + 1);
             self.step(engine, step, &label).map_err(|message| format!("{label}{message}"))?;
+            self.look_at_vms(engine, step.expect.as_ref(), &label);
         }
         Ok(())
     }
@@ -234,6 +240,7 @@ impl<'a> Walk<'a> {
                 let activity = simulator.activity();
                 let is_token = self.is_token();
                 let mut short = Shortfalls::new(&is_token);
+                short.failed(&expect, vms::failure(simulator, self.workers).as_deref());
                 short.activity(&expect, &activity)?;
                 let all = short.all;
                 self.fail(all, label);

@@ -50,8 +50,8 @@ pub(in crate::scenario) struct Expect {
     /// `failed`.
     #[serde(default)]
     pub(in crate::scenario) outcome: Option<String>,
-    /// Why the VM failed, such as `proxy_on_request_headers: trapped*`.
-    #[serde(default)]
+    /// Why the VM failed, such as `proxy_on_request_headers: trapped*`; `none` or `null` where it did not. A VM that fails where nothing says so fails the case.
+    #[serde(default, deserialize_with = "read::failure")]
     pub(in crate::scenario) failure: Option<String>,
     /// What the client got.
     #[serde(default)]

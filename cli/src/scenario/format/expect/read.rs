@@ -2,6 +2,7 @@
 
 use super::{BodyExpect, CallKind, CallsExpect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect};
 use crate::bytes;
+use crate::scenario::expect::NO_FAILURE;
 use crate::scenario::format::Bytes;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -25,6 +26,12 @@ macro_rules! read_by {
             }
         }
     };
+}
+
+/// Why a VM failed; `null` says that it did not, as the text does.
+pub(super) fn failure<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    Ok(Some(text.unwrap_or_else(|| NO_FAILURE.to_owned())))
 }
 
 read_by!(ValueExpect, "a string, `null`, bytes, `{\"token\": NAME}` or a list of these", value_expect);
