@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct Inner {
     fuel: bool,
     module_bytes: usize,
     epoch: Duration,
+    /// Epochs that have passed.
+    epochs: AtomicU64,
     recorder: Option<Arc<Recorder>>,
 }
 
@@ -72,6 +75,16 @@ impl Engine {
     /// Takes what was seen of guests since the last time; nothing where the engine does not sample.
     pub fn take_samples(&self) -> Option<Samples> {
         self.recorder().map(|recorder| recorder.take())
+    }
+
+    /// Epochs that have passed: time as deadlines are measured, at the cost of a look at a number.
+    pub(crate) fn epochs(&self) -> u64 {
+        self.inner.epochs.load(Ordering::Relaxed)
+    }
+
+    /// How long an epoch is.
+    pub(crate) fn epoch(&self) -> Duration {
+        self.inner.epoch
     }
 
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
@@ -131,8 +144,14 @@ impl EngineBuilder {
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let recorder = self.sampling.map(|interval| Arc::new(Recorder::new(interval)));
         let epoch = self.sampling.unwrap_or(EPOCH);
-        let inner =
-            Arc::new(Inner { wasmtime, fuel: self.fuel, module_bytes: self.module_bytes, epoch, recorder });
+        let inner = Arc::new(Inner {
+            wasmtime,
+            fuel: self.fuel,
+            module_bytes: self.module_bytes,
+            epoch,
+            epochs: AtomicU64::new(0),
+            recorder,
+        });
         tick(Arc::downgrade(&inner))?;
         Ok(Engine { inner })
     }
@@ -145,6 +164,7 @@ fn tick(engine: Weak<Inner>) -> Result<(), LoadError> {
             if let Some(recorder) = &engine.recorder {
                 recorder.tick();
             }
+            engine.epochs.fetch_add(1, Ordering::Relaxed);
             engine.wasmtime.increment_epoch();
             let epoch = engine.epoch;
             drop(engine);

@@ -7,31 +7,47 @@ pub(crate) struct Field<'a> {
     pub(crate) varint: u64,
 }
 
-/// The fields of a message. `None` where it is malformed.
-pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
-    let mut fields = Vec::new();
-    while !message.is_empty() {
-        let tag = varint(&mut message)?;
-        let mut number = 0;
-        let bytes = match tag & 7 {
-            0 => {
-                number = varint(&mut message)?;
-                &[]
-            }
-            1 => take(&mut message, 8).map(|_| &[][..])?,
-            2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                take(&mut message, length)?
-            }
-            5 => take(&mut message, 4).map(|_| &[][..])?,
-            _ => return None,
-        };
-        if tag >> 3 == 0 {
-            return None;
-        }
-        fields.push(Field { number: tag >> 3, bytes, varint: number });
+/// The fields of a message, one after the other: a message may have more of them than there is room for. `None` where it is
+/// malformed.
+pub(crate) fn fields(message: &[u8]) -> Option<Fields<'_>> {
+    let mut all = Fields { rest: message };
+    while !all.rest.is_empty() {
+        field(&mut all.rest)?;
     }
-    Some(fields)
+    Some(Fields { rest: message })
+}
+
+/// The fields of a message that is well formed.
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        field(&mut self.rest)
+    }
+}
+
+/// Takes the first field. `None` at the end, and where it is malformed.
+fn field<'a>(message: &mut &'a [u8]) -> Option<Field<'a>> {
+    let tag = varint(message)?;
+    let mut number = 0;
+    let bytes: &'a [u8] = match tag & 7 {
+        0 => {
+            number = varint(message)?;
+            &[]
+        }
+        1 => take(message, 8).map(|_| &[][..])?,
+        2 => {
+            let length = usize::try_from(varint(message)?).ok()?;
+            take(message, length)?
+        }
+        5 => take(message, 4).map(|_| &[][..])?,
+        _ => return None,
+    };
+    (tag >> 3 != 0).then_some(Field { number: tag >> 3, bytes, varint: number })
 }
 
 /// Appends a field of bytes; an empty one is left out, as proto3 has it.

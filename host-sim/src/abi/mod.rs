@@ -2,6 +2,7 @@
 
 mod buffers;
 mod callbacks;
+mod charge;
 mod emscripten;
 mod foreign;
 mod grpc;
@@ -58,6 +59,8 @@ pub(crate) struct HostTrap {
 pub(crate) struct Guest<'a> {
     caller: Caller<'a, Vm>,
     memory: wasmtime::Memory,
+    /// Bytes that were read as they were come upon, and that were written.
+    handled: u64,
 }
 
 impl Guest<'_> {
@@ -72,10 +75,12 @@ impl Guest<'_> {
 
     /// Bytes of the guest's memory.
     pub(crate) fn bytes(&mut self, at: u32, len: u32) -> Result<&[u8]> {
+        self.handled += u64::from(len);
         slice(self.memory.data(&self.caller), at, len)
     }
 
     pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result {
+        self.handled += bytes.len() as u64;
         slice_mut(self.split().0, at, bytes.len())?.copy_from_slice(bytes);
         Ok(())
     }
@@ -147,6 +152,7 @@ fn slice_mut(memory: &mut [u8], at: u32, len: usize) -> Result<&mut [u8]> {
 fn enter(
     mut caller: Caller<'_, Vm>,
     call: HostCall,
+    told: u64,
     run: impl FnOnce(&mut Guest<'_>) -> Result,
 ) -> wasmtime::Result<u32> {
     let vm = caller.data_mut();
@@ -168,10 +174,13 @@ fn enter(
     }
     let started = vm.host_time.map(|_| Instant::now());
     let Some(memory) = vm.memory else { return Ok(Status::InvalidMemoryAccess as u32) };
-    let mut guest = Guest { caller, memory };
+    let mut guest = Guest { caller, memory, handled: told };
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
         *total += started.elapsed();
+    }
+    if guest.vm().meters_fuel {
+        charge::charge(&mut guest, call)?;
     }
     if guest.vm().sampling.is_some() {
         sampling::after_host_call(guest.caller.as_context_mut(), call);
@@ -268,7 +277,8 @@ macro_rules! host_functions {
             $(
                 for module in HostCall::$name.modules() {
                     linker.func_wrap(module, stringify!($name), |caller: Caller<'_, Vm>, $($arg: $ty),*| {
-                        enter(caller, HostCall::$name, |guest| $run(guest, $($arg),*))
+                        let told = 0 $(+ charge::told(stringify!($arg), $arg))*;
+                        enter(caller, HostCall::$name, told, |guest| $run(guest, $($arg),*))
                     })?;
                 }
             )*

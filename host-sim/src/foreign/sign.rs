@@ -26,6 +26,7 @@ pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
             _ => {}
         }
     }
+    super::hash_name(hash)?;
     let key = match (der.is_empty(), pem.is_empty()) {
         (false, true) => PrivateKeyDer::try_from(der).ok(),
         (true, false) => PrivateKeyDer::from_pem_slice(pem).ok(),

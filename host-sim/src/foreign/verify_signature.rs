@@ -24,6 +24,7 @@ pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
             _ => {}
         }
     }
+    super::hash_name(hash)?;
     // Envoy wants one key, in one form.
     if key.is_empty() == pem.is_empty() {
         return Err(Status::BadArgument);

@@ -32,8 +32,7 @@ pub(crate) fn service(bytes: &[u8]) -> Option<Service> {
 
 /// The first field of a message, a text: both messages begin with where to call.
 fn first_text(message: &[u8]) -> Option<Vec<u8>> {
-    let fields = fields(message)?;
-    let text = fields.iter().rev().find(|field| field.number == 1).map_or(&[][..], |field| field.bytes);
+    let text = fields(message)?.filter(|field| field.number == 1).last().map_or(&[][..], |field| field.bytes);
     std::str::from_utf8(text).ok()?;
     Some(text.to_vec())
 }

@@ -3,8 +3,10 @@
 mod any_calls;
 mod as_envoy;
 mod bounds;
+mod budget;
 mod calls;
 mod common;
+mod ending;
 mod fail_policy;
 mod faults;
 mod foreign;
@@ -12,6 +14,7 @@ mod grpc;
 mod headers;
 mod hostile;
 mod http2;
+mod kept;
 mod lifecycle;
 mod loading;
 mod measure;
