@@ -7,7 +7,6 @@ use countersign_host_sim::{
     StartError, StreamId,
 };
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A gateway on virtual time.
 pub(crate) struct Simulator {
@@ -105,18 +104,14 @@ impl Simulator {
 
     /// Lets time pass, from one event to the next, until a request is no longer held.
     pub(crate) fn settle(&mut self, ticket: Ticket) {
-        self.pass_while(|simulator| simulator.outcome(ticket).is_paused());
+        if let Some(id) = self.stream(ticket) {
+            self.host.advance_while(PATIENCE, |host| host.outcome(id).is_paused());
+        }
     }
 
-    fn pass_while(&mut self, waits: impl Fn(&Self) -> bool) {
-        let mut left = PATIENCE;
-        while waits(self) {
-            let Some(next) = self.host.next_event().filter(|next| *next <= left) else { break };
-            // An event that is due and not yet delivered still takes a moment.
-            let step = next.max(Duration::from_nanos(1));
-            self.host.advance(step);
-            left = left.saturating_sub(step);
-        }
+    /// Why the module did not come to rest, where it did not.
+    pub(crate) fn unrest(&self) -> Option<String> {
+        self.host.unrest().map(ToString::to_string)
     }
 
     /// Has a request that was forwarded answered, ends it, and says what went over the wires.
@@ -166,7 +161,7 @@ impl Simulator {
             Reply::Silence => return,
         }
         if !matches!(answer.reply, Reply::Half(_)) {
-            self.pass_while(|simulator| simulator.host.response(id) == ResponseOutcome::Paused);
+            self.host.advance_while(PATIENCE, |host| host.response(id) == ResponseOutcome::Paused);
         }
     }
 
@@ -205,6 +200,6 @@ impl Simulator {
     }
 
     fn metrics(&self) -> BTreeMap<String, MetricValue> {
-        self.host.metrics().all().into_iter().map(|Metric { name, value }| (name, value)).collect()
+        self.host.metrics().totals().into_iter().map(|Metric { name, value }| (name, value)).collect()
     }
 }
