@@ -74,6 +74,7 @@ mod abi;
 mod budget;
 mod builder;
 mod clock;
+mod due;
 mod engine;
 mod error;
 mod fail_policy;

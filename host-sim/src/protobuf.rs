@@ -1,18 +1,29 @@
 //! As much of the protobuf wire format as arguments and results need.
 
-/// One field: its number, and its bytes or its number. Fields of a fixed width come without either.
+/// One field.
 pub(crate) struct Field<'a> {
     pub(crate) number: u64,
-    pub(crate) bytes: &'a [u8],
-    pub(crate) varint: u64,
+    pub(crate) value: Value<'a>,
 }
+
+/// What a field holds. A reader passes over a field that holds something else than it should, as over one that it does not know.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Bytes(&'a [u8]),
+    Number(u64),
+    /// A fixed width, or a group.
+    Other,
+}
+
+/// Groups in groups, at most.
+const DEPTH: usize = 100;
 
 /// The fields of a message, one after the other: a message may have more of them than there is room for. `None` where it is
 /// malformed.
 pub(crate) fn fields(message: &[u8]) -> Option<Fields<'_>> {
-    let mut all = Fields { rest: message };
-    while !all.rest.is_empty() {
-        field(&mut all.rest)?;
+    let mut rest = message;
+    while !rest.is_empty() {
+        field(&mut rest)?;
     }
     Some(Fields { rest: message })
 }
@@ -32,22 +43,38 @@ impl<'a> Iterator for Fields<'a> {
 
 /// Takes the first field. `None` at the end, and where it is malformed.
 fn field<'a>(message: &mut &'a [u8]) -> Option<Field<'a>> {
-    let tag = varint(message)?;
-    let mut number = 0;
-    let bytes: &'a [u8] = match tag & 7 {
-        0 => {
-            number = varint(message)?;
-            &[]
+    // The groups that are open: what stands in them is passed over.
+    let mut groups = Vec::new();
+    loop {
+        let tag = varint(message)?;
+        let number = tag >> 3;
+        if number == 0 {
+            return None;
         }
-        1 => take(message, 8).map(|_| &[][..])?,
-        2 => {
-            let length = usize::try_from(varint(message)?).ok()?;
-            take(message, length)?
+        let value = match tag & 7 {
+            0 => Value::Number(varint(message)?),
+            1 => take(message, 8).map(|_| Value::Other)?,
+            2 => {
+                let length = usize::try_from(varint(message)?).ok()?;
+                Value::Bytes(take(message, length)?)
+            }
+            3 if groups.len() < DEPTH => {
+                groups.push(number);
+                continue;
+            }
+            4 if groups.pop() == Some(number) => Value::Other,
+            5 => take(message, 4).map(|_| Value::Other)?,
+            _ => return None,
+        };
+        if groups.is_empty() {
+            return Some(Field { number, value });
         }
-        5 => take(message, 4).map(|_| &[][..])?,
-        _ => return None,
-    };
-    (tag >> 3 != 0).then_some(Field { number: tag >> 3, bytes, varint: number })
+    }
+}
+
+/// A text of a message. What is not UTF-8 makes the message malformed.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 /// Appends a field of bytes; an empty one is left out, as proto3 has it.

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use countersign_host_sim::serve::{ClientCertificate, ExchangeSink, Gateway, GatewayOptions, Protocol, Tls};
+use countersign_host_sim::serve::{
+    ClientCertificate, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError, Tls,
+};
 use countersign_host_sim::{LogLevel, LogLine};
+use serde_json::{Map, Value};
 
 use crate::STACK;
-use crate::console::{BAD, GOOD, HINT, say};
+use crate::console::{self, BAD, GOOD, HINT, say};
+use crate::engine::AUDIT;
 use crate::failure::{Exit, Failure};
 use crate::plugin::{Plugin, PluginArgs};
 use crate::recording::Writer;
@@ -65,6 +69,10 @@ pub(crate) struct Serve {
     /// Write every request down, without its credentials, for `countersign replay`. A file that is there is replaced.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Show the values of this header on the page, and record them, beside those of well-known headers that hold no
+    /// credentials. What looks like a credential in them is left out all the same.
+    #[arg(long, value_name = "NAME")]
+    show_header: Vec<String>,
     /// Take up changed files on SIGHUP alone.
     #[arg(long)]
     no_watch: bool,
@@ -87,12 +95,15 @@ impl Serve {
             Some(config) => clusters(&self.cluster, config)?,
             None => self.cluster.iter().cloned().collect(),
         };
-        let ledger = Arc::new(Ledger::new(Secrets::of(plugin.config.as_ref())));
+        let ledger = Arc::new(Ledger::new(Secrets::new(plugin.config.as_ref(), &self.show_header)));
         let observer = self.observer(&plugin, &ledger)?;
-        let mut options = self.options(&clusters)?;
+        let mut options = self.options(&clusters, plugin.config.is_some())?;
         options.observe = observer.as_ref().map(|(_, sink)| Arc::clone(sink));
         let host = plugin.host.clone().workers(usize::from(self.workers));
-        let gateway = Gateway::start(host, options).map_err(|error| Failure::usage(error.to_string()))?;
+        let gateway = Gateway::start(host, options).map_err(|error| match error {
+            ServeError::Start(error) => Failure::at(plugin.module.name(), error),
+            other => Failure::usage(other.to_string()),
+        })?;
         let gateway = Arc::new(gateway);
         let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
         let address = format!("{scheme}://{}", gateway.address());
@@ -151,8 +162,8 @@ impl Serve {
         started.map(Some).map_err(|error| Failure::usage(format!("no thread to observe on: {error}")))
     }
 
-    fn options(&self, clusters: &BTreeMap<String, String>) -> Result<GatewayOptions, Failure> {
-        let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
+    fn options(&self, clusters: &BTreeMap<String, String>, audited: bool) -> Result<GatewayOptions, Failure> {
+        let mut options = GatewayOptions::new(self.upstream.clone()).log(move |line| log(line, audited));
         options.listen = self.listen;
         options.clusters.clone_from(clusters);
         options.tls = self.tls()?;
@@ -198,17 +209,24 @@ impl Serve {
     }
 }
 
-/// Audit lines are for programs, all else is for people.
-fn log(line: &LogLine) {
-    if line.message.starts_with('{') && line.level == LogLevel::Info {
+/// Audit lines are for programs, all else is for people. Only Countersign's own filter writes audit lines.
+fn log(line: &LogLine, audited: bool) {
+    if audited && line.level == LogLevel::Info && is_audit(&line.message) {
         let mut out = std::io::stdout().lock();
         // No one is left to be told where standard output is gone.
-        let _ = writeln!(out, "{}", line.message).and_then(|()| out.flush());
+        let _ = writeln!(out, "{}", console::shown(&line.message)).and_then(|()| out.flush());
     } else if line.level >= LogLevel::Warn {
         say!("{BAD}filter{BAD:#} {line}");
     } else {
         say!("filter {line}");
     }
+}
+
+/// Whether a message is one audit line: a JSON object on a line of its own.
+fn is_audit(message: &str) -> bool {
+    let one = message.starts_with(AUDIT) && !message.contains(['\n', '\r']);
+    one && serde_json::from_str::<Map<String, Value>>(message)
+        .is_ok_and(|audit| audit["countersign"] == "audit")
 }
 
 /// Waits for Ctrl-C, or for being told to end. Being told to reload is passed on.

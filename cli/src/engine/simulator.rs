@@ -3,8 +3,8 @@
 use super::wire::unavailable;
 use super::{Activity, Answer, Ended, EngineError, PATIENCE, Reply, Request, Script, Ticket, Wire};
 use countersign_host_sim::{
-    self as sim, Host, HostBuilder, HttpCall, LogLine, Metric, MetricValue, Outcome, ResponseOutcome,
-    StartError, StreamId,
+    self as sim, ConnectionId, ConnectionOutcome, GrpcCall, Host, HostBuilder, HttpCall, LogLine, Metric,
+    MetricValue, Outcome, ResponseOutcome, StartError, StreamId,
 };
 use std::collections::BTreeMap;
 
@@ -17,8 +17,18 @@ pub(crate) struct Simulator {
     /// What was logged and called since the last look.
     logs: Vec<LogLine>,
     calls: Vec<HttpCall>,
+    /// What of each gRPC call is accounted for.
+    told: Vec<Told>,
     /// How everything stood when the step began.
     before: Counts,
+}
+
+/// What was seen of a gRPC call.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Told {
+    messages: usize,
+    ended: bool,
+    cancelled: bool,
 }
 
 #[derive(Default)]
@@ -40,7 +50,7 @@ impl Simulator {
         let host =
             builder.start().map_err(|error: StartError| EngineError::Start(error.to_string(), error.logs))?;
         let (streams, gone, logs, calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { host, streams, gone, logs, calls, before: Counts::default() })
+        Ok(Self { host, streams, gone, logs, calls, told: Vec::new(), before: Counts::default() })
     }
 
     /// The gateway itself.
@@ -97,6 +107,11 @@ impl Simulator {
         self.logs.get(from..).unwrap_or_default()
     }
 
+    /// Where a connection stands, or stood when it ended.
+    pub(crate) fn connection(&self, connection: ConnectionId) -> Option<ConnectionOutcome> {
+        self.host.connection(connection)
+    }
+
     /// How a request stands.
     pub(crate) fn outcome(&self, ticket: Ticket) -> Outcome {
         self.stream(ticket).map_or(Outcome::Closed, |id| self.host.outcome(id))
@@ -107,6 +122,15 @@ impl Simulator {
         if let Some(id) = self.stream(ticket) {
             self.host.advance_while(PATIENCE, |host| host.outcome(id).is_paused());
         }
+    }
+
+    /// Lets time pass, from one event to the next, until nothing of a connection waits.
+    pub(crate) fn settle_connection(
+        &mut self,
+        connection: ConnectionId,
+        waits: impl Fn(&ConnectionOutcome) -> bool,
+    ) {
+        self.host.advance_while(PATIENCE, |host| host.connection(connection).as_ref().is_some_and(&waits));
     }
 
     /// Why the module did not come to rest, where it did not.
@@ -188,15 +212,42 @@ impl Simulator {
         let metrics = metrics
             .map(|(name, now)| (name.clone(), (self.before.metrics.get(&name).cloned(), now)))
             .collect();
+        let grpc_calls = self.new_grpc_calls();
         let sizes = (0..self.host.workers()).map(|worker| self.host.memory_size(worker));
         Activity {
             calls: std::mem::take(&mut self.calls),
+            grpc_calls,
             logs: std::mem::take(&mut self.logs),
             metrics,
             fuel: self.host.fuel_used().saturating_sub(self.before.fuel),
             memory: sizes.max().unwrap_or(0),
             host_calls,
         }
+    }
+
+    /// What is new of gRPC calls since the last time: whole calls, and of those opened before the messages that were sent since.
+    fn new_grpc_calls(&mut self) -> Vec<GrpcCall> {
+        let made = self.host.grpc_calls();
+        if made.len() < self.told.len() {
+            // The host remembers so many bytes of them, and then begins anew.
+            self.told.clear();
+        }
+        let mut fresh = Vec::new();
+        for (index, call) in made.iter().enumerate() {
+            let now = Told { messages: call.messages.len(), ended: call.ended, cancelled: call.cancelled };
+            let before = self.told.get(index).copied();
+            if before == Some(now) {
+                continue;
+            }
+            let seen = before.unwrap_or_default().messages;
+            let messages = call.messages.get(seen..).unwrap_or_default().to_vec();
+            fresh.push(GrpcCall { messages, ..call.clone() });
+            match self.told.get_mut(index) {
+                Some(told) => *told = now,
+                None => self.told.push(now),
+            }
+        }
+        fresh
     }
 
     fn metrics(&self) -> BTreeMap<String, MetricValue> {

@@ -34,16 +34,14 @@ pub(super) fn told(name: &str, value: impl Size) -> u64 {
 
 /// Takes the fuel of a host call that was made.
 pub(super) fn charge(guest: &mut Guest<'_>, call: HostCall) -> wasmtime::Result<()> {
-    // What was told and is not there was not looked at.
-    let bytes = guest.handled.min(guest.memory.data_size(&guest.caller) as u64);
     let (once, each) = match call {
         HostCall::proxy_call_foreign_function => (FOREIGN, FOREIGN_BYTE),
         _ => (CALL, 1),
     };
-    let cost = bytes.saturating_mul(each).saturating_add(once);
-    let left = guest.caller.get_fuel()?;
+    let cost = guest.handled().saturating_mul(each).saturating_add(once);
+    let left = guest.store().get_fuel()?;
     let taken = cost.min(left);
     guest.vm().host_fuel += taken;
-    guest.caller.set_fuel(left - taken)?;
+    guest.store().set_fuel(left - taken)?;
     if taken < cost { Err(trap(FailureKind::Fuel, call.name())) } else { Ok(()) }
 }

@@ -142,6 +142,9 @@ pub(super) fn grpc_send(
     }
     room(vm)?;
     vm.send(message.len())?;
+    if let Some(link) = vm.grpc.links.get_mut(&token) {
+        link.ended |= end != 0;
+    }
     if goes_out {
         vm.grpc.actions.push(GrpcAction::Send { token, message: message.to_vec(), end: end != 0 });
     }
@@ -176,6 +179,7 @@ pub(super) fn grpc_close(guest: &mut Guest<'_>, token: u32) -> Result {
     known(vm, token)?;
     room(vm)?;
     if let Some(link) = vm.grpc.links.get_mut(&token) {
+        link.ended = true;
         if !std::mem::replace(&mut link.local_closed, true) {
             vm.grpc.actions.push(GrpcAction::End(token));
         }

@@ -20,6 +20,10 @@ pub(crate) mod code {
     pub(crate) const UNIMPLEMENTED: u32 = 12;
     pub(crate) const INTERNAL: u32 = 13;
     pub(crate) const UNAVAILABLE: u32 = 14;
+    /// The last that gRPC has.
+    pub(crate) const LAST: u32 = 16;
+    /// What hosts tell of one that it does not have.
+    pub(crate) const INVALID: u32 = u32::MAX;
 }
 
 /// A call or a stream that the module opened through `proxy_grpc_call` or `proxy_grpc_stream`.
@@ -92,6 +96,8 @@ impl GrpcEvent {
 #[derive(Default)]
 pub(crate) struct GrpcLink {
     pub(crate) local_closed: bool,
+    /// Whether the guest has ended its side, by closing it or with its last message.
+    pub(crate) ended: bool,
     pub(crate) remote_closed: bool,
 }
 

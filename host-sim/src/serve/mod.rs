@@ -7,6 +7,7 @@
 
 mod body;
 mod calls;
+mod certificate;
 mod client;
 mod connection;
 mod convert;
@@ -43,6 +44,7 @@ use connection::Gate;
 use driver::{Setup, World};
 use thread::Command;
 
+pub use certificate::certificate_properties;
 pub use observe::{Called, Ended, Exchange, Times};
 pub use options::{ClientLimits, ExchangeSink, GatewayOptions, LogSink, Protocol, ServeError};
 pub use tls::{ClientCertificate, Tls};

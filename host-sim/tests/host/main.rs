@@ -1,11 +1,13 @@
 //! The host, by small modules that try what a host must bear.
 
 mod any_calls;
+mod any_module;
 mod as_envoy;
 mod bounds;
 mod budget;
 mod calls;
 mod common;
+mod costs;
 mod ending;
 mod fail_policy;
 mod faults;
@@ -21,6 +23,7 @@ mod measure;
 mod net;
 mod page;
 mod profiles;
+mod proposals;
 mod serve;
 mod serve_http2;
 mod serve_reload;

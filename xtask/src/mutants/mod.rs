@@ -10,6 +10,7 @@ mod requests;
 mod revocation;
 mod revoked;
 mod signatures;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,7 +36,7 @@ struct Mutant {
 }
 
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
-const ADVISORIES: &[&str] = &["--test", "advisories"];
+const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
 const API_KEYS: &[&str] = &["--test", "exchange", "api_key::"];
@@ -92,6 +93,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         revocation::MUTANTS,
         revoked::MUTANTS,
         signatures::MUTANTS,
+        words::MUTANTS,
     ]
     .into_iter()
     .flatten()
