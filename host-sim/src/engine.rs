@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -35,6 +35,8 @@ struct Inner {
     /// Compilations that were given up, and go on all the same.
     abandoned: Arc<AtomicUsize>,
     epoch: Duration,
+    /// Epochs that have passed.
+    epochs: AtomicU64,
     recorder: Option<Arc<Recorder>>,
 }
 
@@ -124,6 +126,16 @@ impl Engine {
         self.recorder().map(|recorder| recorder.take())
     }
 
+    /// Epochs that have passed: time as deadlines are measured, at the cost of a look at a number.
+    pub(crate) fn epochs(&self) -> u64 {
+        self.inner.epochs.load(Ordering::Relaxed)
+    }
+
+    /// How long an epoch is.
+    pub(crate) fn epoch(&self) -> Duration {
+        self.inner.epoch
+    }
+
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.inner.recorder.as_ref()
     }
@@ -193,6 +205,7 @@ impl EngineBuilder {
             compile_deadline: self.compile_deadline,
             abandoned: Arc::default(),
             epoch,
+            epochs: AtomicU64::new(0),
             recorder,
         });
         tick(Arc::downgrade(&inner))?;
@@ -207,6 +220,7 @@ fn tick(engine: Weak<Inner>) -> Result<(), LoadError> {
             if let Some(recorder) = &engine.recorder {
                 recorder.tick();
             }
+            engine.epochs.fetch_add(1, Ordering::Relaxed);
             engine.wasmtime.increment_epoch();
             let epoch = engine.epoch;
             drop(engine);

@@ -119,6 +119,10 @@ pub enum FailureKind {
     Trap,
     /// A callback ran longer than it may.
     Deadline,
+    /// The machine was too slow: a step took longer than it may, though its callbacks had fuel left.
+    TooSlow,
+    /// It did not come to rest: callbacks used up together what a step, or a case, has.
+    Restless,
     /// A callback used up its fuel.
     Fuel,
     /// A callback made more host calls than it may.
@@ -140,6 +144,8 @@ impl fmt::Display for FailureKind {
         f.write_str(match self {
             Self::Trap => "trapped",
             Self::Deadline => "ran past its deadline",
+            Self::TooSlow => "the machine was too slow",
+            Self::Restless => "the module did not come to rest",
             Self::Fuel => "used up its fuel",
             Self::HostCalls => "made too many host calls",
             Self::Restricted => "made a host call that is not allowed here",

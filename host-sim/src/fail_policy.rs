@@ -28,7 +28,7 @@ impl Host {
         let due = self.workers.get(worker).is_some_and(|slot| {
             slot.worker.instance.has_failed() && now >= slot.started.saturating_add(nanos(BACK_OFF))
         });
-        if !reloads || !due {
+        if !reloads || !due || self.budget.spent().is_some() {
             return;
         }
         if let Some(slot) = self.workers.get_mut(worker) {

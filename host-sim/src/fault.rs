@@ -72,6 +72,7 @@ impl Host {
         name: &'static str,
         params: &[u32],
     ) -> Result<Option<u32>, Failure> {
+        self.budget.begin();
         let Some(slot) = self.workers.get_mut(worker) else { return Ok(None) };
         let called = slot.worker.call_any(name, params);
         self.settle();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::abi::HostCall;
+use crate::budget::Budget;
 use crate::builder::HostBuilder;
 use crate::clock::nanos;
 use crate::due::{Due, Event};
@@ -14,6 +15,7 @@ use crate::grpc::GrpcCalls;
 use crate::header_map::HeaderMap;
 use crate::log::LogLine;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
+use crate::remembered::Remembered;
 use crate::shared::{Metrics, Shared};
 use crate::stream::Stream;
 use crate::tcp::Connections;
@@ -21,14 +23,8 @@ use crate::upstream::{Upstream, UpstreamReply};
 use crate::vm::Plugin;
 use crate::worker::Worker;
 
-/// Events that one step handles at most, so that a guest cannot keep the host busy for ever.
-const EVENTS: usize = 1_000_000;
-/// Streams that have ended whose outcome is remembered.
-const ENDED: usize = 65_536;
-/// Bytes of calls that are remembered.
-const CALLS: usize = 256 << 20;
-/// Answers without delay that are delivered within one step.
-const AT_ONCE: usize = 10_000;
+/// What a call takes beside its bytes, about.
+pub(crate) const CALL: usize = 512;
 
 /// A stream of a [`Host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,10 +52,13 @@ pub struct Host {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) workers: Vec<Slot>,
+    /// VMs that were replaced whose root context is not done yet.
+    pub(crate) retired: Vec<Slot>,
+    pub(crate) budget: Arc<Budget>,
     pub(crate) due: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     pub(crate) open: Vec<StreamId>,
-    ended: BTreeMap<StreamId, (Outcome, ResponseOutcome)>,
+    ended: Remembered<StreamId, (Outcome, ResponseOutcome)>,
     pub(crate) connections: Connections,
     pub(crate) grpc: GrpcCalls,
     calls: Vec<HttpCall>,
@@ -84,10 +83,12 @@ impl Host {
             plugin: builder.plugin(),
             shared,
             workers: Vec::new(),
+            retired: Vec::new(),
+            budget: Budget::new(builder.module.engine(), &builder.limits),
             due: BinaryHeap::new(),
             sequence: 0,
             open: Vec::new(),
-            ended: BTreeMap::new(),
+            ended: Remembered::default(),
             connections: Connections::default(),
             grpc: GrpcCalls::default(),
             calls: Vec::new(),
@@ -107,7 +108,11 @@ impl Host {
 
     pub(crate) fn start_worker(&self, index: usize) -> Result<Worker, StartError> {
         let HostBuilder { module, clock, .. } = &self.builder;
-        Worker::start(module, &self.plugin, &self.shared, clock, self.builder.rng(index), index)
+        let mut worker =
+            Worker::start(module, &self.plugin, &self.shared, clock, self.builder.rng(index), index)?;
+        self.budget.burn(worker.instance.fuel_used);
+        worker.instance.budget = Some(Arc::clone(&self.budget));
+        Ok(worker)
     }
 
     /// Sends a request through the first worker's filter, as far as it goes now.
@@ -117,6 +122,7 @@ impl Host {
 
     /// Sends a request through one worker's filter, counted from 0; beyond the last, it is the last.
     pub fn request_on(&mut self, worker: usize, request: &Request) -> StreamId {
+        self.budget.begin();
         let worker = worker.min(self.workers.len() - 1);
         self.reload(worker);
         let slot = &mut self.workers[worker];
@@ -132,7 +138,7 @@ impl Host {
         let stream = self.request(request);
         let outcome = self.outcome(stream);
         self.close(stream);
-        self.ended.remove(&stream);
+        self.ended.remove(stream);
         outcome
     }
 
@@ -145,12 +151,13 @@ impl Host {
         }
         let response = self.response(stream);
         self.close(stream);
-        self.ended.remove(&stream);
+        self.ended.remove(stream);
         (outcome, response)
     }
 
     /// More body of a request that was left open; `end` says that it is the last.
     pub fn send_body(&mut self, stream: StreamId, chunk: impl Into<Vec<u8>>, end: bool) {
+        self.budget.begin();
         if let Some(worker) = self.worker_of(stream) {
             worker.request_body(stream.id, chunk.into(), end);
         }
@@ -159,6 +166,7 @@ impl Host {
 
     /// Trailers of a request that was left open; they end it.
     pub fn send_trailers(&mut self, stream: StreamId, trailers: HeaderMap) {
+        self.budget.begin();
         if let Some(worker) = self.worker_of(stream) {
             worker.request_trailers(stream.id, trailers);
         }
@@ -167,6 +175,7 @@ impl Host {
 
     /// Sends the upstream's response back through the filter. The stream ends once it has passed.
     pub fn respond(&mut self, stream: StreamId, response: Response) {
+        self.budget.begin();
         if let Some(worker) = self.worker_of(stream) {
             worker.respond(stream.id, response);
         }
@@ -175,6 +184,7 @@ impl Host {
 
     /// More body of a response that was left open; `end` says that it is the last.
     pub fn send_response_body(&mut self, stream: StreamId, chunk: impl Into<Vec<u8>>, end: bool) {
+        self.budget.begin();
         if let Some(worker) = self.worker_of(stream) {
             worker.response_body(stream.id, chunk.into(), end);
         }
@@ -183,6 +193,7 @@ impl Host {
 
     /// Ends a stream, as when the client goes away. A stream that has ended stays as it was.
     pub fn close(&mut self, stream: StreamId) {
+        self.budget.begin();
         if let Some(at) = self.open.iter().position(|s| *s == stream) {
             self.open.swap_remove(at);
             self.end(stream);
@@ -190,11 +201,12 @@ impl Host {
         self.settle();
     }
 
-    /// Where a stream stands, or stood when it ended. The last 65,536 that ended are remembered.
+    /// Where a stream stands, or stood when it ended. The last 65,536 that ended are remembered, up to
+    /// [`remembered_bytes`](crate::Limits::remembered_bytes).
     pub fn outcome(&self, stream: StreamId) -> Outcome {
         match self.stream(stream) {
             Some(open) => Worker::outcome(open),
-            None => self.ended.get(&stream).map_or(Outcome::Closed, |(outcome, _)| outcome.clone()),
+            None => self.ended.get(stream).map_or(Outcome::Closed, |(outcome, _)| outcome.clone()),
         }
     }
 
@@ -202,15 +214,21 @@ impl Host {
     pub fn response(&self, stream: StreamId) -> ResponseOutcome {
         match self.stream(stream) {
             Some(open) => Worker::response_outcome(open),
-            None => self.ended.get(&stream).map_or(ResponseOutcome::None, |(_, response)| response.clone()),
+            None => self.ended.get(stream).map_or(ResponseOutcome::None, |(_, response)| response.clone()),
         }
     }
 
     /// Moves the clock on. Ticks and answers that fall due on the way come in the order of time.
     pub fn advance(&mut self, by: Duration) {
+        self.budget.begin();
+        self.pass(by);
+    }
+
+    /// The same, within a step.
+    pub(crate) fn pass(&mut self, by: Duration) {
         let until = self.now().saturating_add(nanos(by));
-        for _ in 0..EVENTS {
-            let tick = self.workers.iter().enumerate().filter_map(|(i, s)| Some((s.next_tick?, i))).min();
+        loop {
+            let tick = self.slots().enumerate().filter_map(|(i, s)| Some((s.next_tick?, i))).min();
             let answer = self.due.peek().map(|Reverse(due)| due.at);
             match (tick, answer) {
                 (Some((at, worker)), answer) if at <= until && answer.is_none_or(|a| at < a) => {
@@ -228,16 +246,32 @@ impl Host {
         self.builder.clock.move_to(until);
     }
 
+    /// Moves the clock on from one event to the next, as one step, while something waits, until nothing comes within `most`.
+    pub fn advance_while(&mut self, most: Duration, waits: impl Fn(&Self) -> bool) {
+        self.budget.begin();
+        let mut left = most;
+        while waits(self) {
+            let Some(next) = self.next_event().filter(|next| *next <= left) else { break };
+            // An event that is due and not yet delivered still takes a moment.
+            let by = next.max(Duration::from_nanos(1));
+            self.pass(by);
+            left = left.saturating_sub(by);
+        }
+    }
+
     /// How long it is until the next tick or answer falls due; nothing where none is under way.
     pub fn next_event(&self) -> Option<Duration> {
-        let ticks = self.workers.iter().filter_map(|slot| slot.next_tick);
+        let ticks = self.slots().filter_map(|slot| slot.next_tick);
         let next = ticks.chain(self.due.peek().map(|Reverse(due)| due.at)).min()?;
         Some(Duration::from_nanos(next.saturating_sub(self.now())))
     }
 
     /// Ticks a worker's VM now, whatever its timer says.
     pub fn fire_tick(&mut self, worker: usize) {
-        self.tick(worker);
+        self.budget.begin();
+        if worker < self.workers.len() {
+            self.tick(worker);
+        }
         self.settle();
     }
 
@@ -248,7 +282,7 @@ impl Host {
         self.builder.clock.set(step(self.now()));
         let due = std::mem::take(&mut self.due).into_iter();
         self.due = due.map(|Reverse(due)| Reverse(Due { at: step(due.at), ..due })).collect();
-        for slot in &mut self.workers {
+        for slot in self.slots_mut() {
             slot.next_tick = slot.next_tick.map(step);
         }
     }
@@ -264,7 +298,8 @@ impl Host {
         std::mem::take(&mut self.logs)
     }
 
-    /// The HTTP calls made so far. Once they have 256 MiB they are forgotten, and it begins anew.
+    /// The HTTP calls made so far. Once they have [`remembered_bytes`](crate::Limits::remembered_bytes) they are forgotten, and it begins
+    /// anew.
     pub fn calls(&self) -> &[HttpCall] {
         &self.calls
     }
@@ -302,12 +337,18 @@ impl Host {
         self.workers.get(worker)?.worker.instance.failure()
     }
 
+    /// Why the module did not come to rest, where its callbacks used up together what a step has, or the case ([`Limits`](crate::Limits)).
+    /// Its VMs have failed then.
+    pub fn unrest(&self) -> Option<&Failure> {
+        self.budget.spent()
+    }
+
     /// Bytes of a worker's linear memory. It never shrinks.
     pub fn memory_size(&self, worker: usize) -> usize {
         self.workers.get(worker).map_or(0, |s| s.worker.instance.memory_size())
     }
 
-    /// Fuel used in callbacks by all workers; 0 where the engine does not meter it.
+    /// Fuel that the instructions of all workers' callbacks used; 0 where the engine does not meter it. What host calls take is not in it.
     pub fn fuel_used(&self) -> u64 {
         self.workers.iter().map(|s| s.worker.instance.fuel_used).sum()
     }
@@ -345,10 +386,8 @@ impl Host {
     pub(crate) fn end(&mut self, stream: StreamId) {
         let Some(open) = self.stream(stream) else { return };
         let ended = (Worker::outcome(open), Worker::response_outcome(open));
-        self.ended.insert(stream, ended);
-        if self.ended.len() > ENDED {
-            self.ended.pop_first();
-        }
+        let bytes = ended.0.bytes() + ended.1.bytes();
+        self.ended.insert(stream, ended, bytes, self.plugin.limits.remembered_bytes);
         if let Some(worker) = self.worker_of(stream)
             && let Some(closed) = worker.close(stream.id)
         {
@@ -356,8 +395,8 @@ impl Host {
         }
     }
 
-    fn tick(&mut self, worker: usize) {
-        let Some(slot) = self.workers.get_mut(worker) else { return };
+    fn tick(&mut self, slot: usize) {
+        let Some(slot) = self.slots_mut().nth(slot) else { return };
         let _: Result<(), Failure> = slot.worker.tick();
         let vm = slot.worker.instance.vm_mut();
         if !vm.tick_changed {
@@ -367,16 +406,16 @@ impl Host {
 
     fn deliver(&mut self) {
         let Some(Reverse(due)) = self.due.pop() else { return };
-        if let Some(slot) = self.workers.get_mut(due.worker).filter(|s| s.incarnation == due.incarnation) {
+        if let Event::Grpc(token, event) = &due.event
+            && event.is_last(*token)
+        {
+            self.grpc.close((due.worker, due.incarnation, *token));
+        }
+        if let Some(slot) = self.slot_mut(due.worker, due.incarnation) {
             // A VM that fails here answers its streams with the failure; there is no one else to tell.
             let _ = match due.event {
                 Event::Http(token, answer) => slot.worker.answer(token, answer),
-                Event::Grpc(token, event) => {
-                    if event.is_last(token) {
-                        self.grpc.close((due.worker, due.incarnation, token));
-                    }
-                    slot.worker.grpc_event(token, event)
-                }
+                Event::Grpc(token, event) => slot.worker.grpc_event(token, event),
             };
         }
     }
@@ -384,10 +423,11 @@ impl Host {
     /// Brings the world up to date after guests have run: calls go out, answers without delay come in, timers are
     /// set, streams that have ended are closed.
     pub(crate) fn settle(&mut self) {
-        for _ in 0..AT_ONCE {
+        loop {
             self.dispatch();
             self.close_ended();
             self.end_connections();
+            self.take_off_retired();
             // What is called at an end may set a timer too.
             self.set_timers();
             let first = self.builder.first_worker;
@@ -399,17 +439,17 @@ impl Host {
             let now = self.now();
             if self.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
                 self.deliver();
-            } else if !self.workers.iter().any(|s| s.worker.has_work()) {
+            } else if !self.slots().any(|s| s.worker.has_work()) {
                 break;
             }
         }
     }
 
     fn dispatch(&mut self) {
-        for worker in 0..self.workers.len() {
-            self.dispatch_grpc(worker);
+        for at in 0..self.workers.len() + self.retired.len() {
+            self.dispatch_grpc(at);
         }
-        for slot in &mut self.workers {
+        for slot in self.workers.iter_mut().chain(&mut self.retired) {
             for call in slot.worker.take_calls() {
                 let reply = match self.builder.upstreams.get_mut(&call.cluster) {
                     Some(upstream) => upstream.reply(&call),
@@ -425,9 +465,10 @@ impl Host {
                         event: Event::Http(call.token, answer),
                     }));
                 }
-                self.call_bytes += call.body.len() + call.headers.byte_size() + call.trailers.byte_size();
+                self.call_bytes +=
+                    call.body.len() + call.headers.byte_size() + call.trailers.byte_size() + CALL;
                 self.calls.push(call);
-                if self.call_bytes > CALLS {
+                if self.call_bytes > self.plugin.limits.remembered_bytes {
                     self.calls.clear();
                     self.call_bytes = 0;
                 }
@@ -441,7 +482,7 @@ impl Host {
     }
 
     fn set_timers(&mut self) {
-        for slot in &mut self.workers {
+        for slot in self.slots_mut() {
             let vm = slot.worker.instance.vm_mut();
             if std::mem::take(&mut vm.tick_changed) {
                 slot.next_tick = vm.tick_period.map(|period| vm.clock.now().saturating_add(period));
@@ -464,7 +505,7 @@ impl Host {
     }
 
     pub(crate) fn collect_logs(&mut self) {
-        for slot in &mut self.workers {
+        for slot in self.workers.iter_mut().chain(&mut self.retired) {
             self.logs.append(&mut slot.worker.take_logs());
         }
         self.logs.sort_by_key(|line| line.at);

@@ -8,6 +8,7 @@ use wasmtime::{
 };
 
 use crate::abi::{Callback, HostTrap};
+use crate::budget::{Budget, Left};
 use crate::clock::nanos;
 use crate::engine::EPOCH;
 use crate::error::{Failure, FailureKind, LoadError, StartFailure};
@@ -59,6 +60,9 @@ pub(crate) struct Instance {
     memory: Memory,
     failure: Option<Failure>,
     meters_fuel: bool,
+    /// What its callbacks draw on together with those of other VMs.
+    pub(crate) budget: Option<Arc<Budget>>,
+    /// Fuel that the guest's own instructions used.
     pub(crate) fuel_used: u64,
     /// Callbacks called so far.
     pub(crate) callbacks: u64,
@@ -71,6 +75,7 @@ impl Instance {
     pub(crate) fn start(module: &Module, vm: Vm) -> Result<Self, (StartFailure, Box<Vm>)> {
         let mut store = Store::new(module.engine().wasmtime(), vm);
         store.limiter(|vm| vm);
+        store.data_mut().meters_fuel = module.engine().meters_fuel();
         if let Some(recorder) = module.engine().recorder() {
             store.data_mut().sampling = Some(Sampling::new(Arc::clone(recorder)));
             store.epoch_deadline_callback(at_tick);
@@ -86,6 +91,7 @@ impl Instance {
                     memory,
                     failure: None,
                     meters_fuel,
+                    budget: None,
                     fuel_used: 0,
                     callbacks: 0,
                     callback_time: None,
@@ -127,11 +133,9 @@ impl Instance {
         export: impl FnOnce(&Exports) -> Option<&TypedFunc<P, R>>,
         params: P,
     ) -> Result<Option<R>, Failure> {
-        if self.has_failed() {
-            return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
-        }
+        let left = self.admit(name)?;
         let Some(function) = export(&self.exports) else { return Ok(None) };
-        arm(&mut self.store, self.meters_fuel);
+        let fuel = arm(&mut self.store, left);
         let vm = self.store.data_mut();
         vm.current = context;
         vm.effective = 0;
@@ -147,20 +151,35 @@ impl Instance {
         let vm = self.store.data_mut();
         vm.current = 0;
         vm.effective = 0;
-        if self.meters_fuel {
-            let budget = vm.plugin.limits.callback_fuel;
-            self.fuel_used += budget.saturating_sub(self.store.get_fuel().unwrap_or(0));
-        }
+        self.account(fuel);
         result.map(Some).map_err(|error| self.fail(name, &error))
+    }
+
+    /// What is left for a callback, unless the VM has failed or there is nothing left, of which it fails.
+    fn admit(&mut self, name: &'static str) -> Result<Left, Failure> {
+        if self.has_failed() {
+            return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
+        }
+        let Some(budget) = &self.budget else { return Ok(Left::ALL) };
+        budget.enter(name).inspect_err(|failure| self.failure = Some(failure.clone()))
+    }
+
+    /// Accounts for what a callback used of the fuel that it was given.
+    fn account(&mut self, given: u64) {
+        if self.meters_fuel {
+            let used = given.saturating_sub(self.store.get_fuel().unwrap_or(0));
+            self.fuel_used += used.saturating_sub(self.store.data().host_fuel);
+            if let Some(budget) = &self.budget {
+                budget.burn(used);
+            }
+        }
     }
 
     /// Calls any export with any numbers, its first result being what it gives back.
     pub(crate) fn call_any(&mut self, name: &'static str, params: &[u32]) -> Result<Option<u32>, Failure> {
-        if self.has_failed() {
-            return Err(Failure { kind: FailureKind::Earlier, callback: name, message: String::new() });
-        }
+        let left = self.admit(name)?;
         let Some(function) = self.wasm.get_func(&mut self.store, name) else { return Ok(None) };
-        arm(&mut self.store, self.meters_fuel);
+        let fuel = arm(&mut self.store, left);
         let vm = self.store.data_mut();
         (vm.current, vm.effective) = (params.first().copied().unwrap_or(0), 0);
         let params: Vec<Val> = params.iter().map(|number| Val::I32(number.cast_signed())).collect();
@@ -168,6 +187,7 @@ impl Instance {
         let called = function.call(&mut self.store, &params, &mut results);
         let vm = self.store.data_mut();
         (vm.current, vm.effective) = (0, 0);
+        self.account(fuel);
         match called {
             Ok(()) => Ok(results.first().and_then(Val::i32).map(i32::cast_unsigned)),
             Err(error) => Err(self.fail(name, &error)),
@@ -175,7 +195,9 @@ impl Instance {
     }
 
     fn fail(&mut self, callback: &'static str, error: &wasmtime::Error) -> Failure {
-        let failure = failure(callback, error);
+        let failure = failure(callback, error, self.meters_fuel);
+        let of_all = self.budget.as_ref().and_then(|budget| budget.explain(callback, failure.kind));
+        let failure = of_all.unwrap_or(failure);
         self.failure = Some(failure.clone());
         failure
     }
@@ -213,29 +235,39 @@ fn old(export: Option<&OnHeaders>) -> Option<&TypedFunc<(u32, u32), u32>> {
     }
 }
 
-/// Gives the next callback its time, fuel and host calls.
-fn arm(store: &mut Store<Vm>, fuel: bool) {
+/// The farthest deadline, in epochs: it is added to those that have passed.
+const FAR: u64 = 1 << 60;
+
+/// Gives the next callback its time, fuel and host calls, of what is left. How much fuel that is.
+fn arm(store: &mut Store<Vm>, left: Left) -> u64 {
     let vm = store.data_mut();
     let limits = &vm.plugin.limits;
+    let meters_fuel = vm.meters_fuel;
     let epoch = vm.sampling.as_ref().map_or(EPOCH, Sampling::interval);
-    let mut deadline = nanos(limits.callback_deadline).div_ceil(nanos(epoch)).saturating_add(1);
-    let budget = limits.callback_fuel;
+    // Where fuel is metered, time does not decide unless the machine is much too slow.
+    let most =
+        if meters_fuel { limits.step.time.max(limits.callback_deadline) } else { limits.callback_deadline };
+    let mut deadline = nanos(most).div_ceil(nanos(epoch)).min(left.epochs).saturating_add(1);
+    let fuel = limits.callback_fuel.min(left.fuel);
     vm.calls_left = limits.host_calls;
     vm.sent_bytes = 0;
+    vm.host_fuel = 0;
     if let Some(sampling) = &mut vm.sampling {
         sampling.arm(deadline);
         deadline = 1;
     }
-    store.set_epoch_deadline(deadline);
-    if fuel {
+    store.set_epoch_deadline(deadline.min(FAR));
+    if meters_fuel {
         // Only fails where fuel is not metered.
-        let _ = store.set_fuel(budget);
+        let _ = store.set_fuel(fuel);
     }
+    fuel
 }
 
 fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory, Exports), StartFailure> {
-    arm(store, module.engine().meters_fuel());
-    let (instance, memory) = module.instantiate(store).map_err(|e| failure("start", &e))?;
+    let metered = module.engine().meters_fuel();
+    arm(store, Left::ALL);
+    let (instance, memory) = module.instantiate(store).map_err(|e| failure("start", &e, metered))?;
     let names = if store.data().plugin.profile.malloc_first() {
         ["malloc", "proxy_on_memory_allocate"]
     } else {
@@ -253,18 +285,18 @@ fn start(module: &Module, store: &mut Store<Vm>) -> Result<(WasmInstance, Memory
     vm.scope = Scope::Start;
     let initialize: Option<TypedFunc<(), ()>> = typed(instance, store, "_initialize")?;
     if let Some(initialize) = initialize {
-        arm(store, module.engine().meters_fuel());
-        initialize.call(&mut *store, ()).map_err(|e| failure("_initialize", &e))?;
+        arm(store, Left::ALL);
+        initialize.call(&mut *store, ()).map_err(|e| failure("_initialize", &e, metered))?;
         let main: Option<TypedFunc<(u32, u32), u32>> = typed(instance, store, "main")?;
         if let Some(main) = main {
-            arm(store, module.engine().meters_fuel());
-            main.call(&mut *store, (0, 0)).map_err(|e| failure("main", &e))?;
+            arm(store, Left::ALL);
+            main.call(&mut *store, (0, 0)).map_err(|e| failure("main", &e, metered))?;
         }
     } else {
         let start: Option<TypedFunc<(), ()>> = typed(instance, store, "_start")?;
         if let Some(start) = start {
-            arm(store, module.engine().meters_fuel());
-            start.call(&mut *store, ()).map_err(|e| failure("_start", &e))?;
+            arm(store, Left::ALL);
+            start.call(&mut *store, ()).map_err(|e| failure("_start", &e, metered))?;
         }
     }
     Ok((instance, memory, exports(instance, store)?))
@@ -333,11 +365,12 @@ fn typed<P: WasmParams, R: WasmResults>(
     typed.map(Some).map_err(|e| LoadError::Signature(format!("export `{name}`: {e:#}")))
 }
 
-fn failure(callback: &'static str, error: &wasmtime::Error) -> Failure {
+fn failure(callback: &'static str, error: &wasmtime::Error, metered: bool) -> Failure {
     let (kind, message) = if let Some(trap) = error.downcast_ref::<HostTrap>() {
         (trap.kind, trap.function.clone())
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
         match trap {
+            Trap::Interrupt if metered => (FailureKind::TooSlow, String::new()),
             Trap::Interrupt => (FailureKind::Deadline, String::new()),
             Trap::OutOfFuel => (FailureKind::Fuel, String::new()),
             other => (FailureKind::Trap, other.to_string()),

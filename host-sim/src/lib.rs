@@ -71,6 +71,7 @@
 //! of its own; they share data, queues and metrics. Time stands still until [`Host::advance`] moves it.
 
 mod abi;
+mod budget;
 mod builder;
 mod clock;
 mod due;
@@ -96,6 +97,8 @@ mod profile;
 mod property;
 mod protobuf;
 mod reconfigure;
+mod remembered;
+mod retired;
 mod rng;
 mod sampling;
 pub mod serve;
@@ -118,7 +121,7 @@ pub use grpc::{GrpcCall, GrpcReply, GrpcUpstream};
 pub use header_map::HeaderMap;
 pub use host::{Host, StreamId};
 pub use inspect::{Export, Fit, Import, InspectError, Inspection, Kind, MemoryShape, Origin};
-pub use limits::Limits;
+pub use limits::{Allowance, Limits};
 pub use log::{LogLevel, LogLine};
 pub use measure::{Disposition, Measured};
 pub use module::{AbiVersion, Module};

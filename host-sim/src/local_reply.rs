@@ -111,14 +111,17 @@ pub(crate) fn reply_as_sent(stream: &Stream, reply: &LocalReply) -> LocalReply {
     LocalReply { status: response.message().status(), headers: sent.headers, body, ..reply.clone() }
 }
 
-/// A body beyond the limit is refused as a gateway does it.
-pub(crate) fn too_large() -> LocalReply {
-    let details = b"request_payload_too_large".to_vec();
-    LocalReply {
-        status: 413,
-        body: b"Payload Too Large".to_vec(),
-        details,
-        grpc_status: -1,
-        ..LocalReply::default()
-    }
+/// A request's body that is held beyond the limit is refused as a gateway does it.
+pub(crate) fn request_too_large() -> LocalReply {
+    by_gateway(413, "Payload Too Large", "request_payload_too_large")
+}
+
+/// The same for a response's, which is broken off where its headers have gone.
+pub(crate) fn response_too_large() -> LocalReply {
+    by_gateway(500, "Internal Server Error", "response_payload_too_large")
+}
+
+fn by_gateway(status: u16, body: &str, details: &str) -> LocalReply {
+    let (body, details) = (body.into(), details.into());
+    LocalReply { status, body, details, grpc_status: -1, ..LocalReply::default() }
 }

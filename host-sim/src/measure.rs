@@ -100,6 +100,7 @@ impl Host {
     }
 
     fn start_measuring(&mut self) -> Before {
+        self.budget.begin();
         let timed = self.times_callbacks.then_some(Duration::ZERO);
         let instance = &mut self.workers[0].worker.instance;
         instance.callback_time = timed;
@@ -134,7 +135,7 @@ impl Host {
             }
             let Some(at) = self.due.peek().map(|Reverse(due)| due.at) else { break };
             let wait = at.saturating_sub(self.now());
-            self.advance(Duration::from_nanos(wait));
+            self.pass(Duration::from_nanos(wait));
         }
     }
 }

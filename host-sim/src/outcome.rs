@@ -153,6 +153,11 @@ impl Message {
         status.and_then(|v| v.parse().ok()).unwrap_or(0)
     }
 
+    /// Bytes that it holds.
+    fn bytes(&self) -> usize {
+        self.headers.byte_size() + self.body.len() + self.trailers.byte_size()
+    }
+
     /// The body as text, with what is not UTF-8 replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
@@ -175,6 +180,11 @@ pub struct LocalReply {
 }
 
 impl LocalReply {
+    /// Bytes that it holds.
+    fn bytes(&self) -> usize {
+        self.headers.byte_size() + self.body.len() + self.details.len()
+    }
+
     /// What the client gets.
     pub fn message(&self) -> Message {
         Message { headers: self.headers.clone(), body: self.body.clone(), trailers: HeaderMap::new() }
@@ -204,6 +214,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Forwarded(message) => message.bytes(),
+            Self::Reply(reply) => reply.bytes(),
+            Self::Failed(failure) => failure.message.len(),
+            Self::Paused | Self::Incomplete | Self::Closed => 0,
+        }
+    }
+
     /// The request that went upstream.
     pub fn forwarded(&self) -> Option<&Message> {
         if let Self::Forwarded(message) = self { Some(message) } else { None }
@@ -241,6 +261,16 @@ pub enum ResponseOutcome {
 }
 
 impl ResponseOutcome {
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Sent(message) => message.bytes(),
+            Self::Reply(reply) => reply.bytes(),
+            Self::Failed(failure) => failure.message.len(),
+            Self::Paused | Self::None => 0,
+        }
+    }
+
     /// The response that went downstream: the upstream's, or the filter's own in its place.
     pub fn sent(&self) -> Option<Message> {
         match self {

@@ -18,37 +18,58 @@ pub(crate) enum Value<'a> {
 /// Groups in groups, at most.
 const DEPTH: usize = 100;
 
-/// The fields of a message. `None` where it is malformed.
-pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
-    let mut fields = Vec::new();
+/// The fields of a message, one after the other: a message may have more of them than there is room for. `None` where it is
+/// malformed.
+pub(crate) fn fields(message: &[u8]) -> Option<Fields<'_>> {
+    let mut rest = message;
+    while !rest.is_empty() {
+        field(&mut rest)?;
+    }
+    Some(Fields { rest: message })
+}
+
+/// The fields of a message that is well formed.
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        field(&mut self.rest)
+    }
+}
+
+/// Takes the first field. `None` at the end, and where it is malformed.
+fn field<'a>(message: &mut &'a [u8]) -> Option<Field<'a>> {
     // The groups that are open: what stands in them is passed over.
     let mut groups = Vec::new();
-    while !message.is_empty() {
-        let tag = varint(&mut message)?;
+    loop {
+        let tag = varint(message)?;
         let number = tag >> 3;
         if number == 0 {
             return None;
         }
         let value = match tag & 7 {
-            0 => Value::Number(varint(&mut message)?),
-            1 => take(&mut message, 8).map(|_| Value::Other)?,
+            0 => Value::Number(varint(message)?),
+            1 => take(message, 8).map(|_| Value::Other)?,
             2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                Value::Bytes(take(&mut message, length)?)
+                let length = usize::try_from(varint(message)?).ok()?;
+                Value::Bytes(take(message, length)?)
             }
             3 if groups.len() < DEPTH => {
                 groups.push(number);
                 continue;
             }
             4 if groups.pop() == Some(number) => Value::Other,
-            5 => take(&mut message, 4).map(|_| Value::Other)?,
+            5 => take(message, 4).map(|_| Value::Other)?,
             _ => return None,
         };
         if groups.is_empty() {
-            fields.push(Field { number, value });
+            return Some(Field { number, value });
         }
     }
-    groups.is_empty().then_some(fields)
 }
 
 /// A text of a message. What is not UTF-8 makes the message malformed.

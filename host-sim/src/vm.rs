@@ -88,6 +88,9 @@ pub(crate) struct Vm {
 
     pub(crate) scope: Scope,
     pub(crate) calls_left: u32,
+    /// Whether the engine meters fuel, and how much of the callback's went to host calls.
+    pub(crate) meters_fuel: bool,
+    pub(crate) host_fuel: u64,
     /// Bytes that the callback has sent.
     pub(crate) sent_bytes: usize,
     pub(crate) counts: [u64; HostCall::COUNT],
@@ -99,6 +102,8 @@ pub(crate) struct Vm {
     pub(crate) current: u32,
     pub(crate) effective: u32,
     pub(crate) configuring: bool,
+    /// Whether the root context was told to end and has not said yet that it is done.
+    pub(crate) root_pending: bool,
     pub(crate) streams: HashMap<u32, Box<Stream>, BuildHasherDefault<Identity>>,
     pub(crate) connections: HashMap<u32, Connection, BuildHasherDefault<Identity>>,
     pub(crate) touched: Vec<u32>,
@@ -141,6 +146,8 @@ impl Vm {
             table_elements: 0,
             scope: Scope::Instantiate,
             calls_left: 0,
+            meters_fuel: false,
+            host_fuel: 0,
             sent_bytes: 0,
             counts: [0; HostCall::COUNT],
             trap_at: None,
@@ -150,6 +157,7 @@ impl Vm {
             current: 0,
             effective: 0,
             configuring: false,
+            root_pending: false,
             streams: HashMap::default(),
             connections: HashMap::default(),
             touched: Vec::new(),

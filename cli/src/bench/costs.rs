@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use countersign_host_sim::{Disposition, Engine as SimEngine, HostBuilder};
 use hdrhistogram::Histogram;
 
+use super::budget::Budget;
 use super::case::Prepared;
 use super::engine::{Decisions, Engine, Wasm};
 use super::measure::nanos;
@@ -90,12 +91,13 @@ impl Costs {
         host: &HostBuilder,
         request: &Prepared,
         streams: u32,
+        budget: Budget,
     ) -> Result<Self, Failure> {
         let empty = Module::compile(EMPTY, "the empty filter")?;
         let mut subjects = Vec::new();
         for (name, module) in modules.iter().copied().chain([(NOTHING, &empty)]) {
             let builder = host.clone().module(module);
-            let mut wasm = Wasm::start(name, builder, Decisions::Dispositions)?;
+            let mut wasm = Wasm::start(name, builder, Decisions::Dispositions, budget)?;
             wasm.load(request);
             wasm.host().time_callbacks(false);
             subjects.push(Subject { name, module: module.bytes().to_vec(), wasm });
@@ -164,16 +166,16 @@ impl Subject {
             }
             Cost::Stream => (0..streams)
                 .map(|_| {
-                    let measured = self.wasm.host().measure_stream();
+                    let measured = self.wasm.run_stream()?;
                     self.alive(&measured.disposition).map(|()| nanos(measured.total))
                 })
                 .collect(),
             Cost::Request => {
                 // What was started just before has not seen the request.
-                self.wasm.run();
+                self.wasm.run()?;
                 (0..streams)
                     .map(|_| {
-                        let measured = self.wasm.run();
+                        let measured = self.wasm.run()?;
                         self.alive(&measured.disposition).map(|()| nanos(measured.total))
                     })
                     .collect()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use countersign_host_sim::{Engine as SimEngine, HostBuilder};
 
+use super::budget::Budget;
 use super::case::Case;
 use super::engine::{Decisions, Engine, Wasm};
 use crate::engine::Module;
@@ -32,26 +33,31 @@ impl Counts {
 }
 
 /// Counts what warm requests of every case use up.
-pub(crate) fn count(module: &Module, host: &HostBuilder, cases: &[Case]) -> Result<Vec<Counts>, Failure> {
+pub(crate) fn count(
+    module: &Module,
+    host: &HostBuilder,
+    cases: &[Case],
+    budget: Budget,
+) -> Result<Vec<Counts>, Failure> {
     let metered = SimEngine::builder()
         .fuel(true)
         .build()
         .and_then(|engine| engine.load_module(module.bytes()))
         .map_err(|error| Failure::usage(format!("the module, with fuel: {error}")))?;
-    let mut wasm = Wasm::start("wasm", host.clone().module(&metered), Decisions::Dispositions)?;
+    let mut wasm = Wasm::start("wasm", host.clone().module(&metered), Decisions::Dispositions, budget)?;
     cases.iter().map(|case| count_one(&mut wasm, case)).collect()
 }
 
 fn count_one(wasm: &mut Wasm, case: &Case) -> Result<Counts, Failure> {
     wasm.load(&case.prepare(0)?);
     for _ in 0..WARM_UP {
-        wasm.run();
+        wasm.run()?;
     }
     let before = wasm.host().host_calls();
     let (mut least, mut sum, mut most) = (u64::MAX, 0, 0);
     for _ in 0..REQUESTS {
         let started = wasm.host().fuel_used();
-        wasm.run();
+        wasm.run()?;
         let used = wasm.host().fuel_used() - started;
         (least, sum, most) = (least.min(used), sum + used, most.max(used));
     }

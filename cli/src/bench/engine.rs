@@ -12,6 +12,7 @@ use countersign_core::time::Timestamp;
 use countersign_host_sim::{Disposition, Host, HostBuilder, Measured};
 use serde_json::Value;
 
+use super::budget::Budget;
 use super::case::{Case, Prepared, decision_name, disposition_name};
 use super::clock;
 use super::plan::NOW;
@@ -117,6 +118,7 @@ pub(crate) struct Wasm {
     name: &'static str,
     decisions: Decisions,
     builder: HostBuilder,
+    budget: Budget,
     host: Host,
     prepared: Prepared,
     last: Disposition,
@@ -129,10 +131,12 @@ impl Wasm {
         name: &'static str,
         builder: HostBuilder,
         decisions: Decisions,
+        budget: Budget,
     ) -> Result<Self, Failure> {
+        budget.check()?;
         let host = start(&builder)?;
         let (prepared, last) = (Prepared::default(), Disposition::Held);
-        Ok(Self { name, decisions, builder, host, prepared, last, largest: 0 })
+        Ok(Self { name, decisions, builder, budget, host, prepared, last, largest: 0 })
     }
 
     /// Bytes of memory of the largest VM so far. A VM's memory never shrinks.
@@ -147,6 +151,7 @@ impl Wasm {
 
     /// How long a start takes: instantiating, starting and configuring a VM, which takes the old one's place.
     pub(crate) fn start_again(&mut self) -> Result<Duration, Failure> {
+        self.budget.check()?;
         let since = Instant::now();
         let host = start(&self.builder)?;
         let taken = since.elapsed();
@@ -156,10 +161,17 @@ impl Wasm {
     }
 
     /// Runs the request made ready last, whatever is decided.
-    pub(crate) fn run(&mut self) -> Measured {
+    pub(crate) fn run(&mut self) -> Result<Measured, Failure> {
+        self.budget.check()?;
         let measured = self.host.measure(&self.prepared.request, self.prepared.response.as_ref());
         self.last.clone_from(&measured.disposition);
-        measured
+        Ok(measured)
+    }
+
+    /// Runs the life of a stream alone.
+    pub(crate) fn run_stream(&mut self) -> Result<Measured, Failure> {
+        self.budget.check()?;
+        Ok(self.host.measure_stream())
     }
 }
 
@@ -175,14 +187,14 @@ impl Engine for Wasm {
     fn decide(&mut self, parts: bool) -> Result<Taken, Failure> {
         self.host.time_callbacks(parts);
         self.host.time_host_calls(parts);
-        let measured = self.run();
+        let measured = self.run()?;
         Ok(Taken { total: measured.total, parts: parts.then(|| Parts::of(&measured)) })
     }
 
     fn decide_cold(&mut self) -> Result<Taken, Failure> {
         let starting = self.start_again()?;
         self.host.time_callbacks(false);
-        Ok(Taken { total: starting + self.run().total, parts: None })
+        Ok(Taken { total: starting + self.run()?.total, parts: None })
     }
 
     fn decision(&mut self) -> Result<String, Failure> {

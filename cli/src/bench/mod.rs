@@ -2,6 +2,7 @@
 //! `costs`, `open_loop`, `counts`, `v8`, `profile`), and how it is shown (`report`, `table`, `page`, `baseline`).
 
 pub(crate) mod baseline;
+pub(crate) mod budget;
 pub(crate) mod case;
 pub(crate) mod clock;
 pub(crate) mod costs;

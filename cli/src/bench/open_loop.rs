@@ -65,7 +65,7 @@ pub(crate) fn run(
     wasm.host().time_host_calls(false);
     for _ in 0..WARM_UP.max(requests.len()) {
         load(wasm);
-        wasm.run();
+        wasm.run()?;
     }
     let (mut latency, mut service, mut latest) = (histogram()?, histogram()?, 0);
     let mut counts = BTreeMap::new();
@@ -80,7 +80,7 @@ pub(crate) fn run(
         load(wasm);
         wait_until(due);
         let begun = Instant::now();
-        let measured = wasm.run();
+        let measured = wasm.run()?;
         let ended = Instant::now();
         latency.saturating_record(nanos(ended - due));
         service.saturating_record(nanos(ended - begun));

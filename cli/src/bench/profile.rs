@@ -10,6 +10,7 @@ use countersign_host_sim::{Engine as SimEngine, HostBuilder, Samples};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::budget::Budget;
 use super::case::Prepared;
 use super::engine::{Decisions, Engine, Wasm};
 use super::units::as_float;
@@ -67,25 +68,27 @@ pub(crate) fn run(
     requests: &[Prepared],
     lasting: Duration,
     progress: &ProgressBar,
+    budget: Budget,
 ) -> Result<Samples, Failure> {
     let wrong = |error| Failure::usage(format!("the module, for a profile: {error}"));
     let engine = SimEngine::builder().sampling(Some(INTERVAL)).build().map_err(wrong)?;
     let sampled = engine.load_module(module.bytes()).map_err(wrong)?;
-    let mut wasm = Wasm::start("wasm", host.clone().module(&sampled), Decisions::Dispositions)?;
+    let mut wasm = Wasm::start("wasm", host.clone().module(&sampled), Decisions::Dispositions, budget)?;
     wasm.host().time_callbacks(false);
     let mut next = requests.iter().cycle();
     let mut burst = |wasm: &mut Wasm| {
         for request in next.by_ref().take(BURST.max(requests.len())) {
             wasm.load(request);
-            wasm.run();
+            wasm.run()?;
         }
+        Ok::<_, Failure>(())
     };
-    burst(&mut wasm);
+    burst(&mut wasm)?;
     // What was seen of the start is no part of it.
     engine.take_samples();
     let began = Instant::now();
     while began.elapsed() < lasting {
-        burst(&mut wasm);
+        burst(&mut wasm)?;
         progress.set_position(u64::try_from(began.elapsed().min(lasting).as_millis()).unwrap_or(0));
     }
     let mut samples = engine.take_samples().ok_or_else(|| Failure::finding("the engine took no samples"))?;

@@ -9,6 +9,7 @@ use countersign_host_sim::{Clock, HostBuilder};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::baseline::{Baseline, OTHER};
+use super::budget::Budget;
 use super::case::{Case, Prepared};
 use super::costs::{Costs, FILTER};
 use super::engine::{Decisions, Engine, Native, Wasm};
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Vec<f64>,
     /// How long each rate and the profile last.
     pub(crate) lasting: Duration,
+    /// How long the whole may take.
+    pub(crate) at_most: Duration,
     /// Whether V8 is asked too.
     pub(crate) v8: bool,
     /// Where a profile goes.
@@ -126,27 +129,29 @@ impl Subject {
         settings: &Settings,
         baseline: Option<&Baseline>,
     ) -> Result<Report, Failure> {
+        let budget = Budget::of(settings.at_most);
         let mut report = Report::of(&self.module, self.configurations.0.len());
         let other = match baseline {
             Some(Baseline::Module(module)) => Some(&**module),
             Some(Baseline::Figures(_)) | None => None,
         };
-        self.closed_loop(settings.effort, other, &mut report)?;
-        report.counts = counts::count(&self.module, &self.host, &self.cases)?;
+        self.closed_loop(settings.effort, other, budget, &mut report)?;
+        report.counts = counts::count(&self.module, &self.host, &self.cases, budget)?;
         let requests = self.prepared()?;
         for rate in &settings.rates {
-            let mut wasm = Wasm::start("wasm", self.host.clone(), Decisions::Dispositions)?;
+            let mut wasm = Wasm::start("wasm", self.host.clone(), Decisions::Dispositions, budget)?;
             let progress = timed(settings.lasting, format!("{rate} requests a second"));
             let run = open_loop::run(&mut wasm, &requests, *rate, settings.lasting, &progress);
             progress.finish_and_clear();
             report.open_loop.push(run?);
         }
         if settings.v8 {
-            report.v8 = Some(self.on_v8(settings.effort)?);
+            report.v8 = Some(self.on_v8(settings.effort, budget)?);
         }
         if let Some(path) = &settings.profile {
             let progress = timed(settings.lasting, "profile".to_owned());
-            let samples = profile::run(&self.module, &self.host, &requests, settings.lasting, &progress);
+            let samples =
+                profile::run(&self.module, &self.host, &requests, settings.lasting, &progress, budget);
             progress.finish_and_clear();
             let samples = samples?;
             profile::write(path, &samples)?;
@@ -159,21 +164,22 @@ impl Subject {
         &self,
         effort: measure::Effort,
         other: Option<&Module>,
+        budget: Budget,
         report: &mut Report,
     ) -> Result<(), Failure> {
-        let mut wasm = Wasm::start("wasm", self.host.clone(), self.decisions)?;
+        let mut wasm = Wasm::start("wasm", self.host.clone(), self.decisions, budget)?;
         let mut native = match self.decisions {
             Decisions::Audited => Some(Native::start(&self.configurations.0)?),
             Decisions::Dispositions => None,
         };
         let mut beside = other
-            .map(|module| Wasm::start(OTHER, self.host.clone().module(module), self.decisions))
+            .map(|module| Wasm::start(OTHER, self.host.clone().module(module), self.decisions, budget))
             .transpose()?;
         let after_start = wasm.memory();
         let modules: Vec<(&'static str, &Module)> =
             [(FILTER, &self.module)].into_iter().chain(other.map(|module| (OTHER, module))).collect();
         let first = self.prepared()?.into_iter().next().unwrap_or_default();
-        let mut costs = Costs::new(&modules, &self.host, &first, effort.warm)?;
+        let mut costs = Costs::new(&modules, &self.host, &first, effort.warm, budget)?;
         let mut engines: Vec<&mut dyn Engine> = vec![&mut wasm];
         engines.extend(beside.as_mut().map(|beside| beside as &mut dyn Engine));
         engines.extend(native.as_mut().map(|native| native as &mut dyn Engine));
@@ -193,7 +199,7 @@ impl Subject {
         Ok(())
     }
 
-    fn on_v8(&self, effort: measure::Effort) -> Result<v8::CrossCheck, Failure> {
+    fn on_v8(&self, effort: measure::Effort, budget: Budget) -> Result<v8::CrossCheck, Failure> {
         let clock = self.clock.unwrap_or_else(|| u64::try_from(time::now().as_nanos()).unwrap_or(0));
         let world = v8::World {
             module: &self.module,
@@ -202,6 +208,7 @@ impl Subject {
             names: self.names.clone(),
             clusters: self.clusters.clone(),
             clock,
+            budget,
         };
         let effort = v8::Effort { rounds: effort.rounds, requests: effort.warm };
         let progress = counted(u64::from(effort.rounds) * self.cases.len() as u64);

@@ -69,6 +69,9 @@ pub(crate) struct Bench {
     /// How long each rate lasts, and the taking of a profile.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     lasting: u64,
+    /// How long the whole run may take; one that takes longer ends without figures.
+    #[arg(long, value_name = "TIME", default_value = "600s", value_parser = nanoseconds)]
+    at_most: u64,
     /// Run the same requests on V8 too, which needs Node; decisions that differ are a failure.
     #[arg(long)]
     v8: bool,
@@ -164,6 +167,7 @@ impl Bench {
             },
             rates: self.rate.clone(),
             lasting: Duration::from_nanos(self.lasting),
+            at_most: Duration::from_nanos(self.at_most),
             v8: self.v8,
             profile: self.profile.clone(),
         }

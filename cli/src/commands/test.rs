@@ -210,8 +210,7 @@ impl Test {
             ));
         }
         let needed = plans().any(|plan| plan.needs_filter(engines(plan)));
-        let metered = plans().any(Plan::meters_fuel);
-        let filter = needed.then(|| Module::load_metered(self.module.as_deref(), metered)).transpose()?;
+        let filter = needed.then(|| Module::load_metered(self.module.as_deref())).transpose()?;
         let mut report = Report {
             files: Vec::new(),
             coverage: Vec::new(),

@@ -32,13 +32,14 @@ pub(crate) struct Module {
 impl Module {
     /// Loads the module from `path`, or from where it is usually found.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, Failure> {
-        Self::load_metered(path, false)
+        let (path, bytes) = read(&FILTER, path)?;
+        Self::compiled(Engine::builder(), &bytes, path.display().to_string())
     }
 
-    /// The same, with fuel metered where that is asked for.
-    pub(crate) fn load_metered(path: Option<&Path>, fuel: bool) -> Result<Self, Failure> {
+    /// The same, with fuel metered, which makes a callback that runs for too long stop at the same place on each run.
+    pub(crate) fn load_metered(path: Option<&Path>) -> Result<Self, Failure> {
         let (path, bytes) = read(&FILTER, path)?;
-        Self::compiled(Engine::builder().fuel(fuel), &bytes, path.display().to_string())
+        Self::compiled(Engine::builder().fuel(true), &bytes, path.display().to_string())
     }
 
     /// Loads a module that need not be Countersign's.
@@ -82,29 +83,27 @@ impl Deref for Module {
     }
 }
 
-/// Modules of any kind, by their files, each compiled once.
+/// Modules of any kind, by their files, each compiled once, with fuel metered.
 #[derive(Default)]
 pub(crate) struct Modules {
-    engines: BTreeMap<bool, Engine>,
-    loaded: BTreeMap<(PathBuf, bool), countersign_host_sim::Module>,
+    engine: Option<Engine>,
+    loaded: BTreeMap<PathBuf, countersign_host_sim::Module>,
 }
 
 impl Modules {
-    /// The module in a file, with fuel metered where that is asked for.
-    pub(crate) fn load(&mut self, path: &Path, fuel: bool) -> Result<countersign_host_sim::Module, Failure> {
-        let at = (path.to_owned(), fuel);
-        if let Some(module) = self.loaded.get(&at) {
+    /// The module in a file.
+    pub(crate) fn load(&mut self, path: &Path) -> Result<countersign_host_sim::Module, Failure> {
+        if let Some(module) = self.loaded.get(path) {
             return Ok(module.clone());
         }
         let wrong = |error: LoadError| unloadable(path.display(), &error);
         let bytes = read_any(path)?;
-        let engine = match self.engines.get(&fuel) {
-            Some(engine) => engine.clone(),
-            None => Engine::builder().fuel(fuel).build().map_err(wrong)?,
+        let engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => Engine::builder().fuel(true).build().map_err(wrong)?,
         };
-        let module = engine.load_module(&bytes).map_err(wrong)?;
-        self.engines.insert(fuel, engine);
-        self.loaded.insert(at, module.clone());
+        let module = self.engine.insert(engine).load_module(&bytes).map_err(wrong)?;
+        self.loaded.insert(path.to_owned(), module.clone());
         Ok(module)
     }
 }

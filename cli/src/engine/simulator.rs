@@ -7,7 +7,6 @@ use countersign_host_sim::{
     MetricValue, Outcome, ResponseOutcome, StartError, StreamId,
 };
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A gateway on virtual time.
 pub(crate) struct Simulator {
@@ -120,19 +119,23 @@ impl Simulator {
 
     /// Lets time pass, from one event to the next, until a request is no longer held.
     pub(crate) fn settle(&mut self, ticket: Ticket) {
-        self.pass_while(|simulator| simulator.outcome(ticket).is_paused());
+        if let Some(id) = self.stream(ticket) {
+            self.host.advance_while(PATIENCE, |host| host.outcome(id).is_paused());
+        }
     }
 
-    /// Lets time pass, from one event to the next, as long as this waits.
-    pub(crate) fn pass_while(&mut self, waits: impl Fn(&Self) -> bool) {
-        let mut left = PATIENCE;
-        while waits(self) {
-            let Some(next) = self.host.next_event().filter(|next| *next <= left) else { break };
-            // An event that is due and not yet delivered still takes a moment.
-            let step = next.max(Duration::from_nanos(1));
-            self.host.advance(step);
-            left = left.saturating_sub(step);
-        }
+    /// Lets time pass, from one event to the next, until nothing of a connection waits.
+    pub(crate) fn settle_connection(
+        &mut self,
+        connection: ConnectionId,
+        waits: impl Fn(&ConnectionOutcome) -> bool,
+    ) {
+        self.host.advance_while(PATIENCE, |host| host.connection(connection).as_ref().is_some_and(&waits));
+    }
+
+    /// Why the module did not come to rest, where it did not.
+    pub(crate) fn unrest(&self) -> Option<String> {
+        self.host.unrest().map(ToString::to_string)
     }
 
     /// Has a request that was forwarded answered, ends it, and says what went over the wires.
@@ -182,7 +185,7 @@ impl Simulator {
             Reply::Silence => return,
         }
         if !matches!(answer.reply, Reply::Half(_)) {
-            self.pass_while(|simulator| simulator.host.response(id) == ResponseOutcome::Paused);
+            self.host.advance_while(PATIENCE, |host| host.response(id) == ResponseOutcome::Paused);
         }
     }
 
@@ -248,6 +251,6 @@ impl Simulator {
     }
 
     fn metrics(&self) -> BTreeMap<String, MetricValue> {
-        self.host.metrics().all().into_iter().map(|Metric { name, value }| (name, value)).collect()
+        self.host.metrics().totals().into_iter().map(|Metric { name, value }| (name, value)).collect()
     }
 }

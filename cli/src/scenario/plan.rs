@@ -79,7 +79,7 @@ impl Plan {
         let Some(cases) = file.cases.take() else {
             return Err(document.fault("cases", "expected cases, found none"));
         };
-        let mut subject = Subject::of(&file, path, &document, meters_fuel(&file, &cases), modules)?;
+        let mut subject = Subject::of(&file, path, &document, modules)?;
         let keys = Keys::generate(&file.keys, gateway.seed).map_err(of_file)?;
         let (mut prefix, mut json) = (String::new(), Vec::new());
         if let Subject::Countersign(countersign) = &mut subject {
@@ -151,15 +151,6 @@ impl Plan {
         matches!(self.subject, Subject::Countersign(_)) && engines.need_module()
     }
 
-    /// Whether its cases want fuel to be metered.
-    pub(crate) fn meters_fuel(&self) -> bool {
-        self.cases.iter().any(|planned| {
-            let text =
-                |expect: &Option<Value>| expect.as_ref().is_some_and(|expect| expect.get("fuel").is_some());
-            text(&planned.case.expect) || planned.case.steps.iter().any(|step| text(&step.expect))
-        }) || self.file.host.limits.callback_fuel.is_some()
-    }
-
     /// The names of the cases.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.cases.iter().map(|planned| planned.case.name.as_str())
@@ -205,20 +196,6 @@ impl Plan {
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
-}
-
-/// Whether anything in a file is about fuel.
-fn meters_fuel(file: &File, cases: &[Value]) -> bool {
-    fn named(value: &Value) -> bool {
-        match value {
-            Value::Object(members) => {
-                members.iter().any(|(name, value)| name == "fuel" || name == "callback_fuel" || named(value))
-            }
-            Value::Array(items) => items.iter().any(named),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-        }
-    }
-    file.host.limits.callback_fuel.is_some() || cases.iter().any(named)
 }
 
 fn engine(file: &File, subject: &Subject) -> Result<Option<Engines>, String> {

@@ -11,13 +11,17 @@ use crate::plugin::ProfileName;
 use crate::sources::Sources;
 use clap::ValueEnum as _;
 use countersign_core::config::{Config, Issuer};
-use countersign_host_sim::{FailPolicy, HostBuilder, Limits, LogLevel, Module, PropertyValue};
+use countersign_host_sim::{Allowance, FailPolicy, HostBuilder, Limits, LogLevel, Module, PropertyValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// How many workers a gateway may have here.
 const MAX_WORKERS: usize = 64;
+/// What the callbacks of a case may use up together, where the file says nothing.
+const CASE: Allowance =
+    Allowance { callbacks: 5_000_000, fuel: 100_000_000_000, time: Duration::from_secs(600) };
 
 /// What runs.
 pub(super) enum Subject {
@@ -35,19 +39,18 @@ pub(super) struct Countersign {
 }
 
 impl Subject {
-    /// Finds out what a file is about. `fuel` says whether a module's fuel is metered.
+    /// Finds out what a file is about.
     pub(super) fn of(
         file: &File,
         path: &Path,
         document: &Document,
-        fuel: bool,
         modules: &mut Modules,
     ) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let configuration = match (&file.configuration, &file.module) {
             (None, Some(module)) => {
                 let place = document.place("module");
-                let module = modules.load(Path::new(module), fuel);
+                let module = modules.load(Path::new(module));
                 return module
                     .map(Self::Module)
                     .map_err(|failure| failure.note(format!("the module is named at {place}")));
@@ -167,6 +170,13 @@ impl Gateway {
             *limit = wanted.unwrap_or(*limit);
         }
         limits.callback_fuel = wanted.callback_fuel.unwrap_or(limits.callback_fuel);
+        limits.step.callbacks = wanted.step_callbacks.unwrap_or(limits.step.callbacks);
+        limits.step.fuel = wanted.step_fuel.unwrap_or(limits.step.fuel);
+        limits.case = Allowance {
+            callbacks: wanted.case_callbacks.unwrap_or(CASE.callbacks.max(limits.step.callbacks)),
+            fuel: wanted.case_fuel.unwrap_or(CASE.fuel.max(limits.step.fuel)),
+            ..CASE
+        };
         limits.host_calls = wanted.host_calls.unwrap_or(limits.host_calls);
         let given =
             |(path, value): (&String, &Option<Property>)| Some((path.clone(), value.as_ref()?.0.clone()));

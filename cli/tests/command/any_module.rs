@@ -79,6 +79,38 @@ fn each_expectation_of_the_wires_can_fail() {
 }
 
 #[test]
+fn a_module_that_does_not_come_to_rest_fails_its_case_whatever_is_expected() {
+    let at = folder("wire-restless");
+    let module = r#"(module
+        (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 1024))
+        (func (export "proxy_on_tick") (param i32))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+          (drop (call $period (i32.const 1))) (i32.const 1)))"#;
+    fs::write(at.join("ticks.wat"), module).unwrap();
+    let file = at.join("one.yaml");
+    let told = |limits: &str, steps: &str| {
+        let module = at.join("ticks.wat");
+        let text = format!(
+            "module: {}\nhost: {{ limits: {{ {limits} }} }}\ncases: [{{ name: a, steps: [{steps}] }}]\n",
+            module.display()
+        );
+        fs::write(&file, text).unwrap();
+        countersign(&["test", file.to_str().unwrap()])
+    };
+    let step = "{ advance: 50ms, expect: { calls: 0 } }";
+    told("step_callbacks: 60, case_callbacks: 200", &[step; 3].join(", ")).exits(0);
+    let out = told("step_callbacks: 40", step).exits(1).out();
+    let why = "step 1: proxy_on_tick: the module did not come to rest: a step has 40 callbacks";
+    assert!(out.contains(why), "{out}");
+    let out = told("step_callbacks: 60, case_callbacks: 120", &[step; 3].join(", ")).exits(1).out();
+    let why = "step 3: proxy_on_tick: the module did not come to rest: a case has 120 callbacks";
+    assert!(out.contains(why), "{out}");
+}
+
+#[test]
 fn a_failure_shows_the_input_and_the_command_that_repeats_it() {
     let file = scenario(
         "wire-again",

@@ -149,6 +149,14 @@ fn what_cannot_be_compared_is_said_before_anything_is_measured() {
 }
 
 #[test]
+fn a_run_ends_where_its_time_is_used_up() {
+    let output = bench(&["--module", &filter(1), "--at-most", "0s"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("the run takes longer than 0 s") && told.contains("--at-most"), "{told}");
+}
+
+#[test]
 fn an_unexpected_decision_ends_the_run() {
     // The edge calls for a customer of the other tenant: what is to be allowed is forbidden.
     let plan = "

@@ -19,12 +19,14 @@ pub(super) fn call_foreign_function(
     let name = slice(memory, name, name_size)?;
     let argument = slice(memory, argument, argument_size)?;
     let plugin = Arc::clone(&vm.plugin);
+    let is_small = argument.len() <= plugin.limits.body_bytes;
     let result = match (plugin.foreign.get(name), built_in(plugin.profile, name)) {
+        (None, None) => return Err(Status::NotFound.into()),
+        _ if !is_small => Err(Status::InternalFailure),
         (Some(function), _) => {
             function(argument).map(|result| Some(result).filter(|bytes| !bytes.is_empty()))
         }
         (None, Some(function)) => function(vm, argument),
-        (None, None) => return Err(Status::NotFound.into()),
     };
     // A function that fails still writes that there is no result.
     let (result, status) = match result {

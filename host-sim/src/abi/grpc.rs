@@ -72,6 +72,10 @@ fn open(guest: &mut Guest<'_>, parts: &Parts, timeout: Duration, token_at: u32) 
     let (wanted, name) = (part(parts.service)?, part(parts.name)?);
     let (method, metadata) = (part(parts.method)?, part(parts.metadata)?);
     let message = parts.message.map(part).transpose()?;
+    let size = message.map_or(0, <[u8]>::len);
+    if wanted.len().max(size) > vm.plugin.limits.body_bytes {
+        return Err(Status::InternalFailure.into());
+    }
     let is_known = |name: &[u8]| vm.plugin.clusters.iter().any(|cluster| cluster == name);
     let (cluster, is_there) = match service(wanted) {
         Some(Service::Cluster(cluster)) => {
@@ -84,16 +88,15 @@ fn open(guest: &mut Guest<'_>, parts: &Parts, timeout: Duration, token_at: u32) 
         None if is_known(wanted) => (wanted.to_vec(), true),
         None => return Err(Status::ParseFailure.into()),
     };
-    let limits = &vm.plugin.limits;
-    let size = message.map_or(0, <[u8]>::len);
-    if vm.in_flight + vm.grpc.links.len() >= limits.http_calls || size > limits.body_bytes {
+    if vm.in_flight + vm.grpc.links.len() >= vm.plugin.limits.http_calls {
         return Err(Status::InternalFailure.into());
     }
+    room(vm)?;
     let metadata = pairs(vm, metadata);
     for kept in [name, method, &cluster] {
         vm.keepable(kept)?;
     }
-    vm.send(size + metadata.byte_size())?;
+    vm.send(size + metadata.byte_size() + name.len() + method.len() + cluster.len())?;
     let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
     let call = GrpcCall {
         worker: vm.worker,
@@ -133,12 +136,15 @@ pub(super) fn grpc_send(
     }
     // What is sent on a stream that the service has ended goes nowhere, and Envoy does not look where: here it is not found.
     let link = vm.grpc.links.get_mut(&token).filter(|link| !link.remote_closed).ok_or(Status::NotFound)?;
-    if message.len() > vm.plugin.limits.body_bytes || vm.grpc.actions.len() >= vm.plugin.limits.http_calls {
+    let goes_out = !link.local_closed;
+    if message.len() > vm.plugin.limits.body_bytes {
         return Err(Status::InternalFailure.into());
     }
-    let goes_out = !link.local_closed;
-    link.ended |= end != 0;
+    room(vm)?;
     vm.send(message.len())?;
+    if let Some(link) = vm.grpc.links.get_mut(&token) {
+        link.ended |= end != 0;
+    }
     if goes_out {
         vm.grpc.actions.push(GrpcAction::Send { token, message: message.to_vec(), end: end != 0 });
     }
@@ -148,8 +154,19 @@ pub(super) fn grpc_send(
 pub(super) fn grpc_cancel(guest: &mut Guest<'_>, token: u32) -> Result {
     let vm = guest.vm();
     known(vm, token)?;
+    // One that was opened in this callback never gets out.
+    let opened = vm.grpc.actions.iter_mut().rev().find_map(|action| match action {
+        GrpcAction::Open(call) if call.token == token => Some(call),
+        _ => None,
+    });
+    match opened {
+        Some(call) => call.cancelled = true,
+        None => {
+            room(vm)?;
+            vm.grpc.actions.push(GrpcAction::Cancel(token));
+        }
+    }
     vm.grpc.links.remove(&token);
-    vm.grpc.actions.push(GrpcAction::Cancel(token));
     Ok(())
 }
 
@@ -160,6 +177,7 @@ pub(super) fn grpc_close(guest: &mut Guest<'_>, token: u32) -> Result {
     }
     let vm = guest.vm();
     known(vm, token)?;
+    room(vm)?;
     if let Some(link) = vm.grpc.links.get_mut(&token) {
         link.ended = true;
         if !std::mem::replace(&mut link.local_closed, true) {
@@ -170,6 +188,15 @@ pub(super) fn grpc_close(guest: &mut Guest<'_>, token: u32) -> Result {
         }
     }
     Ok(())
+}
+
+/// Whether a callback may do more with gRPC.
+fn room(vm: &Vm) -> Result {
+    if vm.grpc.actions.len() < vm.plugin.limits.http_calls {
+        Ok(())
+    } else {
+        Err(Status::InternalFailure.into())
+    }
 }
 
 fn known(vm: &Vm, token: u32) -> Result {

@@ -10,11 +10,19 @@ use crate::vm::{Scope, Vm};
 pub(crate) struct Guest<'a> {
     caller: Caller<'a, Vm>,
     memory: Memory,
+    /// Bytes that were read as they were come upon, and that were written.
+    handled: u64,
 }
 
 impl<'a> Guest<'a> {
-    pub(crate) fn new(caller: Caller<'a, Vm>, memory: Memory) -> Self {
-        Self { caller, memory }
+    /// One that has told the host of so many bytes.
+    pub(crate) fn new(caller: Caller<'a, Vm>, memory: Memory, told: u64) -> Self {
+        Self { caller, memory, handled: told }
+    }
+
+    /// Bytes that the host handled. What was told and is not there was not looked at.
+    pub(crate) fn handled(&self) -> u64 {
+        self.handled.min(self.memory.data_size(&self.caller) as u64)
     }
 
     pub(crate) fn store(&mut self) -> StoreContextMut<'_, Vm> {
@@ -32,10 +40,12 @@ impl<'a> Guest<'a> {
 
     /// Bytes of the guest's memory.
     pub(crate) fn bytes(&mut self, at: u32, len: u32) -> Result<&[u8]> {
+        self.handled += u64::from(len);
         slice(self.memory.data(&self.caller), at, len)
     }
 
     pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result {
+        self.handled += bytes.len() as u64;
         slice_mut(self.split().0, at, bytes.len())?.copy_from_slice(bytes);
         Ok(())
     }

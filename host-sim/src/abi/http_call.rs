@@ -49,7 +49,7 @@ pub(super) fn http_call(
         headers.set(b"content-length", body.len().to_string().as_bytes());
     }
     let trailers = pairs(vm, trailers);
-    vm.send(body.len() + headers.byte_size() + trailers.byte_size())?;
+    vm.send(body.len() + headers.byte_size() + trailers.byte_size() + cluster.len())?;
     vm.next_token = vm.next_token.checked_add(TOKEN_STEP).unwrap_or(TOKEN_STEP);
     let token = vm.next_token;
     let call = HttpCall {

@@ -28,7 +28,7 @@ pub(super) fn define_metric(
     }
     let nth = vm.metrics.iter().filter(|(id, _)| id % STEP == abi_kind).count() as u32 + 1;
     let id = nth * STEP + abi_kind;
-    let cell = vm.shared.metrics.define(kind, name);
+    let cell = vm.shared.metrics.define(kind, name, vm.plugin.limits.metrics)?;
     vm.metrics.push((id, cell));
     guest.write_u32(id_at, id)
 }
@@ -50,7 +50,7 @@ pub(super) fn increment_metric(guest: &mut Guest<'_>, id: u32, offset: i64) -> R
         Cell::Gauge(cell) => {
             cell.fetch_add(offset.cast_unsigned(), Ordering::Relaxed);
         }
-        Cell::Histogram(_) => return Err(Status::BadArgument.into()),
+        Cell::Histogram(..) => return Err(Status::BadArgument.into()),
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ pub(super) fn get_metric(guest: &mut Guest<'_>, id: u32, value_at: u32) -> Resul
     }
     let value = match cell(guest.vm(), id).ok_or(Status::NotFound)? {
         Cell::Counter(cell) | Cell::Gauge(cell) => cell.load(Ordering::Relaxed),
-        Cell::Histogram(_) => return Err(Status::BadArgument.into()),
+        Cell::Histogram(..) => return Err(Status::BadArgument.into()),
     };
     guest.write_u64(value_at, value)
 }

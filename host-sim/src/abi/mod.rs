@@ -2,6 +2,7 @@
 
 mod buffers;
 mod callbacks;
+mod charge;
 mod emscripten;
 mod foreign;
 mod grpc;
@@ -60,6 +61,7 @@ pub(crate) struct HostTrap {
 fn enter(
     mut caller: Caller<'_, Vm>,
     call: HostCall,
+    told: u64,
     run: impl FnOnce(&mut Guest<'_>) -> Result,
 ) -> wasmtime::Result<u32> {
     let vm = caller.data_mut();
@@ -81,10 +83,13 @@ fn enter(
     }
     let started = vm.host_time.map(|_| Instant::now());
     let Some(memory) = vm.memory else { return Ok(Status::InvalidMemoryAccess as u32) };
-    let mut guest = Guest::new(caller, memory);
+    let mut guest = Guest::new(caller, memory, told);
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
         *total += started.elapsed();
+    }
+    if guest.vm().meters_fuel {
+        charge::charge(&mut guest, call)?;
     }
     if guest.vm().sampling.is_some() {
         sampling::after_host_call(guest.store(), call);
@@ -181,7 +186,8 @@ macro_rules! host_functions {
             $(
                 for module in HostCall::$name.modules() {
                     linker.func_wrap(module, stringify!($name), |caller: Caller<'_, Vm>, $($arg: $ty),*| {
-                        enter(caller, HostCall::$name, |guest| $run(guest, $($arg),*))
+                        let told = 0 $(+ charge::told(stringify!($arg), $arg))*;
+                        enter(caller, HostCall::$name, told, |guest| $run(guest, $($arg),*))
                     })?;
                 }
             )*

@@ -26,9 +26,10 @@ pub(super) fn set_effective_context(guest: &mut Guest<'_>, context: u32) -> Resu
     Ok(())
 }
 
-/// Only a root context whose `proxy_on_done` returned false waits for this; hosts here never leave one waiting.
-pub(super) fn done(_: &mut Guest<'_>) -> Result {
-    Err(Status::NotFound.into())
+/// Only a root context whose `proxy_on_done` returned false is waited for.
+pub(super) fn done(guest: &mut Guest<'_>) -> Result {
+    let was_pending = std::mem::take(&mut guest.vm().root_pending);
+    if was_pending { Ok(()) } else { Err(Status::NotFound.into()) }
 }
 
 pub(super) fn continue_stream(guest: &mut Guest<'_>, kind: u32) -> Result {

@@ -50,6 +50,14 @@ pub(crate) fn lent(profile: Profile, lending: Lending) -> BTreeMap<Vec<u8>, Fore
     functions
 }
 
+/// Bytes of a hash function's name, which comes back in what is said of one that is not known.
+const HASH_NAME: usize = 256;
+
+/// Refuses a name that no hash function has.
+fn hash_name(name: &[u8]) -> Result<(), Status> {
+    if name.len() <= HASH_NAME { Ok(()) } else { Err(Status::BadArgument) }
+}
+
 /// A function of the gateway's that needs more than its argument: the limits, or the stream it is called in. `None` is no result, where an
 /// empty one has memory of its own.
 type BuiltIn = fn(&mut Vm, &[u8]) -> Result<Option<Vec<u8>>, Status>;

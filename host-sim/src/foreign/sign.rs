@@ -31,6 +31,7 @@ pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
             _ => {}
         }
     }
+    super::hash_name(hash)?;
     let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     let key = match (der.is_empty(), pem.is_empty()) {
         (false, true) => Some(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
@@ -86,20 +87,24 @@ impl Key {
                 Some(Self::Rsa(Box::new(key)))
             }
             PrivateKeyDer::Pkcs8(key) if any_eddsa_type(key).is_ok() => Some(Self::Ed25519),
-            PrivateKeyDer::Pkcs8(key) => {
-                let key = key.secret_pkcs8_der();
-                let rsa = || RsaPrivateKey::from_pkcs8_der(key).ok().map(|key| Self::Rsa(Box::new(key)));
-                Self::of_curve(key).or_else(rsa)
-            }
-            PrivateKeyDer::Sec1(key) => Self::of_curve(key.secret_sec1_der()),
+            PrivateKeyDer::Pkcs8(key) => Self::of_pkcs8(key.secret_pkcs8_der()),
+            PrivateKeyDer::Sec1(key) => Self::of_sec1(key.secret_sec1_der()),
             _ => None,
         }
     }
 
-    fn of_curve(der: &[u8]) -> Option<Self> {
-        let p256 = p256::SecretKey::from_der(der).ok().map(Self::P256);
-        let p384 = || p384::SecretKey::from_der(der).ok().map(Self::P384);
-        let p521 = || p521::SecretKey::from_der(der).ok().map(Self::P521);
+    fn of_pkcs8(der: &[u8]) -> Option<Self> {
+        let p256 = p256::SecretKey::from_pkcs8_der(der).ok().map(Self::P256);
+        let p384 = || p384::SecretKey::from_pkcs8_der(der).ok().map(Self::P384);
+        let p521 = || p521::SecretKey::from_pkcs8_der(der).ok().map(Self::P521);
+        let rsa = || RsaPrivateKey::from_pkcs8_der(der).ok().map(|key| Self::Rsa(Box::new(key)));
+        p256.or_else(p384).or_else(p521).or_else(rsa)
+    }
+
+    fn of_sec1(der: &[u8]) -> Option<Self> {
+        let p256 = p256::SecretKey::from_sec1_der(der).ok().map(Self::P256);
+        let p384 = || p384::SecretKey::from_sec1_der(der).ok().map(Self::P384);
+        let p521 = || p521::SecretKey::from_sec1_der(der).ok().map(Self::P521);
         p256.or_else(p384).or_else(p521)
     }
 }

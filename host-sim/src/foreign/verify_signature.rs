@@ -30,6 +30,7 @@ pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
             _ => {}
         }
     }
+    super::hash_name(hash)?;
     let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     // Envoy wants one key, in one form.
     if key.is_empty() == pem.is_empty() {

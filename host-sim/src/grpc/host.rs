@@ -7,11 +7,8 @@ use super::script::{GrpcReply, told};
 use super::{GrpcAction, GrpcCall, GrpcEvent, GrpcUpstream, code};
 use crate::clock::nanos;
 use crate::due::Event;
-use crate::host::Host;
+use crate::host::{CALL, Host};
 use crate::upstream::TIMEOUT;
-
-/// Bytes of calls that are remembered.
-const RECORDED: usize = 256 << 20;
 
 /// A call by its VM and its number in it: worker, incarnation, token.
 pub(crate) type Key = (usize, u32, u32);
@@ -27,10 +24,10 @@ pub(crate) struct GrpcCalls {
 
 impl GrpcCalls {
     /// Remembers a call. Once they have as many bytes as may be, it begins anew.
-    fn record(&mut self, call: GrpcCall) {
+    fn record(&mut self, call: GrpcCall, most: usize) {
         self.bytes += call.messages.iter().map(Vec::len).sum::<usize>() + call.metadata.byte_size();
-        self.bytes += call.service.len() + call.method.len() + call.cluster.len();
-        if self.bytes > RECORDED {
+        self.bytes += call.service.len() + call.method.len() + call.cluster.len() + CALL;
+        if self.bytes > most {
             self.made.clear();
             self.bytes = 0;
             for open in self.open.values_mut() {
@@ -76,14 +73,20 @@ impl Host {
         }
     }
 
-    /// Carries out what a worker's guest did with gRPC.
-    pub(crate) fn dispatch_grpc(&mut self, worker: usize) {
-        let Some(slot) = self.workers.get_mut(worker) else { return };
+    /// Carries out what the guest of one of the slots did with gRPC.
+    pub(crate) fn dispatch_grpc(&mut self, slot: usize) {
+        let Some(slot) = self.slots_mut().nth(slot) else { return };
         let incarnation = slot.incarnation;
-        let actions = std::mem::take(&mut slot.worker.instance.vm_mut().grpc.actions);
+        let vm = slot.worker.instance.vm_mut();
+        let (worker, actions) = (vm.worker, std::mem::take(&mut vm.grpc.actions));
+        let mut over = Vec::new();
         for action in actions {
             match action {
-                GrpcAction::Open(call) => self.open_grpc((worker, incarnation, call.token), call),
+                GrpcAction::Open(call) => {
+                    let key = (worker, incarnation, call.token);
+                    over.extend(call.cancelled.then_some(key));
+                    self.open_grpc(key, call);
+                }
                 GrpcAction::Unavailable(token) => {
                     let event = GrpcEvent::Close(code::UNAVAILABLE, "Cluster not available".to_owned());
                     self.schedule((worker, incarnation, token), Duration::ZERO, event);
@@ -100,6 +103,7 @@ impl Host {
                 }
             }
         }
+        over.into_iter().for_each(|key| self.grpc.close(key));
     }
 
     fn open_grpc(&mut self, key: Key, call: GrpcCall) {
@@ -110,9 +114,14 @@ impl Host {
             }
             None => GrpcReply::refused(),
         };
-        let (stream, timeout) = (call.stream, call.timeout);
-        self.grpc.record(call);
+        let (stream, timeout, cancelled) = (call.stream, call.timeout, call.cancelled);
+        self.grpc.record(call, self.plugin.limits.remembered_bytes);
         let place = self.grpc.made.len().checked_sub(1);
+        if cancelled {
+            // Nothing comes back on it; what was sent on it is still recorded.
+            self.grpc.open.insert(key, Open { place, script: GrpcReply::never(), answered: 0 });
+            return;
+        }
         if !stream {
             self.answer_call(key, &script, timeout);
             self.grpc.open.insert(key, Open { place, script, answered: 0 });
@@ -164,7 +173,7 @@ impl Host {
         let (after, script) = (open.script.after, (end && open.script.in_turn).then(|| open.script.clone()));
         self.grpc.bytes += message.as_ref().map_or(0, Vec::len);
         if let Some(call) = open.place.and_then(|place| self.grpc.made.get_mut(place)) {
-            if self.grpc.bytes <= RECORDED {
+            if self.grpc.bytes <= self.plugin.limits.remembered_bytes {
                 call.messages.extend(message);
             }
             call.ended |= end;
@@ -189,8 +198,10 @@ impl Host {
         self.schedule_event(at, worker, incarnation, Event::Grpc(token, event));
     }
 
-    /// What was under way in a VM that is gone.
-    pub(crate) fn forget_grpc(&mut self, worker: usize) {
-        self.grpc.open.retain(|key, _| key.0 != worker);
+    /// Forgets what was under way in VMs that are gone.
+    pub(crate) fn forget_grpc(&mut self) {
+        let lives =
+            self.slots().map(|slot| (slot.worker.instance.vm().worker, slot.incarnation)).collect::<Vec<_>>();
+        self.grpc.open.retain(|key, _| lives.contains(&(key.0, key.1)));
     }
 }

@@ -1,13 +1,17 @@
 //! Counters, gauges and histograms, by name, for all workers.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::btree_map::Entry;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::lock;
+use crate::status::Status;
 
 /// Recorded values a histogram keeps; older ones only count.
 const KEPT: usize = 65_536;
+/// Recorded values that all histograms keep together. One for which there is no room any more gives up its own oldest for each.
+const KEPT_BY_ALL: usize = 1 << 20;
 
 /// What a metric measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,21 +42,33 @@ pub struct Histogram {
     pub count: u64,
     /// Their sum.
     pub sum: u64,
-    /// The most recent of them, oldest first; at most 65,536.
+    /// The most recent of them, oldest first; at most 65,536, and 1,048,576 of all histograms together.
     pub values: Vec<u64>,
     next: usize,
 }
 
 impl Histogram {
-    fn record(&mut self, value: u64) {
+    /// `kept` is how many values all histograms keep.
+    fn record(&mut self, value: u64, kept: &AtomicUsize) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(value);
-        if self.values.len() < KEPT {
+        // Once it has gone round it stays as large as it is, and in order.
+        let grows = self.next == 0 && self.values.len() < KEPT;
+        if grows && kept.fetch_add(1, Ordering::Relaxed) < KEPT_BY_ALL {
             self.values.push(value);
-        } else if let Some(slot) = self.values.get_mut(self.next) {
-            *slot = value;
-            self.next = (self.next + 1) % KEPT;
+            return;
         }
+        if grows {
+            kept.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let Some(slot) = self.values.get_mut(self.next) {
+            *slot = value;
+            self.next = (self.next + 1) % self.values.len();
+        }
+    }
+
+    fn totals(&self) -> Self {
+        Self { count: self.count, sum: self.sum, ..Self::default() }
     }
 
     fn in_order(&self) -> Self {
@@ -66,15 +82,16 @@ impl Histogram {
 pub(crate) enum Cell {
     Counter(AtomicU64),
     Gauge(AtomicU64),
-    Histogram(Mutex<Histogram>),
+    /// With how many values all of them keep.
+    Histogram(Mutex<Histogram>, Arc<AtomicUsize>),
 }
 
 impl Cell {
-    fn new(kind: MetricKind) -> Self {
+    fn new(kind: MetricKind, kept: &Arc<AtomicUsize>) -> Self {
         match kind {
             MetricKind::Counter => Self::Counter(AtomicU64::new(0)),
             MetricKind::Gauge => Self::Gauge(AtomicU64::new(0)),
-            MetricKind::Histogram => Self::Histogram(Mutex::default()),
+            MetricKind::Histogram => Self::Histogram(Mutex::default(), Arc::clone(kept)),
         }
     }
 
@@ -84,7 +101,7 @@ impl Cell {
                 cell.fetch_add(value, Ordering::Relaxed);
             }
             Self::Gauge(cell) => cell.store(value, Ordering::Relaxed),
-            Self::Histogram(cell) => lock(cell).record(value),
+            Self::Histogram(cell, kept) => lock(cell).record(value, kept),
         }
     }
 }
@@ -115,24 +132,41 @@ type MetricName = (Vec<u8>, MetricKind);
 #[derive(Default)]
 pub struct Metrics {
     cells: Mutex<BTreeMap<MetricName, Arc<Cell>>>,
+    /// Values that all histograms keep.
+    kept: Arc<AtomicUsize>,
 }
 
 impl Metrics {
-    pub(crate) fn define(&self, kind: MetricKind, name: &[u8]) -> Arc<Cell> {
+    /// The metric of a name, made where there is none and not so many yet: they outlive the VMs that define them.
+    pub(crate) fn define(&self, kind: MetricKind, name: &[u8], most: usize) -> Result<Arc<Cell>, Status> {
         // Dots at the end are no part of a name.
         let end = name.iter().rposition(|byte| *byte != b'.').map_or(0, |last| last + 1);
         let name = name.get(..end).unwrap_or(name);
         let mut cells = lock(&self.cells);
-        Arc::clone(cells.entry((name.to_vec(), kind)).or_insert_with(|| Arc::new(Cell::new(kind))))
+        let count = cells.len();
+        match cells.entry((name.to_vec(), kind)) {
+            Entry::Occupied(known) => Ok(Arc::clone(known.get())),
+            Entry::Vacant(_) if count >= most => Err(Status::InternalFailure),
+            Entry::Vacant(new) => Ok(Arc::clone(new.insert(Arc::new(Cell::new(kind, &self.kept))))),
+        }
     }
 
     /// Every metric, ordered by name.
     pub fn all(&self) -> Vec<Metric> {
+        self.read(Histogram::in_order)
+    }
+
+    /// The same, of histograms count and sum alone, without their values.
+    pub fn totals(&self) -> Vec<Metric> {
+        self.read(Histogram::totals)
+    }
+
+    fn read(&self, histogram: fn(&Histogram) -> Histogram) -> Vec<Metric> {
         let cells = lock(&self.cells);
         let value = |cell: &Cell| match cell {
             Cell::Counter(cell) => MetricValue::Counter(cell.load(Ordering::Relaxed)),
             Cell::Gauge(cell) => MetricValue::Gauge(cell.load(Ordering::Relaxed)),
-            Cell::Histogram(cell) => MetricValue::Histogram(lock(cell).in_order()),
+            Cell::Histogram(cell, _) => MetricValue::Histogram(histogram(&lock(cell))),
         };
         cells
             .iter()
@@ -162,7 +196,7 @@ impl Metrics {
     /// The histogram of a name.
     pub fn histogram(&self, name: &str) -> Option<Histogram> {
         match self.cell(name, MetricKind::Histogram).as_deref() {
-            Some(Cell::Histogram(cell)) => Some(lock(cell).in_order()),
+            Some(Cell::Histogram(cell, _)) => Some(lock(cell).in_order()),
             _ => None,
         }
     }

@@ -11,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::status::Status;
 
+/// What an entry of shared data takes beside the bytes of its key, its VM's id and its value, about.
+const ENTRY: usize = 160;
 /// What a value in a queue takes beside its bytes.
 const ITEM: usize = 64;
 /// Wake-ups that wait for a host which does not look.
@@ -81,12 +83,13 @@ impl Shared {
     ) -> Result<(), Status> {
         let mut data = lock(&self.data);
         let id = (vm_id.to_vec(), key.to_vec());
+        let whole_key = vm_id.len() + key.len() + ENTRY;
         let old = match data.entries.get(&id) {
             Some((_, current)) if cas != 0 && cas != *current => return Err(Status::CasMismatch),
-            Some((value, _)) => value.len() + key.len(),
+            Some((value, _)) => value.len() + whole_key,
             None => 0,
         };
-        let bytes = data.bytes - old + key.len() + value.len();
+        let bytes = data.bytes - old + whole_key + value.len();
         if bytes > limit {
             return Err(Status::InternalFailure);
         }

@@ -72,6 +72,16 @@ pub struct ConnectionOutcome {
     pub closed_by_filter: bool,
 }
 
+impl ConnectionOutcome {
+    /// Bytes that it holds.
+    pub(super) fn bytes(&self) -> usize {
+        [&self.upstream, &self.downstream, &self.held_downstream, &self.held_upstream]
+            .map(Vec::len)
+            .iter()
+            .sum()
+    }
+}
+
 /// One direction: what arrived and was not let pass, and what was.
 #[derive(Default)]
 pub(crate) struct Flow {

@@ -3,10 +3,8 @@
 use super::connection::{CloseType, Connect, Connection, ConnectionOutcome};
 use super::worker::From;
 use crate::host::Host;
+use crate::remembered::Remembered;
 use crate::worker::Worker;
-
-/// Connections that have ended whose outcome is remembered.
-const ENDED: usize = 65_536;
 
 /// A connection of a [`Host`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +34,7 @@ impl Host {
 
     /// Connects a client through one worker's filter, counted from 0; beyond the last, it is the last.
     pub fn connect_on(&mut self, worker: usize, connect: &Connect) -> ConnectionId {
+        self.budget.begin();
         let worker = worker.min(self.workers.len() - 1);
         let slot = &mut self.workers[worker];
         let id = slot.worker.connect(connect);
@@ -69,11 +68,12 @@ impl Host {
         self.on_connection(connection, |worker| worker.disconnect(connection.id, how));
     }
 
-    /// Where a connection stands, or stood when it ended. The last 65,536 that ended are remembered; `None` for older ones.
+    /// Where a connection stands, or stood when it ended. The last 65,536 that ended are remembered, up to
+    /// [`remembered_bytes`](crate::Limits::remembered_bytes); `None` for older ones.
     pub fn connection(&self, connection: ConnectionId) -> Option<ConnectionOutcome> {
         match self.open(connection) {
             Some(open) => Some(open.outcome()),
-            None => self.connections.ended.get(&connection).cloned(),
+            None => self.connections.ended.get(connection).cloned(),
         }
     }
 
@@ -83,6 +83,7 @@ impl Host {
     }
 
     fn on_connection(&mut self, connection: ConnectionId, run: impl FnOnce(&mut Worker)) {
+        self.budget.begin();
         let slot = self.workers.get_mut(connection.worker);
         if let Some(slot) = slot.filter(|s| s.incarnation == connection.incarnation) {
             run(&mut slot.worker);
@@ -115,10 +116,10 @@ impl Host {
         let slot = self.workers.get_mut(connection.worker);
         let Some(slot) = slot.filter(|s| s.incarnation == connection.incarnation) else { return };
         if let Some(ended) = slot.worker.end_connection(connection.id) {
-            self.connections.ended.insert(connection, ended.outcome());
-            if self.connections.ended.len() > ENDED {
-                self.connections.ended.pop_first();
-            }
+            let outcome = ended.outcome();
+            let bytes = outcome.bytes();
+            let most = self.plugin.limits.remembered_bytes;
+            self.connections.ended.insert(connection, outcome, bytes, most);
         }
     }
 }
@@ -127,5 +128,5 @@ impl Host {
 #[derive(Default)]
 pub(crate) struct Connections {
     open: Vec<ConnectionId>,
-    ended: std::collections::BTreeMap<ConnectionId, ConnectionOutcome>,
+    ended: Remembered<ConnectionId, ConnectionOutcome>,
 }

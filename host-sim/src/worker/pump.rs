@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::error::{Failure, FailureKind};
 use crate::fail_policy::FailPolicy;
-use crate::local_reply::{reply_locally, too_large};
+use crate::local_reply::{reply_locally, request_too_large, response_too_large};
 use crate::stream::{End, Step};
 
 /// Which way a message goes.
@@ -33,18 +33,15 @@ impl Worker {
 
     fn pump(&mut self, id: u32, side: Side) {
         loop {
-            let limit = self.instance.vm().plugin.limits.body_bytes;
             let Some(stream) = self.stream_mut(id) else { return };
             if stream.end.is_some() || (side == Side::Request && stream.local.is_some()) {
                 return;
             }
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
             let step = half.next();
-            if half.buffer.len() > limit && side == Side::Request {
-                half.release();
-                stream.actions.local_reply = Some(too_large());
-                self.act(id);
-                return self.pump(id, Side::Response);
+            // What comes to a body that is held is added to it before the filter sees it.
+            if half.buffering && self.holds_too_much(id, side) {
+                return;
             }
             let called = match (&step, side) {
                 (Step::Wait, _) => return,
@@ -91,7 +88,31 @@ impl Worker {
                 Ok(action) => self.settle(id, side, &step, action.unwrap_or(0) == 0),
                 Err(failure) => return self.fail(id, failure),
             }
+            if self.holds_too_much(id, side) {
+                return;
+            }
         }
+    }
+
+    /// Refuses a body of which the filter holds more than it may.
+    fn holds_too_much(&mut self, id: u32, side: Side) -> bool {
+        let limit = self.instance.vm().plugin.limits.body_bytes;
+        let Some(stream) = self.stream_mut(id) else { return false };
+        let (half, reply) = match side {
+            Side::Request => (&mut stream.request, request_too_large()),
+            Side::Response => (&mut stream.response, response_too_large()),
+        };
+        if stream.local.is_some() || !half.buffering || half.buffer.len() <= limit {
+            return false;
+        }
+        half.buffering = false;
+        if side == Side::Request {
+            half.release();
+        }
+        stream.actions.local_reply = Some(reply);
+        self.act(id);
+        self.pump(id, Side::Response);
+        true
     }
 
     /// Takes a callback's result: let the part pass, or hold it.

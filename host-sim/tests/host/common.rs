@@ -40,6 +40,7 @@ const IMPORTS: &str = r#"
   (import "env" "proxy_record_metric" (func $record_metric (param i32 i64) (result i32)))
   (import "env" "proxy_get_metric" (func $get_metric (param i32 i32) (result i32)))
   (import "env" "proxy_get_status" (func $get_status (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_done" (func $root_done (result i32)))
   (import "env" "proxy_call_foreign_function" (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_grpc_call" (func $grpc_call
     (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::common::{builder, data, logged, pairs};
-use countersign_host_sim::{FailureKind, GrpcReply, GrpcUpstream, Host, HostBuilder, Request};
+use countersign_host_sim::{
+    Allowance, FailureKind, GrpcReply, GrpcUpstream, Host, HostBuilder, Limits, Request,
+};
 
 /// Logs what comes back, and the status that `proxy_get_status` gives.
 const SAY: &str = r#"
@@ -286,9 +288,11 @@ fn a_guest_that_calls_for_ever_does_not_keep_the_host() {
            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {again} (i32.const 0))"#
     );
     let upstream = GrpcUpstream::always(GrpcReply::message("yes"));
-    let mut host = builder(&guest).grpc_cluster("auth", upstream).start().unwrap();
+    let step = Allowance { callbacks: 1000, ..Limits::default().step };
+    let limits = Limits { step, ..Limits::default() };
+    let mut host = builder(&guest).grpc_cluster("auth", upstream).limits(limits).start().unwrap();
     host.run(&Request::get("/"));
-    assert!(host.grpc_calls().len() > 100);
+    assert!(host.grpc_calls().len() > 100 && host.unrest().is_some());
 }
 
 #[test]

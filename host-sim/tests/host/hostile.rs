@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::common::{builder, engine, logged, raw, start, wat};
-use countersign_host_sim::{Engine, FailureKind, HostCall, Limits, Outcome, Request, StartFailure};
+use countersign_host_sim::{
+    Allowance, Engine, FailureKind, HostCall, Limits, Outcome, Request, StartFailure,
+};
 
 fn on_headers(body: &str) -> String {
     format!(
@@ -202,8 +204,10 @@ fn a_guest_that_asks_for_ever_does_not_keep_the_host() {
         on_headers("(call $again)")
     );
     let upstream = countersign_host_sim::Upstream::always(countersign_host_sim::UpstreamReply::ok(""));
-    let mut host = builder(&body).cluster("c", upstream).start().unwrap();
+    let step = Allowance { callbacks: 1000, ..Limits::default().step };
+    let limits = Limits { step, ..Limits::default() };
+    let mut host = builder(&body).cluster("c", upstream).limits(limits).start().unwrap();
     host.run(&Request::get("/"));
-    assert!(host.calls().len() > 100);
+    assert!(host.calls().len() > 100 && host.unrest().is_some());
     assert!(!engine().meters_fuel());
 }

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::budget::Budget;
 use super::case::{Case, Prepared};
 use super::costs::EMPTY;
 use super::engine::{Decisions, Engine, Wasm};
@@ -37,6 +38,8 @@ pub(crate) struct World<'a> {
     pub(crate) clusters: std::collections::BTreeMap<String, Script>,
     /// What the clock shows, in nanoseconds since the Unix epoch.
     pub(crate) clock: u64,
+    /// How long the whole run may take.
+    pub(crate) budget: Budget,
 }
 
 /// How the two compare.
@@ -102,7 +105,7 @@ pub(crate) fn cross_check(
         let (wasmtime, v8) = (histogram()?, histogram()?);
         lines.push(Line { case: case.name.clone(), decision, wasmtime, v8 });
     }
-    let mut wasm = Wasm::start("wasm", host, Decisions::Dispositions)?;
+    let mut wasm = Wasm::start("wasm", host, Decisions::Dispositions, world.budget)?;
     wasm.host().time_callbacks(false);
     let mut empty = histogram()?;
     if let Some(request) = requests.first() {
@@ -115,9 +118,9 @@ pub(crate) fn cross_check(
         for (line, request) in lines.iter_mut().zip(&requests) {
             progress.set_message(format!("{}, on V8", line.case));
             wasm.load(request);
-            wasm.run();
+            wasm.run()?;
             for _ in 0..effort.requests {
-                line.wasmtime.saturating_record(nanos(wasm.run().total));
+                line.wasmtime.saturating_record(nanos(wasm.run()?.total));
             }
             for time in node.time(FILTER, request, effort.requests)? {
                 line.v8.saturating_record(nanos(Duration::from_nanos(time)));

@@ -70,7 +70,7 @@ pub(in crate::scenario) struct LimitsSpec {
     /// Bytes of linear memory.
     #[serde(default)]
     pub(in crate::scenario) memory_bytes: Option<usize>,
-    /// Fuel of one callback; with it, fuel is metered.
+    /// Fuel of one callback.
     #[serde(default)]
     pub(in crate::scenario) callback_fuel: Option<u64>,
     /// Host calls in one callback.
@@ -94,6 +94,18 @@ pub(in crate::scenario) struct LimitsSpec {
     /// Streams open at once.
     #[serde(default)]
     pub(in crate::scenario) streams: Option<usize>,
+    /// Callbacks that one request, response or `advance` may bring about.
+    #[serde(default)]
+    pub(in crate::scenario) step_callbacks: Option<u64>,
+    /// Their fuel.
+    #[serde(default)]
+    pub(in crate::scenario) step_fuel: Option<u64>,
+    /// Callbacks of a whole case.
+    #[serde(default)]
+    pub(in crate::scenario) case_callbacks: Option<u64>,
+    /// Their fuel.
+    #[serde(default)]
+    pub(in crate::scenario) case_fuel: Option<u64>,
 }
 
 impl PluginSpec {
@@ -143,6 +155,10 @@ impl HostSpec {
                 shared_bytes: ours.shared_bytes.or(theirs.shared_bytes),
                 http_calls: ours.http_calls.or(theirs.http_calls),
                 streams: ours.streams.or(theirs.streams),
+                step_callbacks: ours.step_callbacks.or(theirs.step_callbacks),
+                step_fuel: ours.step_fuel.or(theirs.step_fuel),
+                case_callbacks: ours.case_callbacks.or(theirs.case_callbacks),
+                case_fuel: ours.case_fuel.or(theirs.case_fuel),
             },
         }
     }

@@ -125,7 +125,7 @@ impl Walk<'_> {
         let expect = expect.map(|value| read(value, self.decides())).transpose()?.unwrap_or_default();
         let simulator = simulator(engine, "connect")?;
         if !expect.connection.as_ref().is_some_and(ConnectionExpect::is_about_holding) {
-            simulator.pass_while(|simulator| outcome(simulator, line).is_ok_and(|outcome| waits(&outcome)));
+            simulator.settle_connection(line.id, waits);
         }
         let outcome = outcome(simulator, line)?;
         simulator.host().disconnect(line.id);

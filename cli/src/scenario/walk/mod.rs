@@ -131,21 +131,25 @@ impl<'a> Walk<'a> {
         };
         let engine = engine.as_mut();
         engine.advance(ahead);
+        at_rest(engine)?;
         if let Some(request) = &case.request {
             begin_step(engine);
             let sent = self.send(engine, request, case.credentials(), None)?;
-            self.conclude(engine, &sent, case.expect.as_ref(), "")?;
+            let concluded = self.conclude(engine, &sent, case.expect.as_ref(), "");
+            at_rest(engine).and(concluded)?;
         } else if let Some(connect) = &case.connect {
             begin_step(engine);
             let line = self.connect(engine, connect, case.peer.as_ref())?;
-            self.hang_up(engine, line, case.expect.as_ref(), "")?;
+            let concluded = self.hang_up(engine, line, case.expect.as_ref(), "");
+            at_rest(engine).and(concluded)?;
         } else if case.steps.is_empty() {
             self.fail(vec!["`outcome`: expected the module to refuse to start, it started".to_owned()], "");
         }
         self.look_at_vms(engine, case.expect.as_ref(), "");
         for (index, step) in case.steps.iter().enumerate() {
             let label = format!("step {}: ", index + 1);
-            self.step(engine, step, &label).map_err(|message| format!("{label}{message}"))?;
+            let done = self.step(engine, step, &label);
+            at_rest(engine).and(done).map_err(|message| format!("{label}{message}"))?;
             self.look_at_vms(engine, step.expect.as_ref(), &label);
         }
         Ok(())
@@ -269,6 +273,14 @@ impl<'a> Walk<'a> {
         }
         self.trace.failed = self.trace.failed.or(self.last);
         self.trace.failures.extend(failures.into_iter().map(|failure| format!("{label}{failure}")));
+    }
+}
+
+/// A module that did not come to rest was stopped, whatever a case expects of it.
+fn at_rest(engine: &mut dyn Engine) -> Result<(), String> {
+    match engine.simulator().and_then(|simulator| simulator.unrest()) {
+        Some(why) => Err(format!("{why}; `host.limits` says how much that may be")),
+        None => Ok(()),
     }
 }
 
