@@ -12,24 +12,23 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::driver::Driver;
 use super::exchange::{Link, exchange};
-use super::options::{ClientLimits, Protocol};
+use super::options::{ClientLimits, Endpoint, Protocol};
 use super::thread::Local;
-use super::tls;
+use super::tls::{self, Secured};
 
 /// Bytes of an HTTP/1.1 head, and of what is read ahead of a body: as much as headers may have, and no less than the library needs.
 const LEAST_BUFFER: usize = 16 << 10;
 
 /// What all connections are served with.
 pub(super) struct Gate {
-    pub(super) upstream: String,
+    pub(super) upstream: Endpoint,
     pub(super) protocol: Protocol,
     pub(super) timeout: Duration,
     pub(super) limits: ClientLimits,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) secured: Arc<Secured>,
     pub(super) local: SocketAddr,
 }
 
@@ -46,7 +45,7 @@ pub(super) async fn serve(
     // A response that waits for more data to fill a packet only costs time.
     let _ = stream.set_nodelay(true);
     let mut properties = tls::plain(number, gate.local, peer);
-    match gate.tls.clone() {
+    match gate.secured.acceptor() {
         None => {
             let link = Link { scheme: "http", properties, driver, gate };
             speak(stream, link, None, stopped).await;

@@ -19,6 +19,8 @@ mod net;
 mod page;
 mod profiles;
 mod serve;
+mod serve_certificates;
+mod serve_grpc;
 mod serve_http2;
 mod serve_reload;
 mod serve_watch;
