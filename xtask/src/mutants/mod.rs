@@ -9,6 +9,7 @@ mod parties;
 mod requests;
 mod revocation;
 mod revoked;
+mod serving;
 mod signatures;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ struct Mutant {
 }
 
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
+const PAGE: &[&str] = &["--package", "countersign", "--lib", "serve::"];
+const GATEWAY: &[&str] = &["--test", "host", "serve"];
 const ADVISORIES: &[&str] = &["--test", "advisories"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
@@ -91,6 +94,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         requests::MUTANTS,
         revocation::MUTANTS,
         revoked::MUTANTS,
+        serving::MUTANTS,
         signatures::MUTANTS,
     ]
     .into_iter()
