@@ -1,7 +1,11 @@
 //! Colours and output that every command shares.
 
+mod tame;
+
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
+
+pub(crate) use tame::{Tame, shown};
 
 /// Something failed, or was refused.
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -41,7 +45,10 @@ impl Colour {
 /// Says something on standard error, colours taken out where they are not wanted. Where nobody can be told, nobody is.
 macro_rules! say {
     ($($words:tt)*) => {{
-        let _ = std::io::Write::write_fmt(&mut anstream::stderr(), format_args!("{}\n", format_args!($($words)*)));
+        let _ = std::io::Write::write_fmt(
+            &mut $crate::console::stderr(),
+            format_args!("{}\n", format_args!($($words)*)),
+        );
     }};
 }
 
@@ -49,7 +56,12 @@ pub(crate) use say;
 
 /// Standard output, buffered, colours taken out where they are not wanted. Flush it before the command ends.
 pub(crate) fn stdout() -> io::BufWriter<impl Write> {
-    io::BufWriter::new(anstream::stdout())
+    io::BufWriter::new(Tame::new(anstream::stdout()))
+}
+
+/// Standard error in the same way, without a buffer.
+pub(crate) fn stderr() -> impl Write {
+    Tame::new(anstream::stderr())
 }
 
 /// A number with its noun.

@@ -58,6 +58,11 @@ impl Lines {
         format!("{}:{line}", self.name)
     }
 
+    /// Whether the last line that was read ends as a line does, and not with the file.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.line.ends_with(b"\n")
+    }
+
     /// The next line that is not blank, with its number from 1.
     pub(crate) fn next(&mut self) -> Result<Option<(usize, Result<&str, BadLine>)>, Failure> {
         loop {

@@ -120,7 +120,10 @@ impl PluginArgs {
                 .help("`--config` names Countersign's configuration, `--module` any proxy-wasm module"));
         }
         let configuration = self.config.as_deref().map(Configuration::load).transpose()?;
-        let module = Module::load(self.module.as_deref())?;
+        let module = match &self.module {
+            Some(path) if configuration.is_none() => Module::load_any(path)?,
+            named => Module::load(named.as_deref())?,
+        };
         let vm_config = read(self.vm_config.as_deref())?;
         let plugin_config = match &configuration {
             Some(configuration) => configuration.to_json()?,

@@ -39,6 +39,13 @@ pub struct ApiKey {
     pub principal: Entity,
 }
 
+impl ApiKey {
+    /// Whether its end has come.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.not_after.is_some_and(|end| now >= end)
+    }
+}
+
 /// Every key that is accepted.
 #[derive(Clone, Debug)]
 pub struct ApiKeys {
@@ -88,7 +95,7 @@ impl ApiKeys {
         let key = self.find(&crypto::digest::sha256(presented)).ok_or(Reason::TokenApiKeyUnknown)?;
         let reason = if workload != Some(&key.workload) {
             Reason::BindingWorkload
-        } else if key.not_after.is_some_and(|end| now >= end) {
+        } else if key.is_over(now) {
             Reason::TokenApiKeyExpired
         } else {
             return Ok(Presented(Rc::clone(key)));

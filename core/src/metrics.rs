@@ -123,13 +123,15 @@ pub enum Counter {
     FailureCacheEvicted,
     /// Words and tokens for upstream that were dropped since another worker has heard a refusal.
     RefusedElsewhere,
+    /// Refusals of tokens and exchanges that the other workers could not be told of.
+    RefusalNotShared,
 }
 
 impl Counter {
     /// How many there are.
     pub const COUNT: usize = Self::PLAIN.len() + Reason::ALL.len();
 
-    const PLAIN: [Self; 31] = [
+    const PLAIN: [Self; 32] = [
         Self::Allowed,
         Self::Public,
         Self::CacheHit,
@@ -161,6 +163,7 @@ impl Counter {
         Self::DegradedRevocation,
         Self::UpstreamTokenShared,
         Self::RefusedElsewhere,
+        Self::RefusalNotShared,
     ];
 
     /// Every counter, each at its [`Counter::index`].
@@ -202,6 +205,7 @@ impl Counter {
             Self::DegradedRevocation => 28,
             Self::UpstreamTokenShared => 29,
             Self::RefusedElsewhere => 30,
+            Self::RefusalNotShared => 31,
             Self::Refused(reason) => Self::PLAIN.len() + reason as usize,
         }
     }
@@ -241,6 +245,7 @@ impl Counter {
             Self::FailureCacheMiss => String::from("countersign.failure_cache.miss"),
             Self::FailureCacheEvicted => String::from("countersign.failure_cache.evicted"),
             Self::RefusedElsewhere => String::from("countersign.refused_elsewhere"),
+            Self::RefusalNotShared => String::from("countersign.refusal_not_shared"),
         }
     }
 
@@ -294,6 +299,9 @@ impl Counter {
             }
             Self::FailureCacheMiss => "tokens and exchanges that were not found in the cache of refusals",
             Self::FailureCacheEvicted => "living entries dropped from the cache of refusals to make room",
+            Self::RefusalNotShared => {
+                "refusals of opaque tokens and of exchanges that the other workers could not be told of, for want of room or of shared data"
+            }
             Self::RefusedElsewhere => {
                 "words on opaque tokens, and exchanged tokens, that were dropped since another worker has heard a refusal"
             }

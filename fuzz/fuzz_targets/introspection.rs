@@ -5,7 +5,10 @@
 use countersign_core::call::Form;
 use countersign_core::json::{self, Value};
 use countersign_core::time::{Span, Timestamp};
-use countersign_core::token::{Confirmation, MAX_ANSWER_BYTES, Unusable, introspected, is_opaque, is_signed};
+use countersign_core::settings::Settings;
+use countersign_core::token::{
+    Confirmation, MAX_ANSWER_BYTES, Unusable, confirmed, introspected, is_opaque, is_signed, said_to,
+};
 use countersign_fuzz::{NOW, accepted, settings};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,6 +23,10 @@ fuzz_target!(|input: &[u8]| {
         Some(Value::Bool(active)) if answer.len() <= MAX_ANSWER_BYTES => Some(*active),
         _ => None,
     };
+    if let Some(said) = &said {
+        live(said, &settings, now);
+        signed(said, &settings, now);
+    }
     match introspected(token, answer, 0, &settings, now) {
         Ok(verified) => {
             accepted();
@@ -41,6 +48,25 @@ fuzz_target!(|input: &[u8]| {
         Err(Unusable::Fault(_) | Unusable::Unfit(_)) => assert_eq!(active, None, "an answer that is not taken for one"),
     }
 });
+
+/// An answer about a signed token says that it is active, and of a type that is presented.
+fn live(said: &Value<'_>, settings: &Settings, now: Timestamp) {
+    if confirmed(said, 0, settings, now).is_ok() {
+        let members = said.as_object().expect("an object");
+        assert!(matches!(members.get("active"), Some(Value::Bool(true))));
+        assert!(matches!(members.get("token_type"), None | Some(Value::String(_))));
+    }
+}
+
+/// The payload of a signed answer (RFC 9701 §5) is the issuer's, to the gateway, and new.
+fn signed(said: &Value<'_>, settings: &Settings, now: Timestamp) {
+    let issuer = &settings.issuers[0];
+    if said_to("gateway", said, issuer, Span::from_secs(2), now).is_ok() {
+        let members = said.as_object().expect("an object");
+        assert_eq!(members.get("iss").and_then(Value::as_str), Some(&*issuer.name));
+        assert!(["aud", "iat", "token_introspection"].iter().all(|name| members.contains(name)));
+    }
+}
 
 /// What goes to the issuer is the token, whole, and nothing that it brought along.
 fn asked(token: &[u8]) {

@@ -2,10 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::error::LoadError;
+use crate::load;
 use crate::module::Module;
 use crate::sampling::{Recorder, Samples};
 
@@ -14,6 +17,9 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 
 /// Frames of a stack that a sample holds.
 const FRAMES: usize = 256;
+
+/// Compilations that may go on after they were given up, before another is begun.
+const ABANDONED: usize = 2;
 
 /// Compiles and runs modules. Clones share compiled code and settings.
 #[derive(Clone)]
@@ -25,6 +31,9 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     fuel: bool,
     module_bytes: usize,
+    compile_deadline: Duration,
+    /// Compilations that were given up, and go on all the same.
+    abandoned: Arc<AtomicUsize>,
     epoch: Duration,
     recorder: Option<Arc<Recorder>>,
 }
@@ -34,6 +43,7 @@ struct Inner {
 pub struct EngineBuilder {
     fuel: bool,
     module_bytes: usize,
+    compile_deadline: Duration,
     sampling: Option<Duration>,
     cache: Option<PathBuf>,
 }
@@ -49,7 +59,13 @@ impl Engine {
 
     /// Settings to choose.
     pub fn builder() -> EngineBuilder {
-        EngineBuilder { fuel: false, module_bytes: 256 << 20, sampling: None, cache: default_cache() }
+        EngineBuilder {
+            fuel: false,
+            module_bytes: 256 << 20,
+            compile_deadline: Duration::from_secs(300),
+            sampling: None,
+            cache: default_cache(),
+        }
     }
 
     /// Compiles a module, in binary or text form, or takes it from the cache, and checks that it can be hosted.
@@ -67,6 +83,40 @@ impl Engine {
 
     pub(crate) fn module_bytes(&self) -> usize {
         self.inner.module_bytes
+    }
+
+    /// Compiles a module in binary form, on a thread that is left alone where it takes too long.
+    pub(crate) fn compile(&self, binary: Vec<u8>) -> Result<wasmtime::Module, LoadError> {
+        let abandoned = Arc::clone(&self.inner.abandoned);
+        if abandoned.load(Ordering::Relaxed) >= ABANDONED {
+            let message = "earlier modules are still being compiled, which took too long: try again later";
+            return Err(LoadError::Engine(message.to_owned()));
+        }
+        let (wasmtime, (send, receive)) = (self.inner.wasmtime.clone(), sync_channel(0));
+        let given_up = Arc::clone(&abandoned);
+        let run = move || {
+            let compiled = wasmtime::Module::new(&wasmtime, binary);
+            // Nobody waits any more.
+            if send.send(compiled).is_err() {
+                given_up.fetch_sub(1, Ordering::Relaxed);
+            }
+        };
+        let thread = std::thread::Builder::new().name("wasm-compile".into()).spawn(run);
+        thread.map_err(|e| LoadError::Engine(format!("no thread to compile on: {e}")))?;
+        match receive.recv_timeout(self.inner.compile_deadline) {
+            Ok(compiled) => compiled.map_err(|e| {
+                let error = format!("{e:#}");
+                let hint = load::of_proposals(&error);
+                LoadError::Compile(error + &hint)
+            }),
+            Err(RecvTimeoutError::Timeout) => {
+                abandoned.fetch_add(1, Ordering::Relaxed);
+                Err(LoadError::CompileDeadline(self.inner.compile_deadline))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(LoadError::Compile("the compiler failed: please report the module".to_owned()))
+            }
+        }
     }
 
     /// Takes what was seen of guests since the last time; nothing where the engine does not sample.
@@ -96,6 +146,12 @@ impl EngineBuilder {
         self
     }
 
+    /// How long a module may take to be compiled; 5 minutes unless set. What takes longer is refused, and its thread ends when it is done.
+    pub fn compile_deadline(mut self, most: Duration) -> Self {
+        self.compile_deadline = most;
+        self
+    }
+
     /// Look so often at what guests execute, for [`Engine::take_samples`]. Costs some speed.
     pub fn sampling(mut self, interval: Option<Duration>) -> Self {
         self.sampling = interval.map(|interval| interval.max(Duration::from_micros(10)));
@@ -116,9 +172,8 @@ impl EngineBuilder {
         let mut config = wasmtime::Config::new();
         config.epoch_interruption(true);
         config.consume_fuel(self.fuel);
-        // As Envoy's engine; exceptions, garbage collection and threads, which it has too, are not built in here.
-        config.wasm_multi_memory(true);
-        config.wasm_memory64(true);
+        // Beyond the engine's defaults there is nothing that Envoy's engine takes, but for the older form of exceptions.
+        config.relaxed_simd_deterministic(true);
         config.max_wasm_stack(512 << 10);
         if self.sampling.is_some() {
             config.wasm_backtrace_max_frames(NonZeroUsize::new(FRAMES));
@@ -131,8 +186,15 @@ impl EngineBuilder {
         let wasmtime = wasmtime::Engine::new(&config).map_err(|e| LoadError::Engine(format!("{e:#}")))?;
         let recorder = self.sampling.map(|interval| Arc::new(Recorder::new(interval)));
         let epoch = self.sampling.unwrap_or(EPOCH);
-        let inner =
-            Arc::new(Inner { wasmtime, fuel: self.fuel, module_bytes: self.module_bytes, epoch, recorder });
+        let inner = Arc::new(Inner {
+            wasmtime,
+            fuel: self.fuel,
+            module_bytes: self.module_bytes,
+            compile_deadline: self.compile_deadline,
+            abandoned: Arc::default(),
+            epoch,
+            recorder,
+        });
         tick(Arc::downgrade(&inner))?;
         Ok(Engine { inner })
     }

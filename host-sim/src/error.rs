@@ -1,6 +1,7 @@
 //! What goes wrong while a module is loaded, started or run.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::load;
 use crate::log::LogLine;
@@ -26,9 +27,25 @@ pub enum LoadError {
         /// The limit.
         most: usize,
     },
+    /// WebAssembly's text form with a mistake in it.
+    #[error("module does not compile: {message} at line {line}, column {column}")]
+    Text {
+        /// What is wrong.
+        message: String,
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
     /// WebAssembly that does not compile.
     #[error("module does not compile: {0}")]
     Compile(String),
+    /// A module that is small to read and big to compile.
+    #[error("module would take too much to compile: {0}")]
+    TooCostly(String),
+    /// A module that was not compiled within [`EngineBuilder::compile_deadline`](crate::EngineBuilder::compile_deadline).
+    #[error("module takes too long to compile: expected {} s at most", .0.as_secs_f64())]
+    CompileDeadline(Duration),
     /// None of the exports that mark a proxy-wasm module.
     #[error(
         "not a proxy-wasm module: expected an export `proxy_abi_version_0_2_1`, `proxy_abi_version_0_2_0` or \

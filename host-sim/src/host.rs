@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::abi::HostCall;
 use crate::builder::HostBuilder;
 use crate::clock::nanos;
+use crate::due::{Due, Event};
 use crate::error::{Failure, StartError};
-use crate::grpc::{GrpcCalls, GrpcEvent};
+use crate::grpc::GrpcCalls;
 use crate::header_map::HeaderMap;
 use crate::log::LogLine;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
@@ -17,7 +18,7 @@ use crate::shared::{Metrics, Shared};
 use crate::stream::Stream;
 use crate::tcp::Connections;
 use crate::upstream::{Upstream, UpstreamReply};
-use crate::vm::{Answer, Plugin};
+use crate::vm::Plugin;
 use crate::worker::Worker;
 
 /// Events that one step handles at most, so that a guest cannot keep the host busy for ever.
@@ -73,43 +74,6 @@ pub(crate) struct Slot {
     pub(crate) next_tick: Option<u64>,
     /// When a VM was last started here.
     pub(crate) started: u64,
-}
-
-/// An event on its way. Ordered by time, then by the order of calls.
-pub(crate) struct Due {
-    pub(crate) at: u64,
-    sequence: u64,
-    worker: usize,
-    incarnation: u32,
-    event: Event,
-}
-
-/// What arrives at a VM.
-pub(crate) enum Event {
-    /// The answer to an HTTP call; `None` is a call that failed.
-    Http(u32, Option<Answer>),
-    /// Something on a gRPC call or stream.
-    Grpc(u32, GrpcEvent),
-}
-
-impl PartialEq for Due {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Due {}
-
-impl PartialOrd for Due {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Due {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.sequence).cmp(&(other.at, other.sequence))
-    }
 }
 
 impl Host {
@@ -422,9 +386,10 @@ impl Host {
     pub(crate) fn settle(&mut self) {
         for _ in 0..AT_ONCE {
             self.dispatch();
-            self.set_timers();
             self.close_ended();
             self.end_connections();
+            // What is called at an end may set a timer too.
+            self.set_timers();
             let first = self.builder.first_worker;
             for (worker, token) in self.shared.take_ready_of(first..first + self.workers.len()) {
                 if let Some(slot) = self.workers.get_mut(worker) {

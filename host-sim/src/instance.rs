@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::{Instance as WasmInstance, Memory, Store, Trap, TypedFunc, Val, WasmParams, WasmResults};
+use wasmtime::{
+    Instance as WasmInstance, Memory, Store, ThrownException, Trap, TypedFunc, Val, WasmParams, WasmResults,
+};
 
 use crate::abi::{Callback, HostTrap};
 use crate::clock::nanos;
@@ -340,6 +342,8 @@ fn failure(callback: &'static str, error: &wasmtime::Error) -> Failure {
             Trap::OutOfFuel => (FailureKind::Fuel, String::new()),
             other => (FailureKind::Trap, other.to_string()),
         }
+    } else if error.is::<ThrownException>() {
+        (FailureKind::Trap, "an exception that nothing caught".to_owned())
     } else {
         (FailureKind::Trap, format!("{error:#}"))
     };

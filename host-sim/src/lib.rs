@@ -73,6 +73,7 @@
 mod abi;
 mod builder;
 mod clock;
+mod due;
 mod engine;
 mod error;
 mod fail_policy;

@@ -1,6 +1,6 @@
 //! Log lines of the guest.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Severity of a log line, as in the ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,9 +59,18 @@ pub struct LogLine {
     pub at: u64,
 }
 
+/// One line, whatever the module put into it: control characters are escaped, but for tabs.
 impl fmt::Display for LogLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {}", self.level.name(), self.message)
+        write!(f, "[{}] ", self.level.name())?;
+        for letter in self.message.chars() {
+            match letter {
+                '\t' => f.write_char(letter)?,
+                letter if letter.is_control() => write!(f, "{}", letter.escape_default())?,
+                letter => f.write_char(letter)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -71,4 +80,16 @@ pub(crate) struct Logs {
     pub(crate) lines: Vec<LogLine>,
     pub(crate) bytes: usize,
     pub(crate) dropped: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_moves_no_cursor() {
+        let message = String::from("a\tb\r\nerror: \u{1b}[2J\u{9b}é");
+        let line = LogLine { level: LogLevel::Info, message, worker: 0, context: 1, at: 0 };
+        assert_eq!(line.to_string(), "[info] a\tb\\r\\nerror: \\u{1b}[2J\\u{9b}é");
+    }
 }

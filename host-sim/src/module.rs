@@ -68,11 +68,9 @@ enum Linked {
 impl Module {
     pub(crate) fn new(engine: &Engine, bytes: &[u8]) -> Result<Self, LoadError> {
         load::recognise(bytes, engine.module_bytes())?;
-        let wasm = wasmtime::Module::new(engine.wasmtime(), bytes).map_err(|e| {
-            let error = format!("{e:#}");
-            let hint = load::of_proposals(&error);
-            LoadError::Compile(error + &hint)
-        })?;
+        let binary = load::binary(bytes)?;
+        load::bounded(&binary)?;
+        let wasm = engine.compile(load::unshare(binary.into_owned()))?;
         let abi = load::abi_version(&wasm)?;
         load::check_imports(&wasm, abi)?;
         load::check_exports(&wasm, abi)?;
@@ -153,6 +151,13 @@ impl Module {
         for import in self.inner.wasm.imports() {
             match import.ty() {
                 ExternType::Memory(ty) => {
+                    if ty.is_shared() {
+                        let name = format!("{}.{}", import.module(), import.name());
+                        return Err(wasmtime::Error::msg(format!(
+                            "it imports `{name}` as a shared memory, and hosts make plain ones: link without `--shared-memory`, or \
+                             without `--import-memory`"
+                        )));
+                    }
                     let memory = Memory::new(&mut *store, ty)?;
                     linker.define(&mut *store, import.module(), import.name(), memory)?;
                     last = Some(memory);

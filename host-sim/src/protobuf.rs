@@ -1,37 +1,59 @@
 //! As much of the protobuf wire format as arguments and results need.
 
-/// One field: its number, and its bytes or its number. Fields of a fixed width come without either.
+/// One field.
 pub(crate) struct Field<'a> {
     pub(crate) number: u64,
-    pub(crate) bytes: &'a [u8],
-    pub(crate) varint: u64,
+    pub(crate) value: Value<'a>,
 }
+
+/// What a field holds. A reader passes over a field that holds something else than it should, as over one that it does not know.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Bytes(&'a [u8]),
+    Number(u64),
+    /// A fixed width, or a group.
+    Other,
+}
+
+/// Groups in groups, at most.
+const DEPTH: usize = 100;
 
 /// The fields of a message. `None` where it is malformed.
 pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut fields = Vec::new();
+    // The groups that are open: what stands in them is passed over.
+    let mut groups = Vec::new();
     while !message.is_empty() {
         let tag = varint(&mut message)?;
-        let mut number = 0;
-        let bytes = match tag & 7 {
-            0 => {
-                number = varint(&mut message)?;
-                &[]
-            }
-            1 => take(&mut message, 8).map(|_| &[][..])?,
-            2 => {
-                let length = usize::try_from(varint(&mut message)?).ok()?;
-                take(&mut message, length)?
-            }
-            5 => take(&mut message, 4).map(|_| &[][..])?,
-            _ => return None,
-        };
-        if tag >> 3 == 0 {
+        let number = tag >> 3;
+        if number == 0 {
             return None;
         }
-        fields.push(Field { number: tag >> 3, bytes, varint: number });
+        let value = match tag & 7 {
+            0 => Value::Number(varint(&mut message)?),
+            1 => take(&mut message, 8).map(|_| Value::Other)?,
+            2 => {
+                let length = usize::try_from(varint(&mut message)?).ok()?;
+                Value::Bytes(take(&mut message, length)?)
+            }
+            3 if groups.len() < DEPTH => {
+                groups.push(number);
+                continue;
+            }
+            4 if groups.pop() == Some(number) => Value::Other,
+            5 => take(&mut message, 4).map(|_| Value::Other)?,
+            _ => return None,
+        };
+        if groups.is_empty() {
+            fields.push(Field { number, value });
+        }
     }
-    Some(fields)
+    groups.is_empty().then_some(fields)
+}
+
+/// A text of a message. What is not UTF-8 makes the message malformed.
+pub(crate) fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 /// Appends a field of bytes; an empty one is left out, as proto3 has it.

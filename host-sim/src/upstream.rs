@@ -1,5 +1,7 @@
 //! Scripted clusters: what answers the calls that a module makes.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::header_map::HeaderMap;
@@ -16,10 +18,20 @@ pub struct Upstream {
 #[derive(Clone, Debug)]
 struct Rule {
     path: Option<String>,
-    /// What the call's body must hold.
-    holds: Option<Vec<u8>>,
+    /// What the call must be like.
+    condition: Option<Condition>,
     replies: Vec<UpstreamReply>,
     next: usize,
+}
+
+/// Whether a call is one that a rule is for.
+#[derive(Clone)]
+struct Condition(Arc<dyn Fn(&HttpCall) -> bool + Send + Sync>);
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condition")
+    }
 }
 
 /// One scripted answer.
@@ -62,7 +74,18 @@ impl Upstream {
         bytes: impl Into<Vec<u8>>,
         replies: impl IntoIterator<Item = UpstreamReply>,
     ) -> Self {
-        self.rule(Some(path), Some(bytes.into()), replies)
+        let bytes = bytes.into();
+        self.on_if(Some(path), move |call| holds(&call.body, &bytes), replies)
+    }
+
+    /// Answers for calls of a path, or of every path, that a condition holds for, in the same way.
+    pub fn on_if(
+        self,
+        path: Option<&str>,
+        condition: impl Fn(&HttpCall) -> bool + Send + Sync + 'static,
+        replies: impl IntoIterator<Item = UpstreamReply>,
+    ) -> Self {
+        self.rule(path, Some(Condition(Arc::new(condition))), replies)
     }
 
     /// Answers for every path that no rule before this one names.
@@ -73,11 +96,11 @@ impl Upstream {
     fn rule(
         mut self,
         path: Option<&str>,
-        holds: Option<Vec<u8>>,
+        condition: Option<Condition>,
         replies: impl IntoIterator<Item = UpstreamReply>,
     ) -> Self {
         let (path, replies) = (path.map(str::to_owned), replies.into_iter().collect());
-        self.rules.push(Rule { path, holds, replies, next: 0 });
+        self.rules.push(Rule { path, condition, replies, next: 0 });
         self
     }
 
@@ -86,7 +109,7 @@ impl Upstream {
         let bare = path.split('?').next().unwrap_or_default();
         let rule = self.rules.iter_mut().find(|rule| {
             rule.path.as_ref().is_none_or(|p| p == bare || *p == path)
-                && rule.holds.as_ref().is_none_or(|bytes| holds(&call.body, bytes))
+                && rule.condition.as_ref().is_none_or(|condition| condition.0(call))
         });
         let reply = rule.and_then(|rule| {
             let at = rule.next.min(rule.replies.len().saturating_sub(1));

@@ -1,21 +1,22 @@
 //! One VM with its root context and its streams, driven by whoever owns the clock and the network.
 
+mod pump;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::error::{Failure, FailureKind, StartError, StartFailure};
-use crate::fail_policy::FailPolicy;
 use crate::header_map::HeaderMap;
 use crate::instance::Instance;
-use crate::local_reply::{reply_as_sent, reply_locally, too_large};
+use crate::local_reply::reply_as_sent;
 use crate::log::LogLine;
 use crate::module::Module;
 use crate::outcome::{HttpCall, Outcome, Request, Response, ResponseOutcome};
 use crate::rng::Rng;
 use crate::shared::Shared;
 use crate::status::BROKEN_CONNECTION;
-use crate::stream::{End, Stage, Step, Stream};
+use crate::stream::{End, Stage, Stream};
 use crate::vm::{Answer, Plugin, ROOT, Vm};
 
 pub(crate) struct Worker {
@@ -23,13 +24,6 @@ pub(crate) struct Worker {
     next_id: u32,
     #[expect(clippy::vec_box, reason = "streams move in and out of the map by their box")]
     spare: Vec<Box<Stream>>,
-}
-
-/// Which way a message goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Request,
-    Response,
 }
 
 impl Worker {
@@ -312,172 +306,6 @@ impl Worker {
         let called = self.instance.call_any(name, params);
         self.follow_up();
         called
-    }
-
-    /// Does what guests asked of streams and connections other than the one being driven.
-    pub(crate) fn follow_up(&mut self) {
-        while let Some(id) = self.instance.vm_mut().touched.pop() {
-            self.act_on_connection(id);
-            self.act(id);
-            self.progress(id);
-        }
-    }
-
-    /// Offers the filter parts of the request and the response until it holds or there are no more.
-    pub(crate) fn progress(&mut self, id: u32) {
-        for side in [Side::Request, Side::Response] {
-            self.pump(id, side);
-        }
-        self.follow_up();
-    }
-
-    fn pump(&mut self, id: u32, side: Side) {
-        loop {
-            let limit = self.instance.vm().plugin.limits.body_bytes;
-            let Some(stream) = self.stream_mut(id) else { return };
-            if stream.end.is_some() || (side == Side::Request && stream.local.is_some()) {
-                return;
-            }
-            let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
-            let step = half.next();
-            if half.buffer.len() > limit && side == Side::Request {
-                half.release();
-                stream.actions.local_reply = Some(too_large());
-                self.act(id);
-                return self.pump(id, Side::Response);
-            }
-            let called = match (&step, side) {
-                (Step::Wait, _) => return,
-                (Step::Headers { count, end }, Side::Request) => self.instance.call_headers(
-                    "proxy_on_request_headers",
-                    id,
-                    |e| e.request_headers.as_ref(),
-                    *count,
-                    *end,
-                ),
-                (Step::Headers { count, end }, Side::Response) => self.instance.call_headers(
-                    "proxy_on_response_headers",
-                    id,
-                    |e| e.response_headers.as_ref(),
-                    *count,
-                    *end,
-                ),
-                (Step::Body { size, end }, Side::Request) => self.instance.call(
-                    "proxy_on_request_body",
-                    id,
-                    |e| e.request_body.as_ref(),
-                    (id, *size, u32::from(*end)),
-                ),
-                (Step::Body { size, end }, Side::Response) => self.instance.call(
-                    "proxy_on_response_body",
-                    id,
-                    |e| e.response_body.as_ref(),
-                    (id, *size, u32::from(*end)),
-                ),
-                (Step::Trailers { count }, Side::Request) => self.instance.call(
-                    "proxy_on_request_trailers",
-                    id,
-                    |e| e.request_trailers.as_ref(),
-                    (id, *count),
-                ),
-                (Step::Trailers { count }, Side::Response) => self.instance.call(
-                    "proxy_on_response_trailers",
-                    id,
-                    |e| e.response_trailers.as_ref(),
-                    (id, *count),
-                ),
-            };
-            match called {
-                Ok(action) => self.settle(id, side, &step, action.unwrap_or(0) == 0),
-                Err(failure) => return self.fail(id, failure),
-            }
-        }
-    }
-
-    /// Takes a callback's result: let the part pass, or hold it.
-    fn settle(&mut self, id: u32, side: Side, step: &Step, pass: bool) {
-        let alone = self.instance.vm().plugin.headers_stop_alone;
-        if let Some(stream) = self.stream_mut(id) {
-            let (replied, closed) = (stream.actions.local_reply.is_some(), stream.actions.close);
-            let resumed = match (step, side) {
-                (Step::Headers { .. }, Side::Request) => std::mem::take(&mut stream.actions.continue_request),
-                (Step::Headers { .. }, Side::Response) => {
-                    std::mem::take(&mut stream.actions.continue_response)
-                }
-                _ => false,
-            };
-            let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
-            let pass = pass && !replied;
-            match step {
-                Step::Wait => {}
-                Step::Headers { end, .. } => {
-                    // One that goes on by itself and holds all the same has let the headers go, and nothing else ever.
-                    let gone = !pass && !replied && resumed;
-                    half.stopped = !(pass || alone || gone && *end);
-                    half.holding = !pass && alone && !gone;
-                    half.live_headers &= !pass || closed;
-                    half.headers_passed |= pass || gone;
-                    if half.headers_passed && side == Side::Response {
-                        half.unframe();
-                    }
-                }
-                Step::Body { .. } => {
-                    half.holding = !pass;
-                    half.live_body &= !pass;
-                    half.buffering = !pass;
-                    if pass {
-                        half.flush();
-                    }
-                }
-                Step::Trailers { .. } => {
-                    half.holding = !pass;
-                    half.live_trailers &= !pass;
-                    if pass {
-                        half.flush();
-                    }
-                }
-            }
-        }
-        let touched = &mut self.instance.vm_mut().touched;
-        if touched.contains(&id) {
-            touched.retain(|t| *t != id);
-            self.act(id);
-        }
-    }
-
-    /// Does what the guest asked of a stream.
-    fn act(&mut self, id: u32) {
-        let Some(stream) = self.stream_mut(id) else { return };
-        let actions = std::mem::take(&mut stream.actions);
-        if stream.end.is_some() {
-            return;
-        }
-        if actions.close {
-            stream.end = Some(End::Closed);
-            return;
-        }
-        if let Some(reply) = actions.local_reply {
-            reply_locally(stream, reply);
-            return;
-        }
-        if actions.continue_request {
-            stream.request.resume(false);
-        }
-        if actions.continue_response {
-            stream.response.resume(true);
-        }
-    }
-
-    fn fail(&mut self, id: u32, failure: Failure) {
-        let open = self.instance.vm().plugin.fail_policy == FailPolicy::Open;
-        if let Some(stream) = self.stream_mut(id) {
-            if open && failure.kind != FailureKind::Streams {
-                stream.request.pass();
-                stream.response.pass();
-                return;
-            }
-            stream.end.get_or_insert(End::Failed(failure));
-        }
     }
 
     /// Where a stream stands.

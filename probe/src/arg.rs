@@ -18,6 +18,8 @@ pub(crate) enum Arg {
     Bytes(&'static [u8]),
     /// The same for one byte so many times.
     Times(u8, usize),
+    /// The same for a message of protobuf's.
+    Message(&'static [Field]),
     /// The same for header pairs.
     Pairs(&'static [(&'static [u8], &'static [u8])]),
     /// The same for so many pairs of these lengths.
@@ -31,6 +33,10 @@ pub(crate) enum Arg {
 
     /// Where the place and size of bytes are to be written.
     OutBytes,
+    /// The same, where no more than so many bytes at the start are written down: what follows is not the same twice.
+    OutStart(usize),
+    /// The same, where the bytes are kept by a name.
+    OutKeptBytes(&'static str),
     /// The same for header pairs.
     OutPairs,
     /// Where a number is to be written.
@@ -51,6 +57,22 @@ pub(crate) enum Arg {
     OutAt(u32),
 }
 
+/// A part of a message of protobuf's.
+pub(crate) enum Field {
+    /// A field of bytes, by its number.
+    Data(u8, &'static [u8]),
+    /// The same, written down by a name.
+    File(u8, &'static str, &'static [u8]),
+    /// The same of one byte so many times.
+    Times(u8, u8, usize),
+    /// A field that is a number.
+    Varint(u8, u32),
+    /// Bytes as they are here.
+    Raw(&'static [u8]),
+    /// Bytes that an earlier call gave, by their name.
+    Given(&'static str),
+}
+
 /// What stands where nothing was written.
 const UNTOUCHED: u32 = 0xa5a5_a5a5;
 const UNTOUCHED_LONG: u64 = 0xa5a5_a5a5_a5a5_a5a5;
@@ -59,12 +81,53 @@ const YEAR_2020: u64 = 1_577_836_800_000_000_000;
 
 /// A result to look at after the call.
 enum Out {
-    Bytes(usize, bool),
+    Bytes(usize, Shown),
     Number(usize),
     Long(usize),
     Time(usize),
     Kept(usize, &'static str, bool),
     Area(usize),
+}
+
+/// How bytes are written down that the host gives.
+enum Shown {
+    Bytes,
+    Start(usize),
+    Kept(&'static str),
+    Pairs,
+}
+
+impl Field {
+    fn pass(&self, line: &mut String, message: &mut Vec<u8>) {
+        match self {
+            Self::Data(number, bytes) => {
+                let _ = write!(line, "{number}: ");
+                text::bytes(line, bytes);
+                text::put_bytes(message, *number, bytes);
+            }
+            Self::File(number, name, bytes) => {
+                let _ = write!(line, "{number}: {name}");
+                text::put_bytes(message, *number, bytes);
+            }
+            Self::Times(number, byte, times) => {
+                let _ = write!(line, "{number}: {:?}*{times}", char::from(*byte));
+                text::put_bytes(message, *number, &vec![*byte; *times]);
+            }
+            Self::Varint(number, value) => {
+                let _ = write!(line, "{number}: {value}");
+                message.push(number << 3);
+                text::put_number(message, *value as usize);
+            }
+            Self::Raw(bytes) => {
+                text::bytes(line, bytes);
+                message.extend_from_slice(bytes);
+            }
+            Self::Given(name) => {
+                let _ = write!(line, "${name}");
+                message.extend(vm::kept_bytes(name));
+            }
+        }
+    }
 }
 
 impl Probe {
@@ -136,6 +199,17 @@ impl Arg {
                 let (at, size, _) = put(vec![*byte; *times]);
                 words.extend([at, size]);
             }
+            Self::Message(fields) => {
+                let mut message = Vec::new();
+                line.push('<');
+                for (at, field) in fields.iter().enumerate() {
+                    line.push_str(if at == 0 { "" } else { ", " });
+                    field.pass(line, &mut message);
+                }
+                line.push('>');
+                let (at, size, _) = put(message);
+                words.extend([at, size]);
+            }
             Self::Pairs(pairs) => {
                 let serialized = text::write_pairs(pairs);
                 text::pairs(line, &serialized);
@@ -167,10 +241,16 @@ impl Arg {
                 words.push(u64::from(vm::kept(name)));
                 let _ = write!(line, "${name}");
             }
-            Self::OutBytes | Self::OutPairs => {
+            Self::OutBytes | Self::OutStart(_) | Self::OutKeptBytes(_) | Self::OutPairs => {
                 let (at, _, nth) = put(UNTOUCHED.to_le_bytes().repeat(2));
                 words.extend([at, at + 4]);
-                outs.push(Out::Bytes(nth, matches!(self, Self::OutPairs)));
+                let shown = match self {
+                    Self::OutStart(count) => Shown::Start(*count),
+                    Self::OutKeptBytes(name) => Shown::Kept(name),
+                    Self::OutPairs => Shown::Pairs,
+                    _ => Shown::Bytes,
+                };
+                outs.push(Out::Bytes(nth, shown));
             }
             Self::OutNumber | Self::OutKept(_) | Self::OutHidden(_) => {
                 let (at, _, nth) = put(UNTOUCHED.to_le_bytes().to_vec());
@@ -221,11 +301,22 @@ impl Out {
             };
         };
         match self {
-            Self::Bytes(nth, pairs) => match (number(*nth, 0), number(*nth, 4)) {
+            Self::Bytes(nth, how) => match (number(*nth, 0), number(*nth, 4)) {
                 (Some(0), Some(0)) => line.push_str("null+0"),
                 (Some(at), Some(size)) => {
                     let given = vm::take_back(at, size);
-                    if *pairs { text::pairs(line, &given) } else { text::bytes(line, &given) }
+                    match how {
+                        Shown::Bytes => text::bytes(line, &given),
+                        Shown::Start(count) => {
+                            text::bytes(line, given.get(..*count).unwrap_or(&given));
+                            line.push_str("..");
+                        }
+                        Shown::Kept(name) => {
+                            vm::keep_bytes(name, given);
+                            let _ = write!(line, "${name}");
+                        }
+                        Shown::Pairs => text::pairs(line, &given),
+                    }
                 }
                 (at, size) => {
                     shown(line, at.map(u64::from));

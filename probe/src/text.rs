@@ -55,6 +55,22 @@ pub(crate) fn write_pairs(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     out
 }
 
+/// Appends a field of bytes of a protobuf message.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    out.push(number << 3 | 2);
+    put_number(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a number as protobuf writes them.
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
 fn read_pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let (count, rest) = word(bytes)?;
     let (mut lengths, mut data) = rest.split_at_checked(count.checked_mul(8)?)?;

@@ -17,6 +17,7 @@ const SCRIPT: &[u8] = b"x-script";
 thread_local! {
     static ID: Cell<u32> = const { Cell::new(0) };
     static KEPT: RefCell<BTreeMap<&'static str, u32>> = const { RefCell::new(BTreeMap::new()) };
+    static KEPT_BYTES: RefCell<BTreeMap<&'static str, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     /// Of each stream, and of the root as context 0: the one of the stream that came last, else the VM's own.
     static SCRIPTS: RefCell<BTreeMap<u32, &'static Script>> = const { RefCell::new(BTreeMap::new()) };
     static COUNTS: RefCell<BTreeMap<(u32, Phase), u32>> = const { RefCell::new(BTreeMap::new()) };
@@ -43,6 +44,16 @@ pub(crate) fn kept(name: &str) -> u32 {
     KEPT.with_borrow(|kept| kept.get(name).copied().unwrap_or(0))
 }
 
+/// Remembers bytes by a name.
+pub(crate) fn keep_bytes(name: &'static str, bytes: Vec<u8>) {
+    KEPT_BYTES.with_borrow_mut(|kept| kept.insert(name, bytes));
+}
+
+/// Bytes that were remembered; none where there are none.
+pub(crate) fn kept_bytes(name: &str) -> Vec<u8> {
+    KEPT_BYTES.with_borrow(|kept| kept.get(name).cloned().unwrap_or_default())
+}
+
 /// What the VM does when it comes to be.
 pub(crate) fn begin() {
     if ID.get() != 0 {
@@ -66,11 +77,16 @@ pub(crate) fn called(phase: Phase, context: u32, numbers: &[u32]) -> u32 {
     let owner = if phase.is_roots() { ROOT } else { context };
     if phase == Phase::RequestHeaders || phase == Phase::NewConnection {
         keep("stream", context);
-        let name = asked(
-            Call::proxy_get_header_map_value,
-            &[REQUEST_HEADERS, SCRIPT.as_ptr() as usize as u64, SCRIPT.len() as u64],
-        );
-        if let Some(script) = plan::script(&name) {
+        let script = if phase == Phase::NewConnection {
+            // Nothing of a connection says what is to be done with it: its VM does.
+            SCRIPTS.with_borrow(|scripts| scripts.get(&ROOT).copied())
+        } else {
+            plan::script(&asked(
+                Call::proxy_get_header_map_value,
+                &[REQUEST_HEADERS, SCRIPT.as_ptr() as usize as u64, SCRIPT.len() as u64],
+            ))
+        };
+        if let Some(script) = script {
             SCRIPTS.with_borrow_mut(|scripts| {
                 scripts.insert(context, script);
                 scripts.insert(ROOT, script);

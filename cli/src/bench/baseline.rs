@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
+use countersign_host_sim::Inspection;
 use serde_json::{Value, json};
 
 use super::costs::{Cost, FILTER, NOTHING};
@@ -61,9 +62,14 @@ impl Baseline {
             Failure::at(path.display(), format!("expected an earlier run's figures or a module: {error}"))
         };
         let bytes = std::fs::read(path).map_err(|error| wrong(&error))?;
-        if bytes.starts_with(b"\0asm") || bytes.trim_ascii_start().starts_with(b"(module") {
+        if Inspection::looks_like_wasm(&bytes) {
             return Module::compile(&bytes, path.display().to_string())
                 .map(|module| Self::Module(Box::new(module)));
+        }
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            let found = Inspection::found_instead(&bytes).unwrap_or_else(|| String::from("something else"));
+            let message = format!("expected an earlier run's figures or a module, found {found}");
+            return Err(Failure::at(path.display(), message).help("`--format json` prints figures"));
         }
         let report: Value = serde_json::from_slice(&bytes).map_err(|error| wrong(&error))?;
         if report["series"].is_array() {

@@ -10,7 +10,7 @@ use crate::bench::page;
 use crate::bench::report::Report;
 use crate::bench::run::{Settings, Subject};
 use crate::bench::units::{nanoseconds, share, time};
-use crate::console::{BAD, say, stdout};
+use crate::console::{BAD, say, stderr, stdout};
 use crate::credentials::{Algorithm, algorithm};
 use crate::failure::{Exit, Failure};
 use crate::plugin::PluginArgs;
@@ -67,7 +67,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "RATES", value_delimiter = ',', value_parser = rate)]
     rate: Vec<f64>,
     /// How long each rate lasts, and the taking of a profile.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = nanoseconds)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     lasting: u64,
     /// Run the same requests on V8 too, which needs Node; decisions that differ are a failure.
     #[arg(long)]
@@ -171,7 +171,7 @@ impl Bench {
 
     /// Says what is too slow.
     fn judge(&self, report: &Report) -> Result<Exit, Failure> {
-        let mut errors = anstream::stderr();
+        let mut errors = stderr();
         let mut exit = Exit::Good;
         if let (Some(target), Some(median)) = (self.target, report.median(TARGETED, Mode::Warm, "wasm"))
             && median > target
@@ -198,6 +198,13 @@ fn write_page(path: &Path, report: &Report) -> Result<(), Failure> {
     })?;
     say!("the page is {}", path.display());
     Ok(())
+}
+
+fn duration(text: &str) -> Result<u64, String> {
+    match nanoseconds(text)? {
+        0 => Err("expected a time above 0, such as `5s`".to_owned()),
+        lasting => Ok(lasting),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

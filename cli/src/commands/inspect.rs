@@ -7,10 +7,11 @@ use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::images;
 use crate::output::TextOrJson;
+use crate::paths;
 use crate::plugin::ProfileName;
 use countersign_core::policy::image::{Layout, is_action};
-use countersign_core::policy::{Effect, Image, Policy};
-use countersign_host_sim::Inspection;
+use countersign_core::policy::{Effect, Image, ImageError, Policy};
+use countersign_host_sim::{InspectError, Inspection};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -51,6 +52,8 @@ impl Inspect {
     }
 
     fn show(&self) -> Result<Exit, Failure> {
+        let expected = "a policy image or a WebAssembly module";
+        paths::expect(&self.image, expected)?;
         let bytes = images::read(&self.image)?;
         if Inspection::looks_like_wasm(&bytes) {
             return self.show_module(&bytes);
@@ -59,8 +62,13 @@ impl Inspect {
             let message = "expected a WebAssembly module for `--host`, found something else";
             return Err(Failure::at(self.image.display(), message));
         }
+        let layout = Layout::read(&bytes);
+        // What is text, an archive or nothing at all was never an image, and compiling policies makes none of it.
+        if let (Err(ImageError::NotAnImage), Some(found)) = (&layout, Inspection::found_instead(&bytes)) {
+            return Err(Failure::at(self.image.display(), format!("expected {expected}, found {found}")));
+        }
         let image = images::decode(&self.image, &bytes)?;
-        let layout = Layout::read(&bytes).map_err(|error| Failure::at(self.image.display(), error))?;
+        let layout = layout.map_err(|error| Failure::at(self.image.display(), error))?;
         let shown = Shown { image, layout, bytes: bytes.len() };
         let mut out = console::stdout();
         match self.format {
@@ -72,7 +80,9 @@ impl Inspect {
     }
 
     fn show_module(&self, bytes: &[u8]) -> Result<Exit, Failure> {
-        let read = Inspection::read(bytes).map_err(|error| Failure::at(self.image.display(), error))?;
+        let wrong =
+            |error: InspectError| Failure::at(self.image.display(), console::shown(&error.to_string()));
+        let read = Inspection::read(bytes).map_err(wrong)?;
         let module = Module::new(read, self.host.map(Into::into));
         let mut out = console::stdout();
         match self.format {

@@ -12,13 +12,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 
 use crate::configuration::{Configuration, compile_pack};
-use crate::console::{self, BAD, DIM, GOOD, HEADING, count, say};
+use crate::console::{self, BAD, DIM, GOOD, HEADING, HINT, count, say};
 use crate::decider::{Decider, Engines};
 use crate::failure::{Exit, Failure};
 use crate::findings;
 use crate::output::{self, Annotation, Format, Suite, annotate};
 use crate::plugin::PluginArgs;
-use crate::recording::{Difference, Entry, Kind, Mint, Origin, difference, outcome, read};
+use crate::recording::{Difference, Entry, Kind, Mint, Origin, Read, difference, outcome, read};
 
 /// Send recorded requests through another configuration, pack or module, and show what changes.
 ///
@@ -67,7 +67,10 @@ impl Replay {
     }
 
     fn replay(&self) -> Result<Exit, Failure> {
-        let (entries, others) = read(&self.file)?;
+        let Read { entries, others, cut } = read(&self.file)?;
+        if let Some(cut) = cut {
+            say!("{HINT}warning{HINT:#}: {cut}; the file was cut short there, and its last line is left out");
+        }
         let verdicts = match self.plugin.config() {
             Some(config) => self.decide(config, &entries)?,
             None => self.judge(&entries)?,

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use countersign_host_sim::serve::{Endpoint, ExchangeSink, Gateway, GatewayOptions, Protocol};
+use countersign_host_sim::serve::{Endpoint, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError};
 use countersign_host_sim::{LogLevel, LogLine};
+use serde_json::{Map, Value};
 
 use crate::STACK;
-use crate::console::{BAD, GOOD, HINT, say};
+use crate::console::{self, BAD, GOOD, HINT, say};
+use crate::engine::AUDIT;
 use crate::failure::{Exit, Failure};
 use crate::plugin::{Plugin, PluginArgs};
 use crate::recording::Writer;
@@ -56,6 +58,10 @@ pub(crate) struct Serve {
     /// Write every request down, without its credentials, for `countersign replay`. A file that is there is replaced.
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Show the values of this header on the page, and record them, beside those of well-known headers that hold no
+    /// credentials. What looks like a credential in them is left out all the same.
+    #[arg(long, value_name = "NAME")]
+    show_header: Vec<String>,
     /// Take up changed files on SIGHUP alone.
     #[arg(long)]
     no_watch: bool,
@@ -80,13 +86,16 @@ impl Serve {
         };
         self.check_tls()?;
         let certificates = self.tls.load()?;
-        let ledger = Arc::new(Ledger::new(Secrets::of(plugin.config.as_ref())));
+        let ledger = Arc::new(Ledger::new(Secrets::new(plugin.config.as_ref(), &self.show_header)));
         let observer = self.observer(&plugin, &ledger)?;
         let digest = certificates.digest;
-        let mut options = self.options(&clusters, certificates);
+        let mut options = self.options(&clusters, certificates, plugin.config.is_some());
         options.observe = observer.as_ref().map(|(_, sink)| Arc::clone(sink));
         let host = plugin.host.clone().workers(usize::from(self.workers));
-        let gateway = Gateway::start(host, options).map_err(|error| Failure::usage(error.to_string()))?;
+        let gateway = Gateway::start(host, options).map_err(|error| match error {
+            ServeError::Start(error) => Failure::at(plugin.module.name(), error),
+            other => Failure::usage(other.to_string()),
+        })?;
         let gateway = Arc::new(gateway);
         let scheme = if self.tls.serves() { "https" } else { "http" };
         let address = format!("{scheme}://{}", gateway.address());
@@ -162,8 +171,13 @@ impl Serve {
         }
     }
 
-    fn options(&self, clusters: &BTreeMap<String, Endpoint>, certificates: Certificates) -> GatewayOptions {
-        let mut options = GatewayOptions::new(self.upstream.clone()).log(log);
+    fn options(
+        &self,
+        clusters: &BTreeMap<String, Endpoint>,
+        certificates: Certificates,
+        audited: bool,
+    ) -> GatewayOptions {
+        let mut options = GatewayOptions::new(self.upstream.clone()).log(move |line| log(line, audited));
         options.listen = self.listen;
         options.clusters.clone_from(clusters);
         options.tls = certificates.tls;
@@ -207,17 +221,24 @@ fn url(endpoint: &Endpoint) -> String {
     format!("{}://{}", if endpoint.tls { "https" } else { "http" }, endpoint.address)
 }
 
-/// Audit lines are for programs, all else is for people.
-fn log(line: &LogLine) {
-    if line.message.starts_with('{') && line.level == LogLevel::Info {
+/// Audit lines are for programs, all else is for people. Only Countersign's own filter writes audit lines.
+fn log(line: &LogLine, audited: bool) {
+    if audited && line.level == LogLevel::Info && is_audit(&line.message) {
         let mut out = std::io::stdout().lock();
         // No one is left to be told where standard output is gone.
-        let _ = writeln!(out, "{}", line.message).and_then(|()| out.flush());
+        let _ = writeln!(out, "{}", console::shown(&line.message)).and_then(|()| out.flush());
     } else if line.level >= LogLevel::Warn {
         say!("{BAD}filter{BAD:#} {line}");
     } else {
         say!("filter {line}");
     }
+}
+
+/// Whether a message is one audit line: a JSON object on a line of its own.
+fn is_audit(message: &str) -> bool {
+    let one = message.starts_with(AUDIT) && !message.contains(['\n', '\r']);
+    one && serde_json::from_str::<Map<String, Value>>(message)
+        .is_ok_and(|audit| audit["countersign"] == "audit")
 }
 
 /// Ctrl-C, being told to end, and being told to reload: heard from the start on, so that none comes too early.

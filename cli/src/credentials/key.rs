@@ -10,8 +10,12 @@ use ed25519_dalek::pkcs8::KeypairBytes;
 use jsonwebtoken::EncodingKey;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
-use p521::ecdsa::signature::Signer as _;
-use rsa::rand_core::{CryptoRngCore, OsRng};
+use rand_chacha::ChaCha20Rng;
+use rsa::pss::BlindedSigningKey;
+use rsa::rand_core::{CryptoRngCore, OsRng, SeedableRng};
+use rsa::sha2::digest::{Digest, FixedOutputReset};
+use rsa::sha2::{Sha256, Sha384, Sha512};
+use rsa::signature::{RandomizedSigner as _, SignatureEncoding as _};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
 use rsa::{BigUint, RsaPrivateKey};
 use serde_json::{Map, Value, json};
@@ -28,17 +32,14 @@ pub(crate) fn algorithm(name: &str) -> Result<Algorithm, CredentialError> {
         .ok_or_else(|| CredentialError::Algorithm(name.to_owned()))
 }
 
-/// The algorithm to the library that signs; it does not know ES512.
+/// The algorithm to the library that signs most; it does not know ES512, and takes no salts for the PS algorithms.
 const fn theirs(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     use jsonwebtoken::Algorithm as Theirs;
     Some(match algorithm {
         Algorithm::Es256 => Theirs::ES256,
         Algorithm::Es384 => Theirs::ES384,
-        Algorithm::Es512 => return None,
+        Algorithm::Es512 | Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 => return None,
         Algorithm::EdDsa => Theirs::EdDSA,
-        Algorithm::Ps256 => Theirs::PS256,
-        Algorithm::Ps384 => Theirs::PS384,
-        Algorithm::Ps512 => Theirs::PS512,
         Algorithm::Rs256 => Theirs::RS256,
         Algorithm::Rs384 => Theirs::RS384,
         Algorithm::Rs512 => Theirs::RS512,
@@ -55,7 +56,16 @@ enum Kind {
     P384(p384::SecretKey),
     P521(p521::SecretKey),
     Ed25519(ed25519_dalek::SigningKey),
-    Rsa(Box<RsaPrivateKey>, Algorithm),
+    Rsa(Box<RsaPrivateKey>, Algorithm, Salts),
+}
+
+/// What the salts of RSASSA-PSS signatures (RFC 8017 §9.1) come from.
+#[derive(Clone, Copy)]
+enum Salts {
+    /// The system's randomness.
+    System,
+    /// A seed of the key's, and what is signed: the same each time.
+    Seeded([u8; 32]),
 }
 
 impl PrivateKey {
@@ -64,7 +74,7 @@ impl PrivateKey {
         Self::generate_from(algorithm, &mut OsRng)
     }
 
-    /// A new key from this randomness.
+    /// A new key from this randomness. It signs the same in the same way each time, by RSASSA-PSS too.
     pub(crate) fn generate_from(
         algorithm: Algorithm,
         random: &mut impl CryptoRngCore,
@@ -84,7 +94,10 @@ impl PrivateKey {
             | Algorithm::Rs256
             | Algorithm::Rs384
             | Algorithm::Rs512 => {
-                Kind::Rsa(Box::new(RsaPrivateKey::new(random, RSA_BITS).map_err(broken)?), algorithm)
+                let key = RsaPrivateKey::new(random, RSA_BITS).map_err(broken)?;
+                let mut seed = [0; 32];
+                random.fill_bytes(&mut seed);
+                Kind::Rsa(Box::new(key), algorithm, Salts::Seeded(seed))
             }
         }))
     }
@@ -92,7 +105,9 @@ impl PrivateKey {
     /// The same key for another algorithm of its kind: RSA keys have several.
     pub(crate) fn with_algorithm(self, algorithm: Algorithm) -> Result<Self, CredentialError> {
         match self.0 {
-            Kind::Rsa(key, _) if algorithm.key_type() == KeyType::Rsa => Ok(Self(Kind::Rsa(key, algorithm))),
+            Kind::Rsa(key, _, salts) if algorithm.key_type() == KeyType::Rsa => {
+                Ok(Self(Kind::Rsa(key, algorithm, salts)))
+            }
             kind => {
                 let own = Self(kind);
                 match own.algorithm() == algorithm {
@@ -131,7 +146,7 @@ impl PrivateKey {
             return Ok(Self(Kind::Ed25519(key)));
         }
         if let Ok(key) = RsaPrivateKey::from_pkcs8_pem(pem) {
-            return Ok(Self(Kind::Rsa(Box::new(key), Algorithm::Rs256)));
+            return Ok(Self(Kind::Rsa(Box::new(key), Algorithm::Rs256, Salts::System)));
         }
         Err(CredentialError::Key(
             "expected a PKCS #8 private key (`BEGIN PRIVATE KEY`) for P-256, P-384, P-521, Ed25519 or RSA"
@@ -160,7 +175,7 @@ impl PrivateKey {
                     None => Algorithm::Rs256,
                     Some(name) => algorithm(name)?,
                 };
-                let key = Self(Kind::Rsa(Box::new(key.map_err(broken)?), Algorithm::Rs256));
+                let key = Self(Kind::Rsa(Box::new(key.map_err(broken)?), Algorithm::Rs256, Salts::System));
                 return key.with_algorithm(algorithm);
             }
             _ => {
@@ -178,7 +193,7 @@ impl PrivateKey {
             Kind::P384(_) => Algorithm::Es384,
             Kind::P521(_) => Algorithm::Es512,
             Kind::Ed25519(_) => Algorithm::EdDsa,
-            Kind::Rsa(_, algorithm) => *algorithm,
+            Kind::Rsa(_, algorithm, _) => *algorithm,
         }
     }
 
@@ -192,7 +207,7 @@ impl PrivateKey {
             Kind::Ed25519(key) => {
                 KeypairBytes { secret_key: key.to_bytes(), public_key: None }.to_pkcs8_pem(LineEnding::LF)
             }
-            Kind::Rsa(key, _) => key.to_pkcs8_pem(LineEnding::LF),
+            Kind::Rsa(key, ..) => key.to_pkcs8_pem(LineEnding::LF),
         };
         Ok(pem.map_err(broken)?.to_string())
     }
@@ -215,7 +230,7 @@ impl PrivateKey {
             Kind::P384(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
             Kind::P521(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
             Kind::Ed25519(key) => jwk["d"] = json!(BASE64URL.encode(key.to_bytes())),
-            Kind::Rsa(key, _) => {
+            Kind::Rsa(key, ..) => {
                 jwk["d"] = json!(number(key.d()));
                 if let [p, q] = key.primes() {
                     (jwk["p"], jwk["q"]) = (json!(number(p)), json!(number(q)));
@@ -227,14 +242,22 @@ impl PrivateKey {
 
     /// The SHA-256 thumbprint of the public key in base64url (RFC 7638 §3).
     pub(crate) fn thumbprint(&self) -> String {
-        use sha2::Digest;
         // The map keeps its members in lexicographic order, which is the order that §3.3 hashes.
         let canonical = Value::Object(self.required_members()).to_string();
-        BASE64URL.encode(sha2::Sha256::digest(canonical))
+        BASE64URL.encode(Sha256::digest(canonical))
     }
 
     /// The signature over `input`, as a JWS carries it.
     pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, CredentialError> {
+        if let Kind::Rsa(key, algorithm, salts) = &self.0 {
+            let key = key.as_ref();
+            match algorithm {
+                Algorithm::Ps256 => return salted::<Sha256>(key, *salts, input),
+                Algorithm::Ps384 => return salted::<Sha384>(key, *salts, input),
+                Algorithm::Ps512 => return salted::<Sha512>(key, *salts, input),
+                _ => {}
+            }
+        }
         let pem = self.to_pem()?;
         let key = match &self.0 {
             Kind::P256(_) | Kind::P384(_) => EncodingKey::from_ec_pem(pem.as_bytes()),
@@ -242,7 +265,10 @@ impl PrivateKey {
             Kind::Rsa(..) => EncodingKey::from_rsa_pem(pem.as_bytes()),
             Kind::P521(key) => {
                 let key = p521::ecdsa::SigningKey::from_slice(&key.to_bytes()).map_err(broken)?;
-                let signature: p521::ecdsa::Signature = key.sign(input);
+                // The curve's crate has no nonces of RFC 6979, and would take random ones.
+                let mut nonces = always(key.to_bytes(), input);
+                let signature: p521::ecdsa::Signature =
+                    key.try_sign_with_rng(&mut nonces, input).map_err(broken)?;
                 return Ok(signature.to_bytes().to_vec());
             }
         };
@@ -261,7 +287,7 @@ impl PrivateKey {
             Kind::Ed25519(key) => {
                 json!({ "crv": "Ed25519", "kty": "OKP", "x": BASE64URL.encode(key.verifying_key().as_bytes()) })
             }
-            Kind::Rsa(key, _) => json!({
+            Kind::Rsa(key, ..) => json!({
                 "e": BASE64URL.encode(key.e().to_bytes_be()),
                 "kty": "RSA",
                 "n": BASE64URL.encode(key.n().to_bytes_be()),
@@ -278,6 +304,26 @@ impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PrivateKey({}, {})", self.algorithm(), self.thumbprint())
     }
+}
+
+/// A signature by RSASSA-PSS, with a salt as long as the digest (RFC 7518 §3.5).
+fn salted<D: Digest + FixedOutputReset>(
+    key: &RsaPrivateKey,
+    salts: Salts,
+    input: &[u8],
+) -> Result<Vec<u8>, CredentialError> {
+    let key = BlindedSigningKey::<D>::new(key.clone());
+    let signature = match salts {
+        Salts::System => key.try_sign_with_rng(&mut OsRng, input),
+        Salts::Seeded(seed) => key.try_sign_with_rng(&mut always(seed, input), input),
+    };
+    Ok(signature.map_err(broken)?.to_vec())
+}
+
+/// Randomness that follows from a secret and what is signed.
+fn always(secret: impl AsRef<[u8]>, input: &[u8]) -> ChaCha20Rng {
+    let seed = Sha256::new().chain_update(secret).chain_update(input).finalize();
+    ChaCha20Rng::from_seed(seed.into())
 }
 
 /// A public key on a curve by its uncompressed point: 4, x, y (SEC 1 §2.3.3).

@@ -10,11 +10,13 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PublicKeyData, SanType,
 };
+use rsa::rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
+use x509_parser::time::ASN1Time;
 
-use super::CredentialError;
+use super::{Algorithm, CredentialError, PrivateKey};
 
 /// SHA-256 of a certificate in PEM, in base64url (RFC 8705 §3.1).
 pub(crate) fn digest(path: &Path) -> Result<String, CredentialError> {
@@ -58,7 +60,10 @@ impl Authority {
         check_trust_domain(trust_domain.as_bytes()).map_err(|error| {
             CredentialError::Certificate(format!("invalid trust domain `{trust_domain}`: {error}"))
         })?;
-        let key = KeyPair::generate().map_err(broken)?;
+        Self::with_key(trust_domain, KeyPair::generate().map_err(broken)?)
+    }
+
+    fn with_key(trust_domain: &str, key: KeyPair) -> Result<Self, CredentialError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -133,6 +138,15 @@ impl Authority {
 
     /// Issues a certificate; with hosts it serves, and in any case it may call.
     pub(crate) fn issue(&self, subject: &Subject<'_>) -> Result<Svid, CredentialError> {
+        self.issue_for(subject, &KeyPair::generate().map_err(broken)?, None)
+    }
+
+    fn issue_for(
+        &self,
+        subject: &Subject<'_>,
+        key: &KeyPair,
+        valid: Option<(i64, i64)>,
+    ) -> Result<Svid, CredentialError> {
         let mut params = CertificateParams::default();
         let name = subject.spiffe_id.or(subject.hosts.first().map(String::as_str));
         let name = name.ok_or_else(|| broken("a certificate needs a SPIFFE ID or a host"))?;
@@ -156,10 +170,31 @@ impl Authority {
         if !subject.hosts.is_empty() {
             params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
         }
-        let key = KeyPair::generate().map_err(broken)?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(broken)?;
+        if let Some((from, until)) = valid {
+            let time = |seconds| ASN1Time::from_timestamp(seconds).map_err(broken);
+            params.not_before = time(from)?.to_datetime();
+            params.not_after = time(until)?.to_datetime();
+        }
+        let certificate = params.signed_by(key, &self.issuer).map_err(broken)?;
         Ok(Svid { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
+}
+
+/// A certificate in PEM that follows from this randomness, by an authority of its own, for the time from and until these seconds since the
+/// Unix epoch. Its keys are of Ed25519, whose signatures are the same each time.
+pub(crate) fn issue_from(
+    subject: &Subject<'_>,
+    valid: (i64, i64),
+    random: &mut impl CryptoRngCore,
+) -> Result<String, CredentialError> {
+    let mut key = || {
+        let pem = PrivateKey::generate_from(Algorithm::EdDsa, random)?.to_pem()?;
+        KeyPair::from_pem(&pem).map_err(broken)
+    };
+    let id = subject.spiffe_id.and_then(|id| SpiffeId::parse(id.as_bytes()).ok());
+    let trust_domain = id.as_ref().map_or("example.test", |id| id.trust_domain());
+    let authority = Authority::with_key(trust_domain, key()?)?;
+    Ok(authority.issue_for(subject, &key()?, Some(valid))?.certificate_pem)
 }
 
 /// A name that a certificate may carry (RFC 6125 §6.4): labels of letters, digits, `-` and `_`, the first perhaps `*`.

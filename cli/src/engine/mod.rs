@@ -19,7 +19,7 @@ pub(crate) use module::{Module, Modules, policy_module};
 pub(crate) use native::Native;
 pub(crate) use plain::Plain;
 pub use script::Document;
-pub(crate) use script::{Answer, Reply, Script};
+pub(crate) use script::{Answer, Condition, Reply, Script};
 pub(crate) use simulator::Simulator;
 pub(crate) use wasm::{AUDIT, Wasm};
 pub(crate) use wire::{Activity, Ended, Wire};

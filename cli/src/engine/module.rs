@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::inputs;
 use countersign_host_sim::{Engine, EngineBuilder, LoadError, PolicyModule};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,11 @@ impl Module {
         Self::compiled(Engine::builder().fuel(fuel), &bytes, path.display().to_string())
     }
 
+    /// Loads a module that need not be Countersign's.
+    pub(crate) fn load_any(path: &Path) -> Result<Self, Failure> {
+        Self::compile(&read_any(path)?, path.display().to_string())
+    }
+
     /// Compiles a module, or takes it from the cache; `name` is what faults call it.
     pub(crate) fn compile(bytes: &[u8], name: impl Into<String>) -> Result<Self, Failure> {
         Self::compiled(Engine::builder(), bytes, name.into())
@@ -48,7 +54,7 @@ impl Module {
     fn compiled(engine: EngineBuilder, bytes: &[u8], name: String) -> Result<Self, Failure> {
         match engine.build().and_then(|engine| engine.load_module(bytes)) {
             Ok(loaded) => Ok(Self { loaded, name, bytes: bytes.to_vec() }),
-            Err(error) => Err(Failure::at(&name, error)),
+            Err(error) => Err(unloadable(&name, &error)),
         }
     }
 
@@ -90,10 +96,8 @@ impl Modules {
         if let Some(module) = self.loaded.get(&at) {
             return Ok(module.clone());
         }
-        let wrong = |error: LoadError| Failure::at(path.display(), error);
-        inputs::note(path);
-        let bytes = std::fs::read(path)
-            .map_err(|error| Failure::at(path.display(), format!("expected a proxy-wasm module: {error}")))?;
+        let wrong = |error: LoadError| unloadable(path.display(), &error);
+        let bytes = read_any(path)?;
         let engine = match self.engines.get(&fuel) {
             Some(engine) => engine.clone(),
             None => Engine::builder().fuel(fuel).build().map_err(wrong)?,
@@ -110,6 +114,21 @@ pub(crate) fn policy_module(path: Option<&Path>) -> Result<PolicyModule, Failure
     let (path, bytes) = read(&POLICY, path)?;
     let engine = Engine::new().map_err(|error| Failure::at(path.display(), error))?;
     PolicyModule::start(&engine, &bytes).map_err(|error| Failure::at(path.display(), error))
+}
+
+/// Reads a module that may be anybody's.
+fn read_any(path: &Path) -> Result<Vec<u8>, Failure> {
+    inputs::note(path);
+    std::fs::read(path)
+        .map_err(|error| Failure::at(path.display(), format!("expected a proxy-wasm module: {error}")))
+}
+
+/// A module that cannot be hosted, with the place of a mistake in its text.
+fn unloadable(name: impl Display, error: &LoadError) -> Failure {
+    match error {
+        LoadError::Text { message, line, column } => Failure::at(format!("{name}:{line}:{column}"), message),
+        _ => Failure::at(name, error),
+    }
 }
 
 fn read(wanted: &Wanted, path: Option<&Path>) -> Result<(PathBuf, Vec<u8>), Failure> {

@@ -1,14 +1,14 @@
 //! The core, driven natively: what the filter's root context and the gateway around it do, on virtual time.
 
 use super::{
-    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Outcome, Reply, Request, Script, Ticket, World,
+    Answer, CERTIFICATE_DIGEST, Decision, Engine, EngineError, Outcome, Reply, Request, Script, Ticket, World,
 };
 use countersign_core::exchange::{Effect, Event, Exchange, Flow};
 use countersign_core::gateway::{CallAnswer, CallId, Entropy, Gateway, Notice};
 use countersign_core::metrics::{Observer, Unobserved};
 use countersign_core::request::{Peer, RequestHead};
 use countersign_core::time::{Span, Timestamp};
-use countersign_host_sim::{HeaderMap, PropertyValue, first_random_bytes};
+use countersign_host_sim::{HeaderMap, PropertyValue, Response, first_random_bytes};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -140,7 +140,9 @@ impl Native {
                 self.gateway.call_done(fetch.id, None, self.now);
                 continue;
             };
-            let answer = cluster.next(&fetch.to.path, fetch.body());
+            let headers = HeaderMap::from_pairs(fetch.headers());
+            let answer = cluster.next(&headers, fetch.body());
+            let answer = answer.unwrap_or_else(|| Answer::at_once(Reply::Response(Response::new(404))));
             let timeout = fetch.timeout.as_nanos().max(SHORTEST_TIMEOUT);
             let delay = i64::try_from(answer.delay.as_nanos()).unwrap_or(i64::MAX);
             let (after, answer) = match answer.reply {

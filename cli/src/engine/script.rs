@@ -1,6 +1,8 @@
 //! How the clusters of a gateway answer, in sequence.
 
-use countersign_host_sim::{Response, Upstream, UpstreamReply};
+use countersign_host_sim::{HeaderMap, HttpCall, Response, Upstream, UpstreamReply};
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a cluster answers: by path, one answer after another, the last for ever. A path that no rule names gets 404.
@@ -15,13 +17,40 @@ struct Rule {
     path: Option<String>,
     /// What the body of the call holds; anything, where there is none.
     holds: Option<String>,
+    /// What the call is like otherwise.
+    condition: Option<Condition>,
     answers: Vec<Answer>,
     next: usize,
 }
 
 impl Rule {
-    fn new(path: Option<&str>, holds: Option<String>, answers: Vec<Answer>) -> Self {
-        Self { path: path.map(str::to_owned), holds, answers, next: 0 }
+    fn new(path: Option<&str>, answers: Vec<Answer>) -> Self {
+        Self { path: path.map(str::to_owned), holds: None, condition: None, answers, next: 0 }
+    }
+
+    fn fits(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        let path = headers.text(":path").unwrap_or_default();
+        let bare = path.split('?').next().unwrap_or_default();
+        self.path.as_deref().is_none_or(|rule| rule == bare || rule == path)
+            && self.holds.as_ref().is_none_or(|holds| String::from_utf8_lossy(body).contains(holds))
+            && self.condition.as_ref().is_none_or(|condition| condition.0(headers, body))
+    }
+}
+
+/// Whether headers and body are those of a request that an answer is for.
+#[derive(Clone)]
+pub(crate) struct Condition(Arc<dyn Fn(&HeaderMap, &[u8]) -> bool + Send + Sync>);
+
+impl Condition {
+    /// One that a function tells.
+    pub(crate) fn new(holds: impl Fn(&HeaderMap, &[u8]) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condition")
     }
 }
 
@@ -43,6 +72,13 @@ pub(crate) struct Answer {
     pub(crate) reply: Reply,
 }
 
+impl Answer {
+    /// One without delay.
+    pub(crate) fn at_once(reply: Reply) -> Self {
+        Self { delay: Duration::ZERO, reply }
+    }
+}
+
 /// What is answered.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
@@ -61,7 +97,7 @@ pub(crate) enum Reply {
 impl Script {
     /// One answer to everything.
     pub(crate) fn always(reply: Reply) -> Self {
-        Self { rules: vec![Rule::new(None, None, vec![Answer { delay: Duration::ZERO, reply }])] }
+        Self { rules: vec![Rule::new(None, vec![Answer { delay: Duration::ZERO, reply }])] }
     }
 
     /// Answers 200 with this document.
@@ -71,12 +107,17 @@ impl Script {
 
     /// Adds answers for a path, or for every path that is not named before.
     pub(crate) fn on(&mut self, path: Option<&str>, answers: Vec<Answer>) {
-        self.rules.push(Rule::new(path, None, answers));
+        self.rules.push(Rule::new(path, answers));
     }
 
     /// Adds answers for calls of a path whose body holds this text.
     pub(crate) fn on_holding(&mut self, path: &str, holds: String, answers: Vec<Answer>) {
-        self.rules.push(Rule::new(Some(path), Some(holds), answers));
+        self.rules.push(Rule { holds: Some(holds), ..Rule::new(Some(path), answers) });
+    }
+
+    /// Adds answers for calls of a path, or of every path, that a condition holds for.
+    pub(crate) fn on_if(&mut self, path: Option<&str>, condition: Condition, answers: Vec<Answer>) {
+        self.rules.push(Rule { condition: Some(condition), ..Rule::new(path, answers) });
     }
 
     /// Every rule: its path, what a call's body is to hold, and the answers.
@@ -90,6 +131,7 @@ impl Script {
             matches!((name, value), (b":status", b"200") | (b"content-type", b"application/json"))
         };
         let document = |rule: &Rule| match (&rule.path, rule.answers.as_slice()) {
+            _ if rule.condition.is_some() => None,
             (Some(path), [Answer { delay: Duration::ZERO, reply: Reply::Response(response) }])
                 if response.headers.iter().all(plain) && response.trailers.is_none() =>
             {
@@ -100,20 +142,12 @@ impl Script {
         self.rules.iter().map(document).collect()
     }
 
-    /// The next answer for a path with its query, and a body.
-    pub(crate) fn next(&mut self, path: &str, body: &[u8]) -> Answer {
-        let bare = path.split('?').next().unwrap_or_default();
-        let body = String::from_utf8_lossy(body);
-        let rule = self.rules.iter_mut().find(|rule| {
-            rule.path.as_deref().is_none_or(|rule| rule == bare || rule == path)
-                && rule.holds.as_ref().is_none_or(|holds| body.contains(holds))
-        });
-        let answer = rule.and_then(|rule| {
-            let at = rule.next.min(rule.answers.len().saturating_sub(1));
-            rule.next = rule.next.saturating_add(1);
-            rule.answers.get(at).cloned()
-        });
-        answer.unwrap_or(Answer { delay: Duration::ZERO, reply: Reply::Response(Response::new(404)) })
+    /// The next answer for a request, where there is one.
+    pub(crate) fn next(&mut self, headers: &HeaderMap, body: &[u8]) -> Option<Answer> {
+        let rule = self.rules.iter_mut().find(|rule| rule.fits(headers, body))?;
+        let at = rule.next.min(rule.answers.len().saturating_sub(1));
+        rule.next = rule.next.saturating_add(1);
+        rule.answers.get(at).cloned()
     }
 
     /// What a gateway answers itself where it cannot connect to the service.
@@ -135,12 +169,6 @@ impl Script {
         response.header("content-type", "text/plain").body(text)
     }
 
-    /// Whether a path has an answer.
-    pub(crate) fn answers(&self, path: &str) -> bool {
-        let bare = path.split('?').next().unwrap_or_default();
-        self.rules.iter().any(|rule| rule.path.as_deref().is_none_or(|rule| rule == bare || rule == path))
-    }
-
     /// The same for the simulator.
     pub(crate) fn to_upstream(&self) -> Upstream {
         self.rules.iter().fold(Upstream::new(), |upstream, rule| {
@@ -154,11 +182,9 @@ impl Script {
                 };
                 reply.after(answer.delay)
             });
-            match (&rule.path, &rule.holds) {
-                (Some(path), Some(holds)) => upstream.on_holding(path, holds.as_bytes(), replies),
-                (Some(path), None) => upstream.on(path, replies),
-                (None, _) => upstream.otherwise(replies),
-            }
+            let fitting = rule.clone();
+            let fits = move |call: &HttpCall| fitting.fits(&call.headers, &call.body);
+            upstream.on_if(None, fits, replies)
         })
     }
 }

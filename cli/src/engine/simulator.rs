@@ -3,8 +3,8 @@
 use super::wire::unavailable;
 use super::{Activity, Answer, Ended, EngineError, PATIENCE, Reply, Request, Script, Ticket, Wire};
 use countersign_host_sim::{
-    self as sim, Host, HostBuilder, HttpCall, LogLine, Metric, MetricValue, Outcome, ResponseOutcome,
-    StartError, StreamId,
+    self as sim, ConnectionId, ConnectionOutcome, GrpcCall, Host, HostBuilder, HttpCall, LogLine, Metric,
+    MetricValue, Outcome, ResponseOutcome, StartError, StreamId,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,8 +18,18 @@ pub(crate) struct Simulator {
     /// What was logged and called since the last look.
     logs: Vec<LogLine>,
     calls: Vec<HttpCall>,
+    /// What of each gRPC call is accounted for.
+    told: Vec<Told>,
     /// How everything stood when the step began.
     before: Counts,
+}
+
+/// What was seen of a gRPC call.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Told {
+    messages: usize,
+    ended: bool,
+    cancelled: bool,
 }
 
 #[derive(Default)]
@@ -41,7 +51,7 @@ impl Simulator {
         let host =
             builder.start().map_err(|error: StartError| EngineError::Start(error.to_string(), error.logs))?;
         let (streams, gone, logs, calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { host, streams, gone, logs, calls, before: Counts::default() })
+        Ok(Self { host, streams, gone, logs, calls, told: Vec::new(), before: Counts::default() })
     }
 
     /// The gateway itself.
@@ -98,6 +108,11 @@ impl Simulator {
         self.logs.get(from..).unwrap_or_default()
     }
 
+    /// Where a connection stands, or stood when it ended.
+    pub(crate) fn connection(&self, connection: ConnectionId) -> Option<ConnectionOutcome> {
+        self.host.connection(connection)
+    }
+
     /// How a request stands.
     pub(crate) fn outcome(&self, ticket: Ticket) -> Outcome {
         self.stream(ticket).map_or(Outcome::Closed, |id| self.host.outcome(id))
@@ -108,7 +123,8 @@ impl Simulator {
         self.pass_while(|simulator| simulator.outcome(ticket).is_paused());
     }
 
-    fn pass_while(&mut self, waits: impl Fn(&Self) -> bool) {
+    /// Lets time pass, from one event to the next, as long as this waits.
+    pub(crate) fn pass_while(&mut self, waits: impl Fn(&Self) -> bool) {
         let mut left = PATIENCE;
         while waits(self) {
             let Some(next) = self.host.next_event().filter(|next| *next <= left) else { break };
@@ -193,15 +209,42 @@ impl Simulator {
         let metrics = metrics
             .map(|(name, now)| (name.clone(), (self.before.metrics.get(&name).cloned(), now)))
             .collect();
+        let grpc_calls = self.new_grpc_calls();
         let sizes = (0..self.host.workers()).map(|worker| self.host.memory_size(worker));
         Activity {
             calls: std::mem::take(&mut self.calls),
+            grpc_calls,
             logs: std::mem::take(&mut self.logs),
             metrics,
             fuel: self.host.fuel_used().saturating_sub(self.before.fuel),
             memory: sizes.max().unwrap_or(0),
             host_calls,
         }
+    }
+
+    /// What is new of gRPC calls since the last time: whole calls, and of those opened before the messages that were sent since.
+    fn new_grpc_calls(&mut self) -> Vec<GrpcCall> {
+        let made = self.host.grpc_calls();
+        if made.len() < self.told.len() {
+            // The host remembers so many bytes of them, and then begins anew.
+            self.told.clear();
+        }
+        let mut fresh = Vec::new();
+        for (index, call) in made.iter().enumerate() {
+            let now = Told { messages: call.messages.len(), ended: call.ended, cancelled: call.cancelled };
+            let before = self.told.get(index).copied();
+            if before == Some(now) {
+                continue;
+            }
+            let seen = before.unwrap_or_default().messages;
+            let messages = call.messages.get(seen..).unwrap_or_default().to_vec();
+            fresh.push(GrpcCall { messages, ..call.clone() });
+            match self.told.get_mut(index) {
+                Some(told) => *told = now,
+                None => self.told.push(now),
+            }
+        }
+        fresh
     }
 
     fn metrics(&self) -> BTreeMap<String, MetricValue> {

@@ -1,6 +1,6 @@
 //! What went over a gateway's wires around one request, and what its module did meanwhile.
 
-use countersign_host_sim::{HeaderMap, HttpCall, LogLine, Message, MetricValue};
+use countersign_host_sim::{GrpcCall, HeaderMap, HttpCall, LogLine, Message, MetricValue};
 use std::collections::BTreeMap;
 
 /// How a request ended, or where it stands.
@@ -18,18 +18,30 @@ pub(crate) enum Ended {
     Closed,
     /// The VM failed.
     Failed,
+    /// It is open; of a connection.
+    Open,
 }
 
 impl Ended {
     /// Every one, by the name that scenarios use.
-    pub(crate) const ALL: [(&'static str, Self); 6] = [
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
         ("forwarded", Self::Forwarded),
         ("reply", Self::Reply),
         ("paused", Self::Paused),
         ("incomplete", Self::Incomplete),
         ("closed", Self::Closed),
         ("failed", Self::Failed),
+        ("open", Self::Open),
     ];
+
+    /// Whether a connection may stand so, and whether a request may.
+    pub(crate) fn is_of(self, connection: bool) -> bool {
+        match self {
+            Self::Closed | Self::Failed => true,
+            Self::Open => connection,
+            Self::Forwarded | Self::Reply | Self::Paused | Self::Incomplete => !connection,
+        }
+    }
 
     /// Its name in scenarios.
     pub(crate) fn name(self) -> &'static str {
@@ -67,6 +79,8 @@ pub(super) fn unavailable() -> Message {
 pub(crate) struct Activity {
     /// The calls that it made.
     pub(crate) calls: Vec<HttpCall>,
+    /// The gRPC calls and streams that it opened; of those opened before, what is new on them.
+    pub(crate) grpc_calls: Vec<GrpcCall>,
     /// The lines that it logged.
     pub(crate) logs: Vec<LogLine>,
     /// Its metrics before and after, by name.

@@ -8,5 +8,5 @@ mod write;
 
 pub(crate) use compare::{Difference, Kind, difference, outcome};
 pub(crate) use mint::Mint;
-pub(crate) use read::{Entry, Origin, read};
+pub(crate) use read::{Entry, Origin, Read, read};
 pub(crate) use write::Writer;

@@ -28,18 +28,44 @@ pub(crate) struct Entry {
     pub(crate) recorded: Recorded,
 }
 
-/// Reads a file, or standard input for `-`: its requests, and how many lines are none of ours.
-pub(crate) fn read(path: &Path) -> Result<(Vec<Entry>, usize), Failure> {
+/// What a file holds.
+pub(crate) struct Read {
+    /// Its requests.
+    pub(crate) entries: Vec<Entry>,
+    /// How many lines are none of ours, as most of a gateway's log are.
+    pub(crate) others: usize,
+    /// What is wrong with its last line, with the place, where whoever wrote it did not get to its end.
+    pub(crate) cut: Option<String>,
+}
+
+/// Reads a file, or standard input for `-`. In one that begins as a recording every line is ours.
+pub(crate) fn read(path: &Path) -> Result<Read, Failure> {
     let mut lines = Lines::open(path)?;
-    let (mut entries, mut others, mut head) = (Vec::new(), 0, false);
+    let (mut entries, mut others, mut head, mut cut) = (Vec::new(), 0, false, None);
     let name = lines.name().to_owned();
     while let Some((number, line)) = lines.next()? {
         let place = format!("{name}:{number}");
-        let line = line.map_err(|bad| Failure::at(&place, bad))?;
-        let parsed = parse(line).map_err(|fault| {
-            Failure::at(&place, fault)
-                .help("expected a recording of `countersign serve --record`, or audit lines of the filter")
-        })?;
+        let ours = "expected a recording of `countersign serve --record`, or audit lines of the filter";
+        if let Some(fault) = cut {
+            return Err(Failure::usage(fault).help(ours));
+        }
+        let parsed = match line {
+            Ok(line) => parse(line),
+            Err(bad) => Err(bad.to_string()),
+        };
+        let parsed = match parsed {
+            Ok(None) if head => Err(String::from("expected a line of a recording, found something else")),
+            parsed => parsed,
+        };
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            // As long as nothing comes after it.
+            Err(fault) if !lines.is_whole() => {
+                cut = Some(format!("{place}: {fault}"));
+                continue;
+            }
+            Err(fault) => return Err(Failure::at(&place, fault).help(ours)),
+        };
         let (origin, recorded) = match parsed {
             None => {
                 others += 1;
@@ -61,10 +87,15 @@ pub(crate) fn read(path: &Path) -> Result<(Vec<Entry>, usize), Failure> {
         entries.push(Entry { place, origin, recorded });
     }
     if entries.is_empty() {
-        return Err(Failure::at(&name, "expected at least one request, found none")
-            .help("`countersign serve --record FILE` writes them; audit lines of the filter do too"));
+        let failure = match cut {
+            Some(cut) => Failure::usage(cut),
+            None => Failure::at(&name, "expected at least one request, found none"),
+        };
+        return Err(
+            failure.help("`countersign serve --record FILE` writes them; audit lines of the filter do too")
+        );
     }
-    Ok((entries, others))
+    Ok(Read { entries, others, cut })
 }
 
 /// A request as far as its audit line tells of it.

@@ -15,15 +15,12 @@ use super::format::{self, Credential, Head, Kind, Line, Recorded, VERSION};
 use crate::console::{BAD, say};
 use crate::credentials::token;
 use crate::failure::Failure;
-use crate::serve::secrets::scrub;
+use crate::serve::secrets::{self, Kind as Place, scrub};
 use crate::serve::{Ledger, Recorder};
 use crate::{serve, time};
 
 /// Members of a token's header that say how it is to be verified, and nothing else.
 const HEADER: [&str; 3] = ["typ", "alg", "kid"];
-
-/// Claims that name somebody or something, however random the names are.
-const IDENTIFIERS: [&str; 8] = ["iss", "sub", "aud", "jti", "sid", "client_id", "azp", "cnf"];
 
 /// Writes requests to a file, each at once.
 pub(crate) struct Writer {
@@ -84,11 +81,13 @@ impl Recorder for Writer {
 fn recorded(exchange: &Exchange, id: u64, ledger: &Ledger) -> Recorded {
     let secrets = ledger.secrets();
     let text = |name: &str| exchange.request.text(name).unwrap_or_default();
-    let decision = serve::audit(exchange);
+    let plain = |name: &str| scrub(&text(name), Place::Text).into_owned();
+    let decision = serve::audit(exchange, &secrets);
     let (mut headers, mut left_out) = (Vec::new(), Vec::new());
     for (name, value) in exchange.request.iter().filter(|(name, _)| !name.starts_with(b":")) {
-        let name = String::from_utf8_lossy(name).into_owned();
-        match secrets.header(&name, value) {
+        let given = String::from_utf8_lossy(name);
+        let name = scrub(&given, Place::Text).into_owned();
+        match secrets.header(&given, value) {
             Some(_) if !left_out.contains(&name) => left_out.push(name),
             Some(_) => {}
             None => headers.push((name, String::from_utf8_lossy(value).into_owned())),
@@ -105,24 +104,28 @@ fn recorded(exchange: &Exchange, id: u64, ledger: &Ledger) -> Recorded {
         countersign: "request".to_owned(),
         id,
         time: time::show(Timestamp::from_nanos(i64::try_from(exchange.at).unwrap_or(i64::MAX))),
-        method: text(":method"),
-        url: format!("{}://{}{}", text(":scheme"), text(":authority"), secrets.path(&text(":path"))),
+        method: plain(":method"),
+        url: format!(
+            "{}://{}{}",
+            plain(":scheme"),
+            secrets.authority(&text(":authority")),
+            secrets.path(&text(":path"))
+        ),
         headers,
         left_out,
         properties: properties(exchange),
         credential: credential(exchange, decision.as_ref()),
         outcome: outcome.to_owned(),
-        status: match exchange.ended {
-            Ended::Forwarded(status) | Ended::Replied(status) | Ended::Gateway(status, _) => status,
-            _ => 0,
-        },
+        status: serve::client_status(&exchange.ended),
         decision,
     }
 }
 
 fn properties(exchange: &Exchange) -> BTreeMap<String, Value> {
     let plain = |value: &PropertyValue| match value {
-        PropertyValue::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned().into()),
+        PropertyValue::Bytes(bytes) => {
+            Some(scrub(&String::from_utf8_lossy(bytes), Place::Identifier).into_owned().into())
+        }
         PropertyValue::Bool(value) => Some((*value).into()),
         PropertyValue::Int(value) => Some((*value).into()),
         PropertyValue::Uint(value) => Some((*value).into()),
@@ -164,24 +167,16 @@ fn credential(exchange: &Exchange, decision: Option<&Map<String, Value>>) -> Cre
         (None, Some("token.signature")) => Some(false),
         (None, _) => None,
     };
-    let header = header.into_iter().filter(|(name, _)| HEADER.contains(&name.as_str())).collect();
-    let kept = |name: &str| IDENTIFIERS.contains(&name);
-    let claim = |(name, value): (String, Value)| match kept(&name) {
-        true => (name, value),
-        false => (name, without_secrets(value)),
-    };
-    let claims = claims.into_iter().map(claim).collect();
-    Credential { kind: Kind::Jwt, verified, header, claims, proof: headers.get("dpop").is_some() }
-}
-
-/// A claim may hold a credential of its own.
-fn without_secrets(value: Value) -> Value {
-    match value {
-        Value::String(text) => scrub(&text).into_owned().into(),
-        Value::Array(items) => items.into_iter().map(without_secrets).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (name, without_secrets(value))).collect()
-        }
-        other => other,
+    let header =
+        header.into_iter().filter(|(name, _)| HEADER.contains(&name.as_str())).collect::<Map<_, _>>();
+    Credential {
+        kind: Kind::Jwt,
+        verified,
+        header: secrets::header(header),
+        claims: secrets::claims(claims),
+        proof: headers.get("dpop").is_some(),
     }
 }
+
+#[cfg(test)]
+mod tests;

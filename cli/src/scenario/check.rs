@@ -1,9 +1,14 @@
 //! What can be said of a scenario before it runs: that every expectation will be held against a decision, and that nothing is
 //! named that is not there.
 
+use super::certificates::Certificates;
 use super::expect::REFUSED;
 use super::faults;
-use super::format::{AnswerSpec, Case, Expect, ProofChoice, Publication, Service, Step, Upstreams};
+use super::format::{
+    AnswerSpec, Case, ConnectSpec, Expect, GrpcServices, ProofChoice, Publication, Service, Step, Turn,
+    Upstreams, ValueExpect, When,
+};
+use super::grpc;
 use super::short::Short;
 use super::subject::Subject;
 use countersign_core::config::Issuer;
@@ -20,13 +25,19 @@ pub(super) struct Checked<'a> {
     keys: BTreeSet<&'a str>,
     /// All of them.
     configured: &'a [Issuer],
+    /// Certificates of the file.
+    certificates: &'a Certificates,
     /// Whether what runs decides.
     decides: bool,
 }
 
 impl<'a> Checked<'a> {
     /// The names in what runs, and of the file's own keys.
-    pub(super) fn by(subject: &'a Subject, keys: impl Iterator<Item = &'a String>) -> Self {
+    pub(super) fn by(
+        subject: &'a Subject,
+        keys: impl Iterator<Item = &'a String>,
+        certificates: &'a Certificates,
+    ) -> Self {
         let clusters = match subject {
             Subject::Countersign(countersign) => Some(countersign.config.clusters().collect()),
             Subject::Module(_) => None,
@@ -35,7 +46,14 @@ impl<'a> Checked<'a> {
         let fetched = configured.iter().filter(|issuer| issuer.keys.cluster().is_some());
         let issuers = fetched.map(|issuer| issuer.issuer.as_str()).collect();
         let decides = clusters.is_some();
-        Self { clusters, issuers, keys: keys.map(String::as_str).collect(), configured, decides }
+        Self {
+            clusters,
+            issuers,
+            keys: keys.map(String::as_str).collect(),
+            configured,
+            certificates,
+            decides,
+        }
     }
 
     /// Demands that the key of a proof exists.
@@ -64,6 +82,22 @@ impl<'a> Checked<'a> {
         self.answers(service, "").map_err(|message| format!("`{message}"))
     }
 
+    /// Demands that each answer of gRPC services is one, and that something may call them.
+    pub(super) fn grpc(&self, services: &GrpcServices) -> Result<(), String> {
+        if self.decides && !services.is_empty() {
+            return Err("expected none beside `configuration`: Countersign calls no gRPC service".to_owned());
+        }
+        grpc::upstreams(services).map(drop)
+    }
+
+    /// Demands that each thing that happens on a connection is one, and that there may be connections.
+    fn connect(&self, connect: &ConnectSpec) -> Result<(), String> {
+        if self.decides {
+            return Err("expected none beside `configuration`: Countersign is no network filter".to_owned());
+        }
+        exchange(&connect.exchange)
+    }
+
     fn answers(&self, paths: &Service, cluster: &str) -> Result<(), String> {
         for (path, answers) in paths {
             if answers.is_empty() {
@@ -89,6 +123,9 @@ impl<'a> Checked<'a> {
         let given: Vec<String> = given.collect();
         if given.len() > 1 {
             return Err(format!("expected one of {}, found all of them", given.join(" and ")));
+        }
+        if let Some(when) = &answer.when {
+            told_apart(when)?;
         }
         if let Some(list) = &answer.status_list {
             list.check(self.configured, cluster, path)?;
@@ -118,20 +155,26 @@ impl<'a> Checked<'a> {
 
     /// Demands that a case judges what it decides, and names what is there.
     pub(super) fn case(&self, case: &Case, workers: usize) -> Result<(), String> {
-        let starts = case.request.is_none() && case.steps.is_empty();
+        let starts = case.starts();
         if starts && self.decides {
             return Err(String::from("expected `request` or `steps`"));
         }
-        let about = if starts {
-            About::Start
-        } else if case.request.is_some() {
-            About::Request
-        } else {
-            About::Nothing
+        let about = match (&case.request, &case.connect) {
+            (Some(_), Some(_)) => return Err("expected either `request` or `connect`, found both".to_owned()),
+            (Some(_), None) => About::Request,
+            (None, Some(_)) => About::Connection,
+            (None, None) if starts => About::Start,
+            (None, None) => About::Nothing,
         };
         self.expectation(case.expect.as_ref(), about, "")?;
         self.sources(&case.issuers, &case.upstreams, "")?;
         self.service(&case.service).map_err(|message| format!("`service`: {message}"))?;
+        self.grpc(&case.grpc).map_err(|message| format!("`grpc`: {message}"))?;
+        if let Some(connect) = &case.connect {
+            self.connect(connect).map_err(|message| format!("`connect`: {message}"))?;
+            let step = Step { connect: Some(connect.clone()), ..Step::default() };
+            faults::check(&step, workers)?;
+        }
         if let Some(request) = &case.request {
             if request.unfinished {
                 return Err(
@@ -142,30 +185,32 @@ impl<'a> Checked<'a> {
             faults::check(&step, workers)?;
         }
         self.proof(case.proof.as_ref()).map_err(|message| format!("`proof`: {message}"))?;
-        let mut held = BTreeSet::new();
+        self.certificates.check(case.peer.as_ref()).map_err(|message| format!("`peer`: {message}"))?;
+        let mut held = BTreeMap::new();
         for (index, step) in case.steps.iter().enumerate() {
             let place = format!("steps[{index}]");
-            stepwise(step, &mut held).map_err(|message| format!("`{place}`: {message}"))?;
+            let about = stepwise(step, &mut held).map_err(|message| format!("`{place}`: {message}"))?;
+            if let Some(connect) = &step.connect {
+                self.connect(connect).map_err(|message| format!("`{place}.connect`: {message}"))?;
+            }
+            self.grpc(&step.grpc).map_err(|message| format!("`{place}.grpc`: {message}"))?;
             faults::check(step, workers).map_err(|message| format!("`{place}`: {message}"))?;
-            let about = if decides(step) {
-                About::Request
-            } else if step.hold.is_some() {
-                About::Nothing
-            } else {
-                About::Step
-            };
             self.expectation(step.expect.as_ref(), about, &format!("{place}."))?;
             self.service(&step.service).map_err(|message| format!("`{place}.service`: {message}"))?;
             self.sources(&step.issuers, &step.upstreams, &format!("{place}."))?;
             self.proof(step.proof.as_ref()).map_err(|message| format!("`{place}.proof`: {message}"))?;
+            self.certificates
+                .check(step.peer.as_ref())
+                .map_err(|message| format!("`{place}.peer`: {message}"))?;
         }
-        if let Some(name) = held.first() {
+        if let Some((name, kind)) = held.first_key_value() {
+            let kind = kind.name();
             return Err(format!(
-                "expected a step with `settle: {name}` or `close: {name}` for the held request, found none"
+                "expected a step with `settle: {name}` or `close: {name}` for the held {kind}, found none"
             ));
         }
         let asserts = |step: &Step| decides(step) || step.expect.is_some() || step.configure.is_some();
-        if !starts && case.request.is_none() && !case.steps.iter().any(asserts) {
+        if case.request.is_none() && !case.steps.is_empty() && !case.steps.iter().any(asserts) {
             return Err(String::from("expected a step that decides a request, found none"));
         }
         Ok(())
@@ -175,10 +220,10 @@ impl<'a> Checked<'a> {
     fn expectation(&self, expect: Option<&Value>, about: About, place: &str) -> Result<(), String> {
         let Some(value) = expect else {
             return match about {
-                About::Request | About::Start => {
+                About::Request | About::Connection | About::Start => {
                     Err(format!("expected `{place}expect`, what the decision must be"))
                 }
-                About::Step | About::Nothing => Ok(()),
+                About::Step | About::Open | About::Nothing => Ok(()),
             };
         };
         let nothing = || {
@@ -194,7 +239,7 @@ impl<'a> Checked<'a> {
             format!("`{place}expect{dot}{path}`: {message}")
         };
         let expect = Expect::read(value, self.decides).map_err(wrong)?;
-        expect.check().map_err(wrong)?;
+        expect.check(matches!(about, About::Connection | About::Open)).map_err(wrong)?;
         if about == About::Step && expect.asks_for_request() {
             return Err(nothing());
         }
@@ -224,6 +269,10 @@ enum About {
     /// A module that refuses to start.
     Start,
     Request,
+    /// A connection that ends.
+    Connection,
+    /// A connection that stays open.
+    Open,
     /// What the module does in a step without a request.
     Step,
     Nothing,
@@ -231,18 +280,40 @@ enum About {
 
 /// Whether a step brings a decision.
 fn decides(step: &Step) -> bool {
-    (step.request.is_some() && step.hold.is_none()) || step.settle.is_some() || step.close.is_some()
+    let sends = step.request.is_some() || step.connect.is_some();
+    (sends && step.hold.is_none()) || step.settle.is_some() || step.close.is_some()
 }
 
-/// Demands that a step does something, to requests that are there; `held` are those that wait.
-fn stepwise<'s>(step: &'s Step, held: &mut BTreeSet<&'s str>) -> Result<(), String> {
+/// What is held under a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Connection,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Connection => "connection",
+        }
+    }
+}
+
+/// Demands that a step does something, to requests and connections that are there, and tells what its expectation is about; `held` are
+/// those that wait.
+fn stepwise<'s>(step: &'s Step, held: &mut BTreeMap<&'s str, Kind>) -> Result<About, String> {
     let sources = !step.issuers.is_empty() || !step.upstreams.is_empty();
+    let about = [step.request.is_some(), step.connect.is_some(), step.transfer.is_some()];
+    if about.into_iter().filter(|given| *given).count() > 1 {
+        return Err("expected one of `request`, `connect` and `transfer` in a step, found several".to_owned());
+    }
     if step.request.is_none() {
         for (name, given) in [
-            ("hold", step.hold.is_some()),
+            ("hold", step.hold.is_some() && step.connect.is_none()),
             ("token", step.token.is_some()),
             ("proof", step.proof.is_some()),
-            ("peer", step.peer.is_some()),
+            ("peer", step.peer.is_some() && step.connect.is_none()),
             ("response", step.response.is_some()),
         ] {
             if given {
@@ -256,6 +327,9 @@ fn stepwise<'s>(step: &'s Step, held: &mut BTreeSet<&'s str>) -> Result<(), Stri
             || step.mend.is_some()
             || step.tick.is_some()
             || step.send.is_some()
+            || step.connect.is_some()
+            || step.transfer.is_some()
+            || !step.grpc.is_empty()
             || !step.service.is_empty();
         // What was done at the start, or what is left over, can be looked at by itself.
         if !sources && !acts && step.advance.is_none() && step.expect.is_none() && !decides(step) {
@@ -264,27 +338,74 @@ fn stepwise<'s>(step: &'s Step, held: &mut BTreeSet<&'s str>) -> Result<(), Stri
             ));
         }
     }
+    let kind = if step.connect.is_some() { Kind::Connection } else { Kind::Request };
     if let Some(name) = &step.hold
-        && !held.insert(name)
+        && held.insert(name, kind).is_some()
     {
         return Err(format!("`hold`: expected a name of its own, `{name}` is held already"));
     }
     if let Some(send) = &step.send
-        && !held.contains(send.to.as_str())
+        && held.get(send.to.as_str()) != Some(&Kind::Request)
     {
         return Err(format!("`send.to`: expected the name of a held request, found `{}`", send.to));
     }
     if step.request.as_ref().is_some_and(|request| request.unfinished) && step.hold.is_none() {
         return Err("`request.unfinished`: expected `hold`, by whose name the rest is sent".to_owned());
     }
-    for (field, name) in [("close", &step.close), ("settle", &step.settle)] {
-        if let Some(name) = name
-            && !held.remove(name.as_str())
-        {
-            return Err(format!("`{field}`: expected the name of a held request, found `{name}`"));
+    if let Some(transfer) = &step.transfer {
+        if held.get(transfer.over.as_str()) != Some(&Kind::Connection) {
+            let name = &transfer.over;
+            return Err(format!("`transfer.over`: expected the name of a held connection, found `{name}`"));
         }
+        exchange(&transfer.exchange).map_err(|message| format!("`transfer`: {message}"))?;
+    }
+    let mut about = match (&step.request, &step.connect, &step.transfer) {
+        (Some(_), ..) if step.hold.is_none() => About::Request,
+        (Some(_), ..) => About::Nothing,
+        (None, Some(_), _) if step.hold.is_none() => About::Connection,
+        (None, Some(_), _) | (None, None, Some(_)) => About::Open,
+        (None, None, None) => About::Step,
+    };
+    for (field, name) in [("close", &step.close), ("settle", &step.settle)] {
+        let Some(name) = name else { continue };
+        about = match (held.remove(name.as_str()), about) {
+            (Some(Kind::Request), About::Connection | About::Open)
+            | (Some(Kind::Connection), About::Request) => {
+                return Err(format!(
+                    "`{field}`: expected it in a step of its own, the expectation is about another"
+                ));
+            }
+            (Some(Kind::Request), _) => About::Request,
+            (Some(Kind::Connection), _) => About::Connection,
+            (None, _) => {
+                let message = "expected the name of a held request or connection";
+                return Err(format!("`{field}`: {message}, found `{name}`"));
+            }
+        };
+    }
+    Ok(about)
+}
+
+/// Demands that each thing that happens on a connection is one.
+fn exchange(turns: &[Turn]) -> Result<(), String> {
+    for (index, turn) in turns.iter().enumerate() {
+        turn.check().map_err(|message| format!("`exchange[{index}]`: {message}"))?;
     }
     Ok(())
+}
+
+/// Demands that requests can be told apart by what an answer is for.
+fn told_apart(when: &When) -> Result<(), String> {
+    if *when == When::default() {
+        return Err("`when`: expected `method`, `authority`, `headers` or `body`, found none".to_owned());
+    }
+    let token = when.headers.iter().find(|(_, value)| matches!(value, ValueExpect::Token(_)));
+    match token {
+        Some((name, _)) => {
+            Err(format!("`when.headers.{name}`: expected a text, bytes or `null`, found a token"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn among<'n>(

@@ -43,6 +43,11 @@ impl Expect {
             || self.upstream.as_ref().is_some_and(of_upstream)
     }
 
+    /// Whether it demands something of a request's messages, which a connection does not have.
+    fn asks_for_message(&self) -> bool {
+        self.status.is_some() || self.upstream.is_some() || self.downstream.is_some()
+    }
+
     /// Whether it is about a request that is held, and goes on being held.
     pub(super) fn waits_for_nothing(&self) -> bool {
         [Ended::Paused, Ended::Incomplete].iter().any(|ended| self.outcome.as_deref() == Some(ended.name()))
@@ -51,6 +56,7 @@ impl Expect {
     /// Whether it demands something of what the module does, be there a request or not.
     pub(super) fn asks_for_activity(&self) -> bool {
         self.calls.is_some()
+            || self.grpc_calls.is_some()
             || !self.metrics.is_empty()
             || !self.logs.present.is_empty()
             || !self.logs.absent.is_empty()
@@ -67,18 +73,33 @@ impl Expect {
 
     /// Whether it demands anything at all.
     pub(super) fn is_empty(&self) -> bool {
-        !self.asks_for_request() && !self.asks_for_activity()
+        !self.asks_for_request() && !self.asks_for_activity() && self.connection.is_none()
     }
 
-    /// Demands names that are known: of outcomes and of host functions.
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
+    /// Demands names that are known: of outcomes, of a connection or a request, and of host functions.
+    pub(super) fn check(&self, connection: bool) -> Result<(), (String, String)> {
         if let Some(outcome) = &self.outcome
             && outcome != REFUSED
-            && !Ended::ALL.iter().any(|(name, _)| name == outcome)
+            && !Ended::ALL.iter().any(|(name, ended)| name == outcome && ended.is_of(connection))
         {
-            let names: Vec<String> = Ended::ALL.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let of_kind = Ended::ALL.iter().filter(|(_, ended)| ended.is_of(connection));
+            let names: Vec<String> = of_kind.map(|(name, _)| format!("`{name}`")).collect();
             let message = format!("expected {} or `{REFUSED}`, found `{outcome}`", names.join(", "));
             return Err(("outcome".to_owned(), message));
+        }
+        match &self.connection {
+            Some(want) if connection => {
+                want.check().map_err(|message| ("connection.closed_by".to_owned(), message))?;
+            }
+            Some(_) => {
+                return Err(("connection".to_owned(), "expected it where there is a connection".to_owned()));
+            }
+            None => {}
+        }
+        if connection && self.asks_for_message() {
+            let message =
+                "expected `outcome`, `failure`, `connection` and what the module does, of a connection";
+            return Err((String::new(), message.to_owned()));
         }
         for name in self.host_calls.keys() {
             super::faults::host_call(name).map_err(|message| ("host_calls".to_owned(), message))?;

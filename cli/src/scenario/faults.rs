@@ -40,6 +40,9 @@ pub(super) fn check(step: &Step, workers: usize) -> Result<(), String> {
     if let Some(request) = &step.request {
         one("request.worker", request.worker.unwrap_or(0))?;
     }
+    if let Some(connect) = &step.connect {
+        one("connect.worker", connect.worker)?;
+    }
     Ok(())
 }
 

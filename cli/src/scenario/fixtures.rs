@@ -67,6 +67,10 @@ fn within(file: &mut File, folder: &Path) {
     if let Some(name) = &mut file.module {
         *name = folder.join(&*name).display().to_string();
     }
+    for name in file.certificates.values_mut().filter_map(|certificate| certificate.file.as_mut()) {
+        let path = folder.join(&*name);
+        *name = std::path::absolute(&path).unwrap_or(path).display().to_string();
+    }
     for text in [&mut file.plugin.configuration, &mut file.plugin.vm_configuration].into_iter().flatten() {
         text.within(folder);
     }

@@ -3,6 +3,8 @@
 //! A [`Plan`] is a file, read and checked, with every case that it stands for; a [`Runner`] has engines go through them.
 
 mod batch;
+mod calls;
+mod certificates;
 mod check;
 mod diff;
 mod expand;
@@ -11,6 +13,7 @@ mod explain;
 mod faults;
 mod fixtures;
 mod format;
+mod grpc;
 mod keys;
 mod matrix;
 mod opaque;

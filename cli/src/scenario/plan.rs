@@ -1,5 +1,6 @@
 //! A scenario file, read and checked, with every case that it stands for.
 
+use super::certificates::Certificates;
 use super::check::Checked;
 use super::fixtures;
 use super::format::{Case, File};
@@ -40,6 +41,7 @@ pub(crate) struct Plan {
     /// The configuration as the filter is given it.
     pub(super) json: Vec<u8>,
     pub(super) keys: Keys,
+    pub(super) certificates: Certificates,
     pub(super) start: Timestamp,
     engine: Option<Engines>,
     pub(super) cases: Vec<Planned>,
@@ -95,12 +97,21 @@ impl Plan {
                 document.fault("time", format!("expected {}, found {value}", time::EXPECTED_TIME))
             })?,
         };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let certificates = Certificates::read(&file.certificates, folder, gateway.seed, start);
+        let certificates = certificates.map_err(of_file)?;
+        if let Some(name) = file.certificates.keys().find(|name| file.keys.contains_key(*name)) {
+            let message = format!("expected another name than a key's, found `{name}`");
+            return Err(fault("certificates", message));
+        }
         let engine = engine(&file, &subject).map_err(|message| fault("engine", message))?;
-        let checked = Checked::by(&subject, file.keys.keys());
+        let checked = Checked::by(&subject, file.keys.keys(), &certificates);
+        certificates.check(file.defaults.peer.as_ref()).map_err(|message| fault("defaults.peer", message))?;
         checked.proof(file.defaults.proof.as_ref()).map_err(|message| fault("defaults.proof", message))?;
         checked.upstreams(&file.upstreams).map_err(|message| fault("upstreams", message))?;
         checked.service(&file.service).map_err(|message| fault("service", message))?;
-        let mint = Mint { file: &file, issuers: subject.issuers(), keys: &keys };
+        checked.grpc(&file.grpc).map_err(|message| fault("grpc", message))?;
+        let mint = Mint { file: &file, issuers: subject.issuers(), keys: &keys, certificates: &certificates };
         mint.introspected(start.as_secs()).map_err(|message| fault("tokens", message))?;
         let mut plan = Vec::new();
         for (index, case) in cases.into_iter().enumerate() {
@@ -127,7 +138,7 @@ impl Plan {
             }
         }
         let (path, seed) = (path.to_owned(), gateway.seed);
-        Ok(Self { path, seed, file, subject, prefix, json, keys, start, engine, cases: plan })
+        Ok(Self { path, seed, file, subject, prefix, json, keys, certificates, start, engine, cases: plan })
     }
 
     /// Which engine runs the file, where the command line does not say.
@@ -156,7 +167,12 @@ impl Plan {
 
     /// What tokens are made from.
     pub(super) fn mint(&self) -> Mint<'_> {
-        Mint { file: &self.file, issuers: self.subject.issuers(), keys: &self.keys }
+        Mint {
+            file: &self.file,
+            issuers: self.subject.issuers(),
+            keys: &self.keys,
+            certificates: &self.certificates,
+        }
     }
 
     /// What clusters answer from the start, with opaque tokens issued at `now`.

@@ -1,11 +1,13 @@
 //! The request that a case or a step sends, once the file's defaults are filled in.
 
+use super::certificates::Certificates;
 use super::format::{Defaults, Peer, PeerSpec, RequestSpec};
 use super::short::Short;
 use super::wire::text;
 use crate::bytes::shown;
-use crate::case::{self, Target};
+use crate::case::Target;
 use crate::engine::Request;
+use countersign_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// What a request is made of.
@@ -13,6 +15,9 @@ pub(super) struct Draft<'a> {
     pub(super) spec: &'a RequestSpec,
     pub(super) peer: Option<&'a Peer>,
     pub(super) defaults: &'a Defaults,
+    pub(super) certificates: &'a Certificates,
+    /// When it is sent.
+    pub(super) now: Timestamp,
     /// How many workers take connections in turn.
     pub(super) workers: usize,
 }
@@ -34,11 +39,7 @@ impl Draft<'_> {
                 None => request.properties.remove(path),
             };
         }
-        match self.peer() {
-            None => {}
-            Some(Short::Text(uri)) => case::peer(&mut request.properties, uri.as_str()),
-            Some(Short::Whole(peer)) => request.properties.extend(peer.properties()),
-        }
+        self.certificates.present(self.peer(), self.now, &mut request.properties)?;
         let headers = spec.headers.as_ref().or(defaults.headers.as_ref());
         let headers = headers.map(|headers| headers.0.clone()).unwrap_or_default();
         request.headers = self.target().into_headers(headers).map_err(|bad| bad.to_string())?;
@@ -100,7 +101,8 @@ impl Draft<'_> {
 
 impl PeerSpec {
     fn shown(&self) -> Value {
+        let certificate = self.certificate.iter().map(|name| ("certificate".to_owned(), json!(name)));
         let all = self.properties().map(|(path, value)| (path, json!(format!("{value:?}"))));
-        Value::Object(all.collect())
+        Value::Object(certificate.chain(all).collect())
     }
 }

@@ -82,7 +82,10 @@ impl<'p> Runner<'p> {
     fn sides(&self, planned: &Planned) -> Vec<(&'static str, Trace)> {
         if let Some(host) = &planned.host {
             let start = |begin: &Begin| {
-                let engine = Plain::start(host.clone(), begin.start, &begin.clusters)?;
+                let services = begin.grpc.iter();
+                let host = services
+                    .fold(host.clone(), |host, (name, service)| host.grpc_cluster(name, service.clone()));
+                let engine = Plain::start(host, begin.start, &begin.clusters)?;
                 Ok(Box::new(engine) as Box<dyn Engine>)
             };
             return vec![("module", Walk::through(self.plan, planned, &start))];

@@ -1,5 +1,6 @@
 //! Minting the tokens of a scenario.
 
+use super::certificates::Certificates;
 use super::format::{File, ProofChoice, ProofSpec, Publication, TokenChoice, TokenSpec};
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
@@ -59,6 +60,7 @@ pub(super) struct Mint<'a> {
     /// The issuers that are configured.
     pub(super) issuers: &'a [Issuer],
     pub(super) keys: &'a Keys,
+    pub(super) certificates: &'a Certificates,
 }
 
 impl Mint<'_> {
@@ -183,7 +185,11 @@ impl Mint<'_> {
 
     fn bind(&self, spec: &TokenSpec, claims: &mut Map<String, Value>) -> Result<(), String> {
         if let Some(holder) = &spec.bind {
-            claims.insert("cnf".into(), json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }));
+            let bound = match self.certificates.thumbprint(holder) {
+                Some(thumbprint) => json!({ "x5t#S256": thumbprint }),
+                None => json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }),
+            };
+            claims.insert("cnf".into(), bound);
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! In what a request that passed a gateway falls short of what is expected: its messages, and what the module did meanwhile.
 
 use super::diff;
-use super::format::{BodyExpect, CallExpect, CallsExpect, Expect, HeadersExpect, Metric, Range, ValueExpect};
+use super::format::{BodyExpect, Expect, HeadersExpect, Metric, Range, ValueExpect};
 use crate::bytes::shown;
-use crate::engine::{Activity, Wire};
-use countersign_host_sim::{HeaderMap, HttpCall, Message, MetricValue};
+use crate::engine::{Activity, Ended, Wire};
+use countersign_host_sim::{HeaderMap, Message, MetricValue};
 use serde_json::Value;
 
 /// Whether a header's value is the file's token of a name.
@@ -13,7 +13,7 @@ pub(super) type IsToken<'a> = &'a dyn Fn(&str, &str) -> Result<bool, String>;
 /// What falls short, one entry for each expectation, of several lines where there is a difference to show.
 pub(super) struct Shortfalls<'a> {
     pub(super) all: Vec<String>,
-    is_token: IsToken<'a>,
+    pub(super) is_token: IsToken<'a>,
 }
 
 impl<'a> Shortfalls<'a> {
@@ -25,17 +25,7 @@ impl<'a> Shortfalls<'a> {
     /// Holds what went over the wires against what is expected of it. `upstream` says whether headers that went upstream are still to be
     /// held against it.
     pub(super) fn wire(&mut self, expect: &Expect, wire: &Wire, upstream: bool) -> Result<(), String> {
-        let ended = wire.ended.name();
-        if let Some(want) = expect.outcome.as_ref().filter(|want| *want != ended) {
-            let why = wire.failure.as_ref().map(|failure| format!(" ({failure})")).unwrap_or_default();
-            self.add(format!("`outcome`: expected `{want}`, got `{ended}`{why}"));
-        }
-        if let Some(want) = &expect.failure {
-            let have = wire.failure.as_deref().unwrap_or("none");
-            if !matches(want, have) {
-                self.add(format!("`failure`: expected `{want}`, got `{have}`"));
-            }
-        }
+        self.ended(expect, wire.ended, wire.failure.as_deref());
         if let Some(want) = &expect.upstream {
             match &wire.upstream {
                 None if upstream || want.body.is_some() || want.trailers.is_some() => {
@@ -65,6 +55,16 @@ impl<'a> Shortfalls<'a> {
         Ok(())
     }
 
+    /// Holds how something ended, and why a VM failed, against what is expected.
+    pub(super) fn ended(&mut self, expect: &Expect, ended: Ended, failure: Option<&str>) {
+        let ended = ended.name();
+        if let Some(want) = expect.outcome.as_ref().filter(|want| *want != ended) {
+            let why = failure.map(|failure| format!(" ({failure})")).unwrap_or_default();
+            self.add(format!("`outcome`: expected `{want}`, got `{ended}`{why}"));
+        }
+        self.text("failure", expect.failure.as_ref(), failure.unwrap_or("none"));
+    }
+
     /// Holds a status against the expected one.
     pub(super) fn status(&mut self, place: &str, want: Option<u16>, have: u16) {
         if let Some(want) = want.filter(|want| *want != have) {
@@ -76,7 +76,10 @@ impl<'a> Shortfalls<'a> {
     /// Holds what the module did against what is expected of it.
     pub(super) fn activity(&mut self, expect: &Expect, activity: &Activity) -> Result<(), String> {
         if let Some(want) = &expect.calls {
-            self.calls(want, &activity.calls)?;
+            self.calls("calls", want, &activity.calls)?;
+        }
+        if let Some(want) = &expect.grpc_calls {
+            self.calls("grpc_calls", want, &activity.grpc_calls)?;
         }
         for (name, want) in &expect.metrics {
             let have = activity.metrics.get(name);
@@ -109,6 +112,20 @@ impl<'a> Shortfalls<'a> {
         self.all.push(shortfall);
     }
 
+    /// Holds what is so or not against what is expected.
+    pub(super) fn fact(&mut self, place: &str, want: Option<bool>, have: bool) {
+        if let Some(want) = want.filter(|want| *want != have) {
+            self.add(format!("`{place}`: expected {want}, got {have}"));
+        }
+    }
+
+    /// Holds a text against a pattern.
+    pub(super) fn text(&mut self, place: &str, want: Option<&String>, have: &str) {
+        if let Some(want) = want.filter(|want| !matches(want, have)) {
+            self.add(format!("`{place}`: expected `{want}`, got `{have}`"));
+        }
+    }
+
     fn number(&mut self, place: &str, want: Option<Range>, have: u64) {
         if let Some(want) = want.filter(|want| !(want.min..=want.max).contains(&have)) {
             self.add(format!("`{place}`: expected {want}, got {have}"));
@@ -123,7 +140,7 @@ impl<'a> Shortfalls<'a> {
         message: &Message,
     ) -> Result<(), String> {
         if let Some(want) = body {
-            self.body(place, want, &message.body);
+            self.bytes(&format!("{place}.body"), want, &message.body);
         }
         match trailers {
             None => Ok(()),
@@ -131,7 +148,8 @@ impl<'a> Shortfalls<'a> {
         }
     }
 
-    fn body(&mut self, place: &str, want: &BodyExpect, have: &[u8]) {
+    /// Holds bytes against what is expected of them.
+    pub(super) fn bytes(&mut self, place: &str, want: &BodyExpect, have: &[u8]) {
         let text = String::from_utf8_lossy(have);
         let (good, expected, got) = match want {
             BodyExpect::Pattern(pattern) => (matches(pattern, &text), pattern.clone(), text.into_owned()),
@@ -143,7 +161,7 @@ impl<'a> Shortfalls<'a> {
             }
         };
         if !good {
-            self.difference(&format!("{place}.body"), &expected, &got);
+            self.difference(place, &expected, &got);
         }
     }
 
@@ -238,67 +256,6 @@ impl<'a> Shortfalls<'a> {
             }
         })
     }
-
-    fn calls(&mut self, want: &CallsExpect, have: &[HttpCall]) -> Result<(), String> {
-        let made = || {
-            let calls: Vec<String> = have.iter().map(call_line).collect();
-            if calls.is_empty() {
-                "none".to_owned()
-            } else {
-                format!("{}\n{}", calls.len(), calls.join("\n"))
-            }
-        };
-        match want {
-            CallsExpect::Count(count) if *count == have.len() => {}
-            CallsExpect::Count(count) => self.add(format!("`calls`: expected {count}, got {}", made())),
-            CallsExpect::Each(each) => {
-                if each.len() != have.len() {
-                    self.add(format!("`calls`: expected {}, got {}", each.len(), made()));
-                }
-                for (index, (want, have)) in each.iter().zip(have).enumerate() {
-                    self.call(&format!("calls[{index}]"), want, have)?;
-                }
-            }
-            CallsExpect::Like(want) => {
-                let mut like = 0;
-                for call in have {
-                    let mut apart = Shortfalls::new(self.is_token);
-                    apart.call("", want, call)?;
-                    like += usize::from(apart.all.is_empty());
-                }
-                let good = want.count.map_or(like > 0, |count| count == like);
-                if !good {
-                    let count =
-                        want.count.map_or_else(|| "at least one".to_owned(), |count| count.to_string());
-                    self.add(format!("`calls`: expected {count} like this, got {like}, of all {}", made()));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn call(&mut self, place: &str, want: &CallExpect, have: &HttpCall) -> Result<(), String> {
-        let method = have.headers.text(":method").unwrap_or_default();
-        for (name, want, have) in [
-            ("cluster", &want.cluster, have.cluster()),
-            ("method", &want.method, method),
-            ("path", &want.path, have.path()),
-        ] {
-            if let Some(want) = want.as_ref().filter(|want| !matches(want, &have)) {
-                self.add(format!("`{place}.{name}`: expected `{want}`, got `{have}`"));
-            }
-        }
-        self.headers(place, &want.headers, &have.headers)?;
-        if let Some(body) = &want.body {
-            self.body(place, body, &have.body);
-        }
-        Ok(())
-    }
-}
-
-fn call_line(call: &HttpCall) -> String {
-    let method = call.headers.text(":method").unwrap_or_default();
-    format!("{method} {} of `{}`", call.path(), call.cluster())
 }
 
 fn line(name: &[u8], value: &str) -> String {

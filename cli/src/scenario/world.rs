@@ -1,14 +1,14 @@
 //! The world of a case: which cluster answers what.
 
-use super::format::{AnswerSpec, Publication, Service, Upstreams};
+use super::format::{AnswerSpec, GrpcServices, Publication, Service, Upstreams, When};
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
 use super::revocation::Place;
 use super::token::Mint;
-use crate::engine::{Answer, Reply, Script};
+use crate::engine::{Answer, Condition, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
-use countersign_host_sim::Response;
+use countersign_host_sim::{GrpcUpstream, Response};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(super) struct Sources {
     publications: BTreeMap<String, Publication>,
     upstreams: Upstreams,
     service: Service,
+    grpc: GrpcServices,
 }
 
 impl Sources {
@@ -38,6 +39,18 @@ impl Sources {
         self.service.extend(service.clone());
     }
 
+    /// Changes how gRPC services answer.
+    pub(super) fn serve_grpc(&mut self, grpc: &GrpcServices) {
+        for (cluster, methods) in grpc {
+            self.grpc.entry(cluster.clone()).or_default().extend(methods.clone());
+        }
+    }
+
+    /// How gRPC services answer, by cluster.
+    pub(super) fn grpc(&self) -> Result<BTreeMap<String, GrpcUpstream>, String> {
+        super::grpc::upstreams(&self.grpc).map_err(|message| format!("`grpc`: {message}"))
+    }
+
     /// How the service answers.
     pub(super) fn service(&self, mint: &Mint<'_>, now: i64) -> Result<Script, String> {
         let mut script = Script::default();
@@ -46,9 +59,8 @@ impl Sources {
         for (rule, path, answers) in
             named.map(|(path, all)| (Some(path.as_str()), path.as_str(), all)).chain(others)
         {
-            let answers: Result<_, String> =
-                answers.iter().map(|answer| self.answer(answer, mint, now)).collect();
-            script.on(rule, answers.map_err(|fault| format!("`service.{path}`: {fault}"))?);
+            let one = |answer: &AnswerSpec| self.answer(answer, mint, now);
+            add(&mut script, rule, answers, one).map_err(|fault| format!("`service.{path}`: {fault}"))?;
         }
         Ok(script)
     }
@@ -77,7 +89,7 @@ impl Sources {
         for (cluster, paths) in &self.upstreams {
             let script = scripts.entry(cluster.clone()).or_default();
             for (path, answers) in paths.iter().filter(|(path, _)| *path != "*") {
-                script.on(Some(path), self.sequence(answers, mint, (cluster, path), now)?);
+                self.script(script, Some(path), answers, mint, (cluster, now))?;
             }
         }
         for asked in issuers.iter().filter_map(|issuer| issuer.introspection.as_ref()) {
@@ -111,23 +123,25 @@ impl Sources {
         }
         for (cluster, paths) in &self.upstreams {
             if let (Some(answers), Some(script)) = (paths.get("*"), scripts.get_mut(cluster)) {
-                script.on(None, self.sequence(answers, mint, (cluster, "*"), now)?);
+                self.script(script, None, answers, mint, (cluster, now))?;
             }
         }
         Ok(scripts)
     }
 
-    fn sequence(
+    fn script(
         &self,
+        script: &mut Script,
+        path: Option<&str>,
         answers: &[AnswerSpec],
         mint: &Mint<'_>,
-        (cluster, path): (&str, &str),
-        now: i64,
-    ) -> Result<Vec<Answer>, String> {
+        (cluster, now): (&str, i64),
+    ) -> Result<(), String> {
         let Mint { issuers, keys, .. } = *mint;
-        let place = Place { issuers, keys, publications: &self.publications, cluster, path };
-        let all = answers.iter().map(|answer| one(answer, mint, &place, now));
-        all.collect::<Result<_, _>>().map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))
+        let publications = &self.publications;
+        let place = Place { issuers, keys, publications, cluster, path: path.unwrap_or("*") };
+        add(script, path, answers, |answer| one(answer, mint, &place, now))
+            .map_err(|fault| format!("`upstreams.{cluster}`: {fault}"))
     }
 }
 
@@ -152,6 +166,34 @@ pub(super) fn publish_inline(
                 format!("`{name}`: expected JSON where the configuration has inline keys: {error}")
             })?;
         }
+    }
+    Ok(())
+}
+
+/// Adds the answers of a path: those for requests that are alike in a sequence of their own, and those for all others last.
+fn add(
+    script: &mut Script,
+    path: Option<&str>,
+    answers: &[AnswerSpec],
+    one: impl Fn(&AnswerSpec) -> Result<Answer, String>,
+) -> Result<(), String> {
+    let mut alike: Vec<&When> = Vec::new();
+    for when in answers.iter().filter_map(|answer| answer.when.as_ref()) {
+        if !alike.contains(&when) {
+            alike.push(when);
+        }
+    }
+    let of = |when: Option<&When>| -> Result<Vec<Answer>, String> {
+        answers.iter().filter(|answer| answer.when.as_ref() == when).map(&one).collect()
+    };
+    for when in alike {
+        let wanted = when.clone();
+        let condition = Condition::new(move |headers, body| wanted.is_met(headers, body));
+        script.on_if(path, condition, of(Some(when))?);
+    }
+    let others = of(None)?;
+    if !others.is_empty() {
+        script.on(path, others);
     }
     Ok(())
 }

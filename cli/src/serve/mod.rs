@@ -13,4 +13,4 @@ mod view;
 pub(crate) use ledger::Ledger;
 pub(crate) use observer::{Observer, Recorder};
 pub(crate) use status::{Board, Status};
-pub(crate) use view::audit;
+pub(crate) use view::{audit, client_status};

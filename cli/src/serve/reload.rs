@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use countersign_host_sim::serve::{Endpoint, Gateway};
 
+use super::Ledger;
 use super::clusters::clusters;
 use super::status::Board;
 use super::tls::TlsArgs;
-use super::{Ledger, secrets::Secrets};
 use crate::changes::Changes;
 use crate::console::{GOOD, HINT, say};
 use crate::failure::Failure;
@@ -132,8 +132,8 @@ impl Reloader {
         }
         let Some(gateway) = self.gateway.upgrade() else { return Ok(plugin.files) };
         let generation =
-            gateway.reload(plugin.host, &named).map_err(|error| Failure::usage(error.to_string()))?;
-        self.ledger.mask_with(Secrets::of(plugin.config.as_ref()));
+            gateway.reload(plugin.host, &named).map_err(|error| Failure::at(plugin.module.name(), error))?;
+        self.ledger.mask_with(self.ledger.secrets().under(plugin.config.as_ref()));
         self.board.runs(generation, &plugin.digest);
         say!(
             "{GOOD}reloaded{GOOD:#} generation {generation}, {}",

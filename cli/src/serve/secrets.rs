@@ -1,103 +1,144 @@
 //! What is never shown or written down: credentials, wherever they stand in a request.
+//!
+//! Headers are shown that are known to hold none; of everything else, what can be told for a credential is taken out.
 
-use std::borrow::Cow;
+mod names;
+mod scrub;
+mod words;
 
-use countersign_core::config::Config;
+use std::collections::BTreeSet;
 
-/// Headers that hold credentials, whatever their values look like.
-const HEADERS: [&str; 6] =
-    ["authorization", "proxy-authorization", "cookie", "set-cookie", "dpop", "x-api-key"];
+use countersign_core::config::{AttributeSource, Attributes, Config};
+use serde_json::{Map, Value};
 
-/// Parts of names of headers and parameters whose values are taken for credentials.
-const WORDS: [&str; 14] = [
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "credential",
-    "api-key",
-    "api_key",
-    "apikey",
-    "signature",
-    "session",
-    "assertion",
-    "jwt",
-    "auth",
-    "private",
+#[cfg(test)]
+pub(crate) use names::SHOWN;
+#[cfg(test)]
+pub(crate) use scrub::decoded;
+pub(crate) use scrub::{Kind, SECRET, scrub};
+
+/// Members of audit lines, and claims, that name somebody or something, however random the names are.
+const IDENTIFIERS: [&str; 26] = [
+    "act",
+    "action",
+    "actors",
+    "aud",
+    "azp",
+    "client",
+    "client_id",
+    "cnf",
+    "decision_id",
+    "gateway",
+    "image",
+    "iss",
+    "issuer",
+    "jti",
+    "key_id",
+    "may_act",
+    "peer",
+    "policies",
+    "principal",
+    "route",
+    "sid",
+    "sub",
+    "subject",
+    "token_id",
+    "upstream_token",
+    "workload",
 ];
-
-/// Names that hold one of those words and no credential.
-const HARMLESS: [&str; 4] =
-    ["www-authenticate", "proxy-authenticate", "x-countersign-credential", "sec-fetch-site"];
-
-/// Parameters of a query that hold credentials under names of their own.
-const PARAMETERS: [&str; 5] = ["code", "key", "sig", "pwd", "pass"];
-
-/// What tokens of well-known kinds begin with.
-const PREFIXES: [&str; 10] =
-    ["csk_", "ghp_", "gho_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "sk_live_", "sk-"];
-
-/// The fewest letters of a text that may be a credential by its looks alone.
-const LONG: usize = 28;
 
 /// Tells credentials from everything else.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secrets {
     /// The header of the configured API keys.
     api_key: Option<String>,
+    /// Headers that the configuration reads, and what those begin with that it writes.
+    read: BTreeSet<String>,
+    prefix: Option<String>,
+    /// Headers that somebody asked to see.
+    asked: Vec<String>,
+    /// Whether it is another module than Countersign's that runs: what it logs is no audit line.
+    other: bool,
 }
 
 impl Secrets {
-    /// With what a configuration says of headers.
-    pub(crate) fn of(config: Option<&Config>) -> Self {
-        let api_key = config.and_then(|config| config.api_keys.as_ref());
-        Self { api_key: api_key.map(|keys| keys.header.to_ascii_lowercase()) }
+    /// With what a configuration says of headers, and those that are to be shown beside the usual ones.
+    pub(crate) fn new(config: Option<&Config>, asked: &[String]) -> Self {
+        let asked = asked.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Self { asked, ..Self::default() }.under(config)
+    }
+
+    /// The same under another configuration.
+    pub(crate) fn under(&self, config: Option<&Config>) -> Self {
+        let api_keys = config.and_then(|config| config.api_keys.as_ref());
+        Self {
+            api_key: api_keys.map(|keys| keys.header.to_ascii_lowercase()),
+            read: config.map(headers_read).unwrap_or_default(),
+            prefix: config.map(|config| config.forward.prefix.to_ascii_lowercase()),
+            asked: self.asked.clone(),
+            other: config.is_none(),
+        }
+    }
+
+    /// Whether audit lines are those of Countersign.
+    pub(crate) fn trusts_audit(&self) -> bool {
+        !self.other
     }
 
     /// What a header's value is shown as. `None` where it can be shown as it is.
     pub(crate) fn header(&self, name: &str, value: &[u8]) -> Option<String> {
-        let hidden = |bytes: usize| format!("(secret, {bytes} bytes)");
-        if name.starts_with(':') {
-            return None;
-        }
-        if self.is_secret_header(name) {
-            // The scheme says which kind of credential it is, and nothing of it.
-            let text = std::str::from_utf8(value).unwrap_or_default();
-            let scheme = text.split_once(' ').map(|(scheme, _)| scheme);
-            let scheme = scheme.filter(|scheme| {
-                name.ends_with("authorization")
-                    && scheme.len() < 16
-                    && scheme.bytes().all(|b| b.is_ascii_alphabetic())
-            });
-            return Some(match scheme {
-                Some(scheme) => format!("{scheme} {}", hidden(value.len() - scheme.len() - 1)),
-                None => hidden(value.len()),
-            });
-        }
+        let name = name.to_ascii_lowercase();
         let text = String::from_utf8_lossy(value);
-        match scrub(&text) {
-            Cow::Owned(scrubbed) => Some(scrubbed),
-            Cow::Borrowed(_) => None,
-        }
+        let shown = match name.as_str() {
+            ":path" => self.path(&text),
+            ":authority" => self.authority(&text),
+            _ if name.starts_with(':') || self.shows(&name) => scrub(&text, Kind::Text).into_owned(),
+            _ => return Some(self.hidden(&name, &text, value.len())),
+        };
+        (shown != text).then_some(shown)
     }
 
-    /// Whether a header of this name is a credential.
-    pub(crate) fn is_secret_header(&self, name: &str) -> bool {
-        let known = HEADERS.contains(&name) || self.api_key.as_deref() == Some(name);
-        known || !HARMLESS.contains(&name) && WORDS.iter().any(|word| name.contains(word))
+    /// Whether a header's values are shown, once they are scrubbed.
+    fn shows(&self, name: &str) -> bool {
+        if names::is_credential(name) || self.api_key.as_deref() == Some(name) {
+            return false;
+        }
+        let own = self.prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
+        names::is_shown(name)
+            || self.asked.iter().any(|asked| asked == name)
+            // Its kind, and not itself.
+            || own == Some("credential")
+            || (own.is_some() || self.read.contains(name)) && !names::is_secret(name)
+    }
+
+    /// What stands in the place of a header's value.
+    fn hidden(&self, name: &str, text: &str, bytes: usize) -> String {
+        let secret =
+            names::is_credential(name) || self.api_key.as_deref() == Some(name) || names::is_secret(name);
+        let word = if secret { "secret" } else { "hidden" };
+        // The scheme says which kind of credential it is, and nothing of it.
+        let scheme = text.split_once(' ').map(|(scheme, _)| scheme).filter(|scheme| {
+            let is_word = scheme.len() < 16 && scheme.bytes().all(|byte| byte.is_ascii_alphabetic());
+            name.ends_with("authorization") && is_word
+        });
+        match scheme {
+            Some(scheme) => format!("{scheme} ({word}, {} bytes)", bytes - scheme.len() - 1),
+            None => format!("({word}, {bytes} bytes)"),
+        }
     }
 
     /// A request target as it can be shown.
     pub(crate) fn path(&self, path: &str) -> String {
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let mut shown = scrub(path).into_owned();
+        let mut shown = scrub(path, Kind::Path).into_owned();
         if let Some(query) = query {
             let parameter = |pair: &str| match pair.split_once('=') {
-                Some((name, value)) if is_secret_parameter(name) && !value.is_empty() => {
-                    format!("{name}=(secret)")
+                Some((name, value)) => {
+                    let secret = names::is_secret(name) && !value.is_empty();
+                    let value = if secret { SECRET.into() } else { scrub(value, Kind::Text) };
+                    format!("{}={value}", scrub(name, Kind::Text))
                 }
-                Some((name, value)) => format!("{name}={}", scrub(value)),
-                None => scrub(pair).into_owned(),
+                None => scrub(pair, Kind::Text).into_owned(),
             };
             let parameters: Vec<String> = query.split('&').map(parameter).collect();
             shown.push('?');
@@ -105,130 +146,84 @@ impl Secrets {
         }
         shown
     }
-}
 
-fn is_secret_parameter(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    PARAMETERS.contains(&name.as_str()) || WORDS.iter().any(|word| name.contains(word))
-}
-
-/// A text without what looks like a credential in it.
-pub(crate) fn scrub(text: &str) -> Cow<'_, str> {
-    let is_part =
-        |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | '~' | '+' | '=');
-    let mut scrubbed = String::new();
-    let mut copied = 0;
-    let mut rest = text;
-    let mut at = 0;
-    while let Some(start) = rest.find(is_part) {
-        let piece = rest.get(start..).unwrap_or_default();
-        let length = piece.find(|letter| !is_part(letter)).unwrap_or(piece.len());
-        let word = piece.get(..length).unwrap_or_default();
-        if looks_secret(word) {
-            scrubbed.push_str(text.get(copied..at + start).unwrap_or_default());
-            scrubbed.push_str("(secret)");
-            copied = at + start + length;
-        }
-        at += start + length;
-        rest = text.get(at..).unwrap_or_default();
-    }
-    if copied == 0 {
-        return Cow::Borrowed(text);
-    }
-    scrubbed.push_str(text.get(copied..).unwrap_or_default());
-    Cow::Owned(scrubbed)
-}
-
-/// Whether a word is a token by its form, or as random as one.
-fn looks_secret(word: &str) -> bool {
-    let jwt = word.starts_with("eyJ") && word.contains('.');
-    let known = PREFIXES.iter().any(|prefix| word.strip_prefix(prefix).is_some_and(|rest| rest.len() >= 12));
-    jwt || known || word.len() >= LONG && is_random(word)
-}
-
-/// Letters of both cases and digits with little repetition: no word, no number, no hexadecimal digest, no UUID.
-fn is_random(word: &str) -> bool {
-    let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
-    if !has(u8::is_ascii_uppercase) || !has(u8::is_ascii_lowercase) || !has(u8::is_ascii_digit) {
-        return false;
-    }
-    let mut counts = [0_u32; 128];
-    for byte in word.bytes() {
-        if let Some(count) = counts.get_mut(usize::from(byte)) {
-            *count += 1;
+    /// A host with its port, without the user and password that may stand before it.
+    pub(crate) fn authority(&self, authority: &str) -> String {
+        match authority.rsplit_once('@') {
+            Some((_, host)) => format!("{SECRET}@{}", scrub(host, Kind::Text)),
+            None => scrub(authority, Kind::Text).into_owned(),
         }
     }
-    let length = word.len() as f64;
-    let entropy: f64 = counts
-        .iter()
-        .filter(|count| **count > 0)
-        .map(|count| f64::from(*count) / length)
-        .map(|share| -share * share.log2())
-        .sum();
-    entropy >= 3.8
+
+    /// An audit line as it can be shown.
+    pub(crate) fn audit(&self, audit: Map<String, Value>) -> Map<String, Value> {
+        let shown = |(name, value): (String, Value)| {
+            let value = match (name.as_str(), value) {
+                ("path", Value::String(path)) => self.path(&path).into(),
+                (member, value) if IDENTIFIERS.contains(&member) => each(value, Kind::Identifier),
+                (_, value) => each(value, Kind::Text),
+            };
+            (name, value)
+        };
+        audit.into_iter().map(shown).collect()
+    }
+}
+
+/// The members of a token's header that are kept, which name a kind, an algorithm and a key.
+pub(crate) fn header(header: Map<String, Value>) -> Map<String, Value> {
+    header.into_iter().map(|(name, value)| (name, each(value, Kind::Identifier))).collect()
+}
+
+/// A token's claims as they can be shown: what they name, and nothing that is a credential of its own.
+pub(crate) fn claims(claims: Map<String, Value>) -> Map<String, Value> {
+    let shown = |(name, value): (String, Value)| {
+        let value = match name.as_str() {
+            name if IDENTIFIERS.contains(&name) => each(value, Kind::Identifier),
+            name if names::is_secret_member(name) => hide(value),
+            _ => each(value, Kind::Text),
+        };
+        (scrub(&name, Kind::Text).into_owned(), value)
+    };
+    claims.into_iter().map(shown).collect()
+}
+
+/// A value whose texts hold no credential.
+fn each(value: Value, kind: Kind) -> Value {
+    match value {
+        Value::String(text) => scrub(&text, kind).into_owned().into(),
+        Value::Array(items) => items.into_iter().map(|item| each(item, kind)).collect(),
+        Value::Object(members) if kind == Kind::Text => Value::Object(claims(members)),
+        Value::Object(members) => {
+            let shown = |(name, value): (String, Value)| (scrub(&name, kind).into_owned(), each(value, kind));
+            Value::Object(members.into_iter().map(shown).collect())
+        }
+        other => other,
+    }
+}
+
+/// The same where the texts are credentials themselves, by their name.
+fn hide(value: Value) -> Value {
+    match value {
+        Value::String(_) => SECRET.into(),
+        Value::Array(items) => items.into_iter().map(hide).collect(),
+        other => each(other, Kind::Text),
+    }
+}
+
+/// The headers that attributes come from.
+fn headers_read(config: &Config) -> BTreeSet<String> {
+    let of = |attributes: &Attributes| -> Vec<String> {
+        let header = |source: &AttributeSource| match source {
+            AttributeSource::Header(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        };
+        attributes.values().filter_map(header).collect()
+    };
+    let issuers = config.issuers.iter().map(|issuer| &issuer.principal.attributes);
+    let routes = config.routes.iter().map(|route| &route.context);
+    let resources = config.routes.iter().filter_map(|route| Some(&route.resource.as_ref()?.attributes));
+    [&config.context].into_iter().chain(issuers).chain(routes).chain(resources).flat_map(of).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Secrets, scrub};
-
-    const JWT: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
-
-    #[test]
-    fn credentials_are_told_by_their_headers() {
-        let secrets = Secrets { api_key: Some(String::from("x-legacy")) };
-        for (name, value, shown) in [
-            ("authorization", "Bearer abcdef", "Bearer (secret, 6 bytes)"),
-            ("authorization", "abcdef", "(secret, 6 bytes)"),
-            ("cookie", "a=b", "(secret, 3 bytes)"),
-            ("x-legacy", "k", "(secret, 1 bytes)"),
-            ("x-session-id", "k", "(secret, 1 bytes)"),
-            ("x-note", JWT, "(secret)"),
-            ("x-note", "see csk_0123456789abcdef now", "see (secret) now"),
-        ] {
-            assert_eq!(secrets.header(name, value.as_bytes()).as_deref(), Some(shown), "{name}: {value}");
-        }
-        for (name, value) in [
-            (":authority", "api.example"),
-            ("accept", "application/json"),
-            ("x-request-id", "2f9c1a52-0c0e-4c1b-9d55-6a3f1f4a7b10"),
-            ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-            ("user-agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)"),
-            ("www-authenticate", "Bearer error=\"invalid_token\""),
-        ] {
-            assert_eq!(secrets.header(name, value.as_bytes()), None, "{name}: {value}");
-        }
-    }
-
-    #[test]
-    fn targets_lose_their_credentials() {
-        let secrets = Secrets::default();
-        for (path, shown) in [
-            ("/v1/tenants/acme/transfers/t-1001/score", "/v1/tenants/acme/transfers/t-1001/score"),
-            ("/cb?code=abc&state=x", "/cb?code=(secret)&state=x"),
-            ("/a?access_token=1&b", "/a?access_token=(secret)&b"),
-            ("/a?q=hello", "/a?q=hello"),
-        ] {
-            assert_eq!(secrets.path(path), shown);
-        }
-        assert_eq!(secrets.path(&format!("/t/{JWT}/x")), "/t/(secret)/x");
-        assert_eq!(secrets.path(&format!("/t?q={JWT}")), "/t?q=(secret)");
-    }
-
-    #[test]
-    fn what_is_as_random_as_a_token_is_one() {
-        assert_eq!(scrub("got 9wHk2LmQx7Rt4VbNs8Jd0ZpFy3Gc6Ea1 there"), "got (secret) there");
-        assert_eq!(
-            scrub("https://issuer.bank.example/Some/CamelCasePath1"),
-            "https://issuer.bank.example/Some/CamelCasePath1"
-        );
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_token_survives(before in "[ -~]{0,20}", after in "[ -~]{0,20}") {
-            let text = format!("{before} {JWT} {after}");
-            proptest::prop_assert!(!scrub(&text).contains("eyJzdWIiOiJhbGljZSJ9"));
-        }
-    }
-}
+mod tests;

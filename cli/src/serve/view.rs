@@ -2,25 +2,25 @@
 
 use countersign_core::reason::Reason;
 use countersign_core::time::Timestamp;
-use countersign_host_sim::serve::{Ended, Exchange, Times};
+use countersign_host_sim::serve::{Called, Ended, Exchange, Times};
 use countersign_host_sim::{HeaderMap, MetricValue, Metrics, Properties, PropertyValue};
 use serde_json::{Map, Value, json};
 
-use super::secrets::{Secrets, scrub};
+use super::secrets::{Kind, Secrets, scrub};
 use crate::engine::AUDIT;
 use crate::time;
 
-/// The audit line among what was logged, where it is Countersign that ran.
-pub(crate) fn audit(exchange: &Exchange) -> Option<Map<String, Value>> {
-    let line = exchange.logs.iter().find(|line| line.message.starts_with(AUDIT))?;
-    serde_json::from_str(&line.message).ok()
+/// The audit line among what was logged, where it is Countersign that ran, without what looks like a credential in it.
+pub(crate) fn audit(exchange: &Exchange, secrets: &Secrets) -> Option<Map<String, Value>> {
+    let own = secrets.trusts_audit();
+    let line = exchange.logs.iter().find(|line| own && line.message.starts_with(AUDIT))?;
+    serde_json::from_str(&line.message).ok().map(|audit| secrets.audit(audit))
 }
 
 /// What the list of decisions shows.
 pub(crate) fn summary(exchange: &Exchange, secrets: &Secrets, replay_of: Option<u64>) -> Value {
-    let audit = audit(exchange).unwrap_or_default();
+    let audit = audit(exchange, secrets).unwrap_or_default();
     let member = |name: &str| audit.get(name).cloned().unwrap_or_default();
-    let (outcome, status) = outcome(&exchange.ended);
     let decision = match audit.get("decision").and_then(Value::as_str) {
         Some(decision) => decision,
         None => match exchange.ended {
@@ -41,12 +41,12 @@ pub(crate) fn summary(exchange: &Exchange, secrets: &Secrets, replay_of: Option<
     json!({
         "id": exchange.id,
         "time": time::show(Timestamp::from_nanos(i64::try_from(exchange.at).unwrap_or(i64::MAX))),
-        "method": text(":method"),
+        "method": scrub(&text(":method"), Kind::Text),
         "path": secrets.path(&text(":path")),
         "decision": decision,
         "kind": kind,
-        "outcome": outcome,
-        "status": status,
+        "outcome": outcome(&exchange.ended),
+        "status": client_status(&exchange.ended),
         "layer": member("layer"),
         "reason": member("reason"),
         "title": title,
@@ -90,33 +90,26 @@ impl Shown {
 
 /// What is shown of one decision.
 fn detail(exchange: &Exchange, secrets: &Secrets, summary: &Value) -> Value {
-    let logs = exchange.logs.iter().filter(|line| !line.message.starts_with(AUDIT));
-    let calls = exchange.calls.iter().map(|call| format!("{} {}", call.cluster, secrets.path(&call.path)));
+    let own = secrets.trusts_audit();
+    let logs = exchange.logs.iter().filter(|line| !(own && line.message.starts_with(AUDIT)));
+    let call = |called: &Called| {
+        format!("{} {}", scrub(&called.cluster, Kind::Identifier), secrets.path(&called.path))
+    };
     json!({
         "decision": summary,
-        "audit": audit(exchange).map(|audit| scrubbed(Value::Object(audit))),
+        "audit": audit(exchange, secrets),
         "replay_path": secrets.path(&exchange.request.text(":path").unwrap_or_default()),
         "peer": peer(&exchange.properties),
         "request_headers": headers(&exchange.request, secrets),
         "upstream_headers": exchange.forwarded.as_ref().map(|head| headers(head, secrets)),
         "response_headers": headers(&exchange.response, secrets),
         "body": { "bytes": exchange.request_bytes, "kept": exchange.body.len() },
-        "reply": scrub(&String::from_utf8_lossy(&exchange.reply)),
+        "reply": scrub(&String::from_utf8_lossy(&exchange.reply), Kind::Text),
         "properties": properties(&exchange.properties),
-        "logs": logs.map(|line| scrub(&line.to_string()).into_owned()).collect::<Vec<_>>(),
-        "calls": calls.collect::<Vec<_>>(),
+        "logs": logs.map(|line| scrub(&line.to_string(), Kind::Text).into_owned()).collect::<Vec<_>>(),
+        "calls": exchange.calls.iter().map(call).collect::<Vec<_>>(),
         "replayable": true,
     })
-}
-
-/// A value whose texts hold nothing that looks like a credential.
-fn scrubbed(value: Value) -> Value {
-    match value {
-        Value::String(text) => scrub(&text).into_owned().into(),
-        Value::Array(items) => items.into_iter().map(scrubbed).collect(),
-        Value::Object(members) => members.into_iter().map(|(name, value)| (name, scrubbed(value))).collect(),
-        other => other,
-    }
 }
 
 /// What is shown of one that is too large to be kept whole.
@@ -140,10 +133,9 @@ pub(crate) fn peer(properties: &Properties) -> Option<String> {
 fn headers(head: &HeaderMap, secrets: &Secrets) -> Vec<Value> {
     let shown = |(index, (name, value)): (usize, (&[u8], &[u8]))| {
         let name = String::from_utf8_lossy(name).into_owned();
-        let text = || String::from_utf8_lossy(value).into_owned();
-        let hidden = if name == ":path" { None } else { secrets.header(&name, value) };
-        let secret = hidden.is_some();
-        let value = if name == ":path" { secrets.path(&text()) } else { hidden.unwrap_or_else(text) };
+        let hidden = secrets.header(&name, value);
+        let secret = hidden.is_some() && !name.starts_with(':');
+        let value = hidden.unwrap_or_else(|| String::from_utf8_lossy(value).into_owned());
         json!({ "index": index, "name": name, "value": value, "secret": secret })
     };
     head.iter().enumerate().map(shown).collect()
@@ -158,6 +150,7 @@ fn properties(properties: &Properties) -> Vec<Value> {
         PropertyValue::Double(value) => value.to_string(),
         _ => String::from("…"),
     };
+    let shown = |value| scrub(&shown(value), Kind::Identifier).into_owned();
     properties.iter().map(|(name, value)| json!({ "name": name, "value": shown(value) })).collect()
 }
 
@@ -170,19 +163,29 @@ pub(crate) fn metrics(metrics: &Metrics) -> Value {
     metrics
         .all()
         .into_iter()
-        .map(|metric| json!({ "name": metric.name, "value": shown(metric.value) }))
+        .map(|metric| json!({ "name": scrub(&metric.name, Kind::Identifier), "value": shown(metric.value) }))
         .collect()
 }
 
-/// How it ended in a few words, and the status that the client got.
-fn outcome(ended: &Ended) -> (String, u16) {
+/// How it ended in a few words.
+fn outcome(ended: &Ended) -> &'static str {
     match ended {
-        Ended::Forwarded(status) => (String::from("forwarded"), *status),
-        Ended::Replied(status) => (String::from("answered by the filter"), *status),
-        Ended::Gateway(status, why) => ((*why).to_owned(), *status),
-        Ended::Reset => (String::from("closed by the filter"), 0),
-        Ended::Failed => (String::from("the filter failed"), 503),
-        _ => (String::from("the client went away"), 0),
+        Ended::Forwarded(_) => "forwarded",
+        Ended::Replied(_) => "answered by the filter",
+        Ended::Gateway(_, why) => why,
+        Ended::Reset => "closed by the filter",
+        Ended::Failed => "the filter failed",
+        _ => "the client went away",
+    }
+}
+
+/// The status that the client got; 0 where it got none.
+pub(crate) fn client_status(ended: &Ended) -> u16 {
+    match ended {
+        Ended::Forwarded(status) | Ended::Replied(status) | Ended::Gateway(status, _) => *status,
+        // In the place of an answer that the filter does not give, the gateway has one.
+        Ended::Reset | Ended::Failed => 503,
+        _ => 0,
     }
 }
 

@@ -121,16 +121,19 @@ fn a_run_is_the_same_byte_for_byte_whatever_runs_beside() {
     let mut cases = String::new();
     for n in 0..12 {
         let request = format!("request: {{ url: /{n}, headers: {{ x-lookup: a }} }}, token: t");
-        let upstreams = "upstreams: { users: { /who: [{ keys: [k, r] }] } }";
+        let answer = if n % 2 == 0 { "keys: [k, r]" } else { "token: salted" };
+        let upstreams = format!("upstreams: {{ users: {{ /who: [{{ {answer} }}] }} }}");
         let expect = "expect: { outcome: reply, upstream: { authorization: x, x-user: x } }";
         writeln!(cases, "  - {{ name: case {n}, {request}, {upstreams}, {expect} }}").unwrap();
     }
     let failing = scenario(
         "wire-same",
         &format!(
-            "keys: {{ k: ES256, r: RS256 }}\ntokens: {{ t: {{ key: k, claims: {{ sub: a }} }} }}\ncases:\n{cases}"
+            "keys: {{ k: ES256, r: RS256, p: PS256 }}\ntokens: {{ t: {{ key: k, claims: {{ sub: a }} }}, salted: {{ key: p }} }}\ncases:\n{cases}"
         ),
     );
+    let out = countersign(&["test", &failing]).exits(1).out();
+    assert!(out.contains(r#"\"access_token\":\"eyJ"#) || out.contains(r#""access_token":"eyJ"#), "{out}");
     for format in ["text", "json"] {
         let run = |jobs: &str| {
             let mut arguments = vec!["test", "--format", format, "--jobs", jobs];
@@ -391,4 +394,24 @@ fn the_page_names_every_member() {
     assert!(names.len() > 80, "{}", names.len());
     let missing: Vec<_> = names.iter().filter(|name| !words.contains(&name.as_str())).collect();
     assert!(missing.is_empty(), "docs/scenarios.md does not name {missing:?}");
+}
+
+#[test]
+fn what_a_module_logs_moves_no_cursor() {
+    let folder = folder("any-escapes");
+    let module = r#"(module
+        (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 64) "\1b[2J\0d\0aerror: fake")
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $log (i32.const 2) (i32.const 64) (i32.const 17)))
+            (i32.const 0)))"#;
+    fs::write(folder.join("escapes.wat"), module).unwrap();
+    let file = folder.join("one.yaml");
+    let case = "{ name: a, request: { url: / }, expect: { logs: { present: [nothing] } } }";
+    fs::write(&file, format!("module: escapes.wat\ncases: [{case}]\n")).unwrap();
+    let shown = countersign(&["test", "--color", "always", file.to_str().unwrap()]).exits(1).out();
+    assert!(shown.contains("[2J\\r\\nerror: fake") && !shown.contains("\u{1b}[2J"), "{shown}");
 }

@@ -98,8 +98,10 @@ fn what_is_no_good_image_is_refused_with_a_reason() {
         (altered(&|bytes| *bytes.last_mut().unwrap() ^= 1), "altered"),
         (altered(&|bytes| bytes[8..10].copy_from_slice(&u16::MAX.to_le_bytes())), "format version 65535"),
         (altered(&|bytes| bytes.push(0)), "bytes follow"),
-        (b"permit(principal, action, resource);".to_vec(), "not a policy image"),
-        (Vec::new(), "not a policy image"),
+        (vec![0xff, 1, 2, 3], "module, found a file that begins with"),
+        (b"permit(principal, action, resource);".to_vec(), "found text that begins with `permit("),
+        (b"\x1f\x8b\x08".to_vec(), "found a gzip archive: unpack it first"),
+        (Vec::new(), "expected a policy image or a WebAssembly module, found an empty file"),
     ] {
         fs::write(&image, bytes).unwrap();
         let run = countersign(&["inspect", text(&image)]).exits(2);
@@ -368,7 +370,10 @@ fn paths_that_lead_nowhere_are_told_by_what_is_wanted() {
             vec!["diff", PACK, pack],
             "policies/none: expected a pack (folder) or a policy image, found nothing",
         ),
-        (vec!["inspect", pack], "policies/none: expected a policy image, found nothing"),
+        (
+            vec!["inspect", pack],
+            "policies/none: expected a policy image or a WebAssembly module, found nothing",
+        ),
         (vec!["lint", pack], "policies/none: expected a pack (folder), found nothing"),
         (vec!["lint", &policy], "10-scoring.cedar: expected a pack (folder), found a file"),
         (

@@ -126,8 +126,12 @@ fn what_cannot_be_compared_is_said_before_anything_is_measured() {
     let broken = file("broken.json", "{");
     let other =
         file("of-others.json", r#"{"series":[{"case":"of others","state":"warm","engine":"wasm","p50":1}]}"#);
+    let requests = file("requests-as-a-baseline.yaml", "requests:\n  - name: a\n");
     for (arguments, message) in [
         (vec!["--only", "expired", "--target", "1ns"], "`--target`: expected the case `allow`"),
+        (vec!["--rate", "10", "--lasting", "0s"], "expected a time above 0"),
+        (vec!["--baseline", &requests], "or a module, found text that begins with `requests:`"),
+        (vec!["--module", "no/such.wasm"], "no/such.wasm: expected a proxy-wasm module"),
         (vec!["--only", "nothing"], "expected a case to measure"),
         (vec!["--baseline", &broken], "expected an earlier run's figures"),
         (vec!["--baseline", "no/such.json"], "no/such.json: expected an earlier run's figures"),

@@ -85,3 +85,12 @@ fn any_module_gets_an_answer_that_helps() {
     let run = countersign(&["inspect", other.to_str().unwrap(), "--host", "envoy"]).exits(2);
     assert!(run.err().contains("expected a WebAssembly module for `--host`"), "{}", run.err());
 }
+
+#[test]
+fn names_of_a_module_stand_in_their_lines() {
+    let named = FILTER.replace("_initialize", "x\\1b[2J\\0d\\0ahosts\\c2\\9b");
+    let path = file("named", named.as_bytes());
+    let shown = countersign(&["inspect", "--color", "always", path.to_str().unwrap()]).exits(0).out();
+    assert!(shown.contains("x\\u001b[2J\\r\\nhosts\\u009b"), "{shown}");
+    assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{9b}'), "{shown}");
+}

@@ -5,6 +5,7 @@ mod author;
 mod bench;
 mod cases;
 mod check;
+mod connections;
 mod credentials;
 mod credentials_page;
 mod eval;

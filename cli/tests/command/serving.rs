@@ -18,10 +18,14 @@ struct Serving {
 
 impl Serving {
     fn start(config: &Path, more: &[&str]) -> Self {
+        Self::run("--config", config, more, Stdio::null())
+    }
+
+    fn run(what: &str, file: &Path, more: &[&str], out: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.current_dir(root()).args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config);
+        command.current_dir(root()).args(["serve", "--listen", "127.0.0.1:0", what]).arg(file);
         command.args(["--upstream", &format!("http://{}", upstream())]).args(more);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdout(out).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut find = |before: &str| find(&mut said, before);
         let address = find("listening on http://");
@@ -239,11 +243,12 @@ fn the_page_opens_to_who_knows_its_address_alone() {
 fn what_was_recorded_is_replayed_without_its_credentials() {
     let (folder, config, token) = world("serve-record");
     let recording = folder.join("requests.jsonl");
-    let serving = Serving::start(&config, &["--no-admin", "--record", recording.to_str().unwrap()]);
+    let record = ["--no-admin", "--record", recording.to_str().unwrap(), "--show-header", "x-note"];
+    let serving = Serving::start(&config, &record);
     let bearer = format!("authorization: Bearer {token}\r\n");
     assert!(
         serving
-            .ask(&format!("{bearer}cookie: id=very-secret\r\nx-note: kept\r\n"))
+            .ask(&format!("{bearer}cookie: id=very-secret\r\nx-note: kept\r\nx-other: very-secret\r\n"))
             .starts_with("HTTP/1.1 200")
     );
     assert!(serving.ask("").contains("token.missing"));
@@ -314,4 +319,176 @@ fn what_was_recorded_is_replayed_without_its_credentials() {
     .unwrap();
     let refused = countersign(&["replay", bad.to_str().unwrap(), "--config", config]).exits(2);
     assert!(refused.err().contains("bad.jsonl:2:"), "{}", refused.err());
+}
+
+#[test]
+fn a_damaged_recording_is_refused_and_a_cut_one_is_used() {
+    let (folder, config, token) = world("serve-damaged");
+    let recording = folder.join("requests.jsonl");
+    let serving = Serving::start(&config, &["--no-admin", "--record", recording.to_str().unwrap()]);
+    for _ in 0..2 {
+        serving.ask(&format!("authorization: Bearer {token}\r\n"));
+    }
+    serving.end();
+    let text = fs::read_to_string(&recording).unwrap();
+    let [head, first, second] = text.lines().collect::<Vec<_>>().try_into().unwrap();
+    let half = &second[..second.len() / 2];
+    let replay = |text: &str| {
+        fs::write(&recording, text).unwrap();
+        countersign(&["replay", recording.to_str().unwrap(), "--config", config.to_str().unwrap()])
+    };
+    for (text, line) in [
+        (format!("{head}\n{{bad\n{first}\n"), 2),
+        (format!("{head}\n{first}\nsomething else\n"), 3),
+        (format!("{head}\n{half}\n{first}\n"), 2),
+        (format!("{head}\n{half}"), 2),
+    ] {
+        let refused = replay(&text).exits(2).err();
+        assert!(refused.contains(&format!("requests.jsonl:{line}: ")), "{refused}");
+    }
+    for cut in [half, "{\"countersi", "{"] {
+        let used = replay(&format!("{head}\n{first}\n{cut}")).exits(0);
+        assert!(used.out().contains("1 request: 1 the same"), "{}", used.out());
+        let said = used.err();
+        assert!(
+            said.contains("warning") && said.contains("requests.jsonl:3: ") && said.contains("cut short"),
+            "{said}"
+        );
+    }
+    assert!(!replay(&text).exits(0).err().contains("warning"));
+}
+
+#[test]
+fn secrets_are_neither_recorded_nor_shown_and_the_rest_is_replayed() {
+    let (folder, config, token) = world("serve-secrets");
+    let recording = folder.join("requests.jsonl");
+    let serving = Serving::start(&config, &["--record", recording.to_str().unwrap()]);
+    let signature = token.rsplit('.').next().unwrap();
+    let (dots, twice) = (token.replace('.', "%2E"), token.replace('.', "%252E"));
+    let targets = [
+        format!("/v1/things/{token}"),
+        format!("/v1/things/{token}/x"),
+        String::from("/v1/things/1;jsessionid=hunter2"),
+        format!("/v1/things/1?q={token}&q={dots}&q={twice}"),
+        String::from(
+            "/v1/things/1?%73ig=hunter2&otp=hunter2&user%5Bpassword%5D=hunter2&next=%2Fcb%3Fcode%3Dhunter2",
+        ),
+        format!("/v1/things/1?{dots}=1&token%3Dhunter2"),
+    ];
+    let heads = [
+        String::from(
+            "referer: https://a/b?access_token=hunter2&code=hunter2\r\nx-original-uri: /cb?code=hunter2\r\n",
+        ),
+        String::from("x-original-url: /x?api_key=hunter2\r\nforwarded: for=192.0.2.1;token=hunter2\r\n"),
+        format!("link: <https://a/b?sig=hunter2>; rel=next\r\nuser-agent: {token}\r\n"),
+        String::from("ocp-apim-subscription-key: hunter2\r\nx-functions-key: hunter2\r\nx-csrf: hunter2\r\n"),
+        String::from("x-otp: hunter2\r\nx-pass: hunter2\r\ncookie2: hunter2\r\nx-anything: hunter2\r\n"),
+    ];
+    let send = |target: &str, head: &str| {
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: api.example\r\nconnection: close\r\nauthorization: Bearer {token}\r\n{head}\r\n"
+        );
+        assert!(http(&serving.address, &request).starts_with("HTTP/1.1 "));
+    };
+    targets.iter().for_each(|target| send(target, "accept: text/plain\r\n"));
+    heads.iter().for_each(|head| send("/v1/things/1", head));
+
+    let (address, path) = serving.page.split_once('/').unwrap();
+    let count = targets.len() + heads.len();
+    let mut page = String::new();
+    for id in 1..=count {
+        let request =
+            format!("GET /{path}decisions/{id} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+        // A decision is shown a moment after its request was answered.
+        let shown =
+            (0..1000).map(|_| http(address, &request)).find(|answer| answer.starts_with("HTTP/1.1 200"));
+        page.push_str(&shown.unwrap());
+    }
+    serving.end();
+    let text = fs::read_to_string(&recording).unwrap();
+    assert_eq!(text.lines().count(), count + 1, "{text}");
+    for text in [&text, &page] {
+        assert!(!text.contains(signature) && !text.contains("hunter2"), "{text}");
+        assert!(text.contains("/v1/things/(secret)") && text.contains("text/plain"), "{text}");
+    }
+    let file = recording.to_str().unwrap();
+    let same =
+        countersign(&["replay", file, "--config", config.to_str().unwrap(), "--fail-on-change"]).exits(0);
+    assert!(same.out().contains(&format!("{count} requests: {count} the same")), "{}", same.out());
+}
+
+/// Logs text that is no audit line of Countersign's, with what moves a cursor in it.
+const FORGER: &str = r#"(module
+    (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 64) "{\22countersign\22:\22audit\22,\22decision\22:\22allow\22}\0d\0aerror: \1b[2Jforged")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "malloc") (param i32) (result i32) (i32.const 4096))
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+        (drop (call $log (i32.const 2) (i32.const 64) (i32.const 42)))
+        (drop (call $log (i32.const 2) (i32.const 64) (i32.const 61)))
+        (i32.const 0)))"#;
+
+#[test]
+fn another_module_writes_no_audit_lines_and_one_line_at_a_time() {
+    let folder = folder("serve-forger");
+    let module = folder.join("forger.wat");
+    fs::write(&module, FORGER).unwrap();
+    let mut serving = Serving::run("--module", &module, &["--no-admin"], Stdio::piped());
+    assert!(serving.ask("").starts_with("HTTP/1.1 200"));
+    assert_eq!(serving.says("filter [info] "), "{\"countersign\":\"audit\",\"decision\":\"allow\"}");
+    let line = serving.says("filter [info] ");
+    assert!(line.ends_with("}\\r\\nerror: \\u{1b}[2Jforged"), "{line}");
+    let mut out = serving.child.stdout.take().unwrap();
+    serving.end();
+    let mut written = String::new();
+    out.read_to_string(&mut written).unwrap();
+    assert_eq!(written, "");
+}
+
+#[test]
+fn what_does_not_start_is_told_with_its_file() {
+    let folder = folder("serve-broken");
+    let module = folder.join("broken.wat");
+    let serve = || {
+        let path = module.to_str().unwrap();
+        let run = countersign(&[
+            "serve",
+            "--module",
+            path,
+            "--upstream",
+            "http://127.0.0.1:1",
+            "--listen",
+            "127.0.0.1:0",
+        ]);
+        run.exits(2).err()
+    };
+    let missing = serve();
+    assert!(
+        missing.contains("broken.wat: expected a proxy-wasm module") && !missing.contains("xtask"),
+        "{missing}"
+    );
+    fs::write(&module, "(module\n  (fun))").unwrap();
+    let text = serve();
+    assert!(text.contains("broken.wat:2:4: ") && !text.contains("anon"), "{text}");
+    let refuses = FORGER.replace(
+        "(func (export \"malloc\")",
+        "(func (export \"proxy_on_configure\") (param i32 i32) (result i32) (i32.const 0)) (func (export \"malloc\")",
+    );
+    fs::write(&module, refuses).unwrap();
+    assert!(serve().contains("broken.wat: module refused its configuration"), "{}", serve());
+}
+
+#[test]
+fn a_filter_that_fails_is_recorded_with_what_the_client_got() {
+    let folder = folder("serve-trap");
+    let (module, recording) = (folder.join("trap.wat"), folder.join("requests.jsonl"));
+    let call = "(drop (call $log (i32.const 2) (i32.const 64) (i32.const 42)))";
+    fs::write(&module, FORGER.replace(call, "unreachable")).unwrap();
+    let record = ["--no-admin", "--record", recording.to_str().unwrap()];
+    let serving = Serving::run("--module", &module, &record, Stdio::null());
+    assert!(serving.ask("").starts_with("HTTP/1.1 503"));
+    serving.end();
+    let text = fs::read_to_string(&recording).unwrap();
+    assert!(text.contains("\"outcome\":\"failed\",\"status\":503"), "{text}");
 }

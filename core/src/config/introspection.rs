@@ -32,6 +32,7 @@ pub struct Introspection {
     #[serde(default = "default_inactive")]
     pub inactive_seconds: u32,
     /// How many questions a worker may have open at this endpoint; from 1 to 1,024. A request that would need one more is refused.
+    /// A quarter of them is for tokens of which the issuer has said before that they are active.
     #[serde(default = "super::default_party_calls")]
     pub calls: u32,
 }

@@ -414,7 +414,7 @@ pub struct Limits {
     /// The longest path with its query, in bytes; from 16 to 65,536.
     pub path_bytes: u32,
     /// How many requests a worker lets wait at once, for keys, documents about revoked tokens, and answers of second parties; from 1 to 65,536. Each that is waited for
-    /// has an equal share.
+    /// has an equal share, and of that a quarter is not for tokens that anybody can make up.
     pub pending_requests: u32,
     /// How many bytes the headers of those requests may take, shared in the same way; from 1,024 to 67,108,864.
     pub pending_bytes: u32,

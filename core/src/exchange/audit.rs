@@ -134,11 +134,13 @@ impl Record {
         }
     }
 
-    /// Notes what is relied on beyond its time.
-    pub(super) fn degraded(&mut self, what: &'static str) {
-        if self.wanted && !self.degraded.contains(&what) {
+    /// Notes what is relied on beyond its time; whether that is new.
+    pub(super) fn degraded(&mut self, what: &'static str) -> bool {
+        let new = !self.degraded.contains(&what);
+        if new {
             self.degraded.push(what);
         }
+        new
     }
 
     /// Notes whose answer is waited for.

@@ -40,6 +40,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use audit::Record;
+use identify::Principal;
 use obtain::Obtained;
 
 /// One request.
@@ -254,15 +255,22 @@ impl Exchange {
         gateway: &mut Gateway,
         now: Timestamp,
     ) -> Result<Rc<UpstreamToken>, Reason> {
-        if let Some(verified) = permit.identified().and_then(|identified| identified.principal.verified()) {
-            if !verified.token().valid_at(now) {
-                return Err(Reason::TokenExpired);
+        match permit.identified().map(|identified| &identified.principal) {
+            Some(Principal::Token(verified)) => {
+                if !verified.token().valid_at(now) {
+                    return Err(Reason::TokenExpired);
+                }
+                let beyond = gateway.check_again(verified.token(), longer, now)?;
+                if let Some(record) = self.record.as_mut().filter(|_| beyond)
+                    && record.degraded("revocation")
+                {
+                    self.effects.push_back(Effect::Count(Counter::DegradedRevocation));
+                }
             }
-            if gateway.check_again(verified.token(), longer, now)?
-                && let Some(record) = &mut self.record
-            {
-                record.degraded("revocation");
+            Some(Principal::ApiKey(presented)) if presented.key().is_over(now) => {
+                return Err(Reason::TokenApiKeyExpired);
             }
+            Some(Principal::ApiKey(_) | Principal::Workload(_)) | None => {}
         }
         match word {
             Some(Ok(token)) if token.expires > now => Ok(token),

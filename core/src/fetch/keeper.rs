@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 /// How much longer a lease is than a fetch: time for the leader to say how it ended.
 const GRACE: Span = Span::from_secs(1);
 
+/// By how much another worker's clock may be ahead.
+const AHEAD: Span = Span::from_secs(1);
+
 /// How often a write is tried against others.
 const TRIES: usize = 4;
 
@@ -128,7 +131,10 @@ impl Keeper {
     ) -> bool {
         let Ok(Some(entry)) = shared.get(&self.names.document) else { return false };
         let Some(document) = Shared::decode(&entry.bytes, source) else { return false };
-        // A time to come is one from before the clock was set back.
+        // A time to come is one from before the clock was set back: nobody knows how old that is. Workers read the clock one after the other.
+        if document.brought.asked > now.plus(AHEAD) {
+            return false;
+        }
         let asked = document.brought.asked.min(now);
         if target.schedule().asked_at().is_some_and(|held| asked <= held) {
             return false;
@@ -287,8 +293,14 @@ impl Keeper {
         None
     }
 
-    /// The clock was set back so far.
-    pub(crate) fn set_back(&mut self, by: Span) {
+    /// The clock was set back so far. What others were handed before has no age any more, once the clock has caught up.
+    pub(crate) fn set_back(&mut self, by: Span, source: &Source, shared: &dyn SharedData, now: Timestamp) {
+        if let Ok(Some(entry)) = shared.get(&self.names.document)
+            && Shared::decode(&entry.bytes, source).is_some_and(|held| held.brought.asked > now)
+        {
+            // Who was first has done it, or has brought a new one.
+            _ = shared.set(&self.names.document, &[], Some(entry.version));
+        }
         if let Some(discovered) = &mut self.discovered {
             discovered.at = discovered.at.minus(by);
         }

@@ -310,9 +310,11 @@ impl Gateway {
     }
 
     /// The clock was set back so far.
-    pub(super) fn set_fetches_back(&mut self, by: Span) {
+    pub(super) fn set_fetches_back(&mut self, by: Span, now: Timestamp) {
         self.keys.iter_mut().for_each(|keys| keys.schedule_mut().set_back(by));
         self.revocations.iter_mut().for_each(|document| document.schedule_mut().set_back(by));
-        self.fetchers.iter_mut().for_each(|fetcher| fetcher.keeper.set_back(by));
+        for place in 0..self.fetchers.len() {
+            self.fetching(place, |keeper, _, source, shared| keeper.set_back(by, source, shared, now));
+        }
     }
 }

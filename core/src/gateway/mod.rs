@@ -14,6 +14,7 @@ mod waiting;
 pub use crate::call::{Call, CallAnswer, CallId};
 pub use crate::keys::KeyHealth;
 pub use waiting::Need;
+use waiting::Waiting;
 
 use crate::cache::Cache;
 use crate::crypto::{Fast, SignatureProvider, digest::Sha256};
@@ -22,6 +23,7 @@ use crate::dpop::{self, Proofs};
 use crate::jose::JwksLimits;
 use crate::keys::KeyStore;
 use crate::metrics::Counter;
+use crate::party::Standing;
 use crate::reason::Reason;
 use crate::revocation;
 use crate::settings::{KeySettings, Settings};
@@ -302,6 +304,7 @@ impl Gateway {
 
     /// Lets an exchange whose head takes so many bytes wait; false where too many wait for the same party already.
     pub(crate) fn wait(&mut self, exchange: ExchangeId, need: Need, bytes: usize, now: Timestamp) -> bool {
+        let mut standing = Standing::Known;
         let timeout = match need {
             Need::Keys { issuer } => {
                 fetches::Purpose::Keys(issuer).source(&self.settings).map(|source| source.freshness.timeout)
@@ -310,13 +313,15 @@ impl Gateway {
                 let purpose = fetches::Purpose::Revocation(document);
                 purpose.source(&self.settings).map(|source| source.freshness.timeout)
             }
-            Need::Answer { party, .. } => {
+            Need::Answer { party, question } => {
                 let seat = self.seats.get(party);
+                standing = seat.map_or(Standing::MadeUp, |seat| seat.party.standing(question));
                 seat.and_then(|seat| seat.role.settings(&self.settings)).map(|asked| asked.timeout)
             }
         };
         let Some(timeout) = timeout else { return false };
-        self.room.enter(exchange, need, bytes, now.plus(timeout), &self.settings.limits)
+        let waiting = Waiting { exchange, need, standing, bytes, deadline: now.plus(timeout) };
+        self.room.enter(waiting, &self.settings.limits)
     }
 
     /// Forgets an exchange that waits.
@@ -412,7 +417,7 @@ impl Gateway {
 
     /// The clock was set back: nobody waits longer for that, and no keys live longer.
     fn set_back(&mut self, by: Span, now: Timestamp) {
-        self.set_fetches_back(by);
+        self.set_fetches_back(by, now);
         self.seats.iter_mut().for_each(|seat| seat.party.set_back(by));
         self.upstream.set_back(by, now);
         // What an issuer said of a token it said by the clock before.

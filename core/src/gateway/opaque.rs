@@ -1,17 +1,18 @@
 //! Tokens that their issuer is asked about.
 
 use super::parties::{Role, Told};
-use super::{Asker, Gateway};
+use super::{Asker, Gateway, Notice};
 use crate::json::Value;
 use crate::keys::Signer;
 use crate::metrics::Counter;
-use crate::party::{Mark, Said, Settled};
+use crate::party::{Mark, Said, Settled, Standing};
 use crate::reason::Reason;
 use crate::settings::Question;
 use crate::signed::Keys;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::token::{self, Failure, Refusal, Spoken, Unusable, Verified, VerifiedToken, is_opaque};
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 
 /// What stands before a signed token in a question about it: no bearer token begins so, and so no answer about it is taken for one
 /// about an opaque token, or kept.
@@ -38,6 +39,7 @@ impl Gateway {
         let live = question.live;
         let held = if live { None } else { self.cache.find(token, now) };
         let held = held.filter(|held| held.valid_at(now) && held.signer.is_none());
+        let held = held.filter(|held| self.check_key(held.issuer, held.key(), now).is_ok());
         let held = held.filter(|held| self.still_spoken_for(token, held, count));
         let or_old = |held: Option<Rc<VerifiedToken>>, reason: Reason| {
             let silent = matches!(reason, Reason::SystemIntrospectionUnavailable | Reason::LimitPending);
@@ -47,8 +49,12 @@ impl Gateway {
         };
         if let Some(Told::Token(verdict)) = self.word_for(asker.exchange, token) {
             return match verdict {
-                Ok(verified) if verified.valid_at(now) => Ok(token::by_word(verified, false)),
-                Ok(_) => Err(Reason::TokenExpired.into()),
+                Ok(verified) if !verified.valid_at(now) => Err(Reason::TokenExpired.into()),
+                // Much may have been heard while this request waited for something else.
+                Ok(verified) => match self.still_stands(&verified, now) {
+                    Ok(()) => Ok(token::by_word(verified, false)),
+                    Err(reason) => Err(reason.into()),
+                },
                 Err(reason) => or_old(held, reason),
             };
         }
@@ -69,7 +75,9 @@ impl Gateway {
             return Err(Reason::SystemInternal.into());
         };
         count(Counter::CacheMiss);
-        match self.ask(Role::Introspection(issuer), token, || asked.question(token), count, now) {
+        let standing = if held.is_some() { Standing::Known } else { Standing::MadeUp };
+        let role = Role::Introspection(issuer);
+        match self.ask(role, (token, standing), || asked.question(token), count, now) {
             Ok((need, _)) => Err(Refusal::Wait(need)),
             Err(reason) => or_old(held, reason),
         }
@@ -90,11 +98,11 @@ impl Gateway {
         let Some(asked) = asked else { return Err(Reason::TokenIssuerNotAsked.into()) };
         let subject = [LIVE, token].concat();
         if let Some(Told::Live(said)) = self.word_for(asker.exchange, &subject) {
-            return match said? {
-                Some(other) if verified.token().subject.as_deref() != Some(&*other) => {
-                    Err(Reason::SystemIntrospectionUnavailable.into())
-                }
-                Some(_) | None => Ok(verified),
+            let said = said?;
+            let stands = self.check_key(issuer, said.signer.as_ref(), now).is_ok();
+            return match stands && said.is_about(verified.token()) {
+                true => Ok(verified),
+                false => Err(Reason::SystemIntrospectionUnavailable.into()),
             };
         }
         if asker.waited.answer {
@@ -104,7 +112,8 @@ impl Gateway {
             return Err(Reason::LimitPending.into());
         }
         let role = Role::Introspection(issuer);
-        let (need, _) = self.ask(role, &subject, || asked.question(token), count, now)?;
+        let put = self.ask(role, (&subject, Standing::Known), || asked.question(token), count, now);
+        let (need, _) = put?;
         Err(Refusal::Wait(need))
     }
 
@@ -137,9 +146,7 @@ impl Gateway {
                 // It may have been taken back since it was asked for.
                 verified.fresh_until = verified.expires.min(settled.asked.plus(asked.active));
                 let until = verified.expires.min(verified.fresh_until.plus(settings.longest_introspection));
-                if let Some(mark) = mark.filter(|_| now < until) {
-                    mark.leave(settled.asked, until, &*self.shared, now);
-                }
+                let mark = mark.filter(|mark| now < until && mark.leave(until, &*self.shared, now));
                 verified.spoken = Some(Spoken { asked: settled.asked, signer, mark });
                 let verified = Rc::new(verified);
                 let weight = verified.weight(token.len());
@@ -150,9 +157,7 @@ impl Gateway {
                 if let Unusable::Because(reason) = unusable {
                     // What it said before counts no more, on no route and in no worker.
                     self.cache.remove(token);
-                    if let Some(mark) = mark {
-                        mark.strike(&*self.shared, now);
-                    }
+                    self.strike(mark, asked.party.timeout, now);
                     let until = now.plus(asked.inactive);
                     self.keep_failure(token, Failure { issuer, reason, at: now }, until);
                 }
@@ -164,9 +169,10 @@ impl Gateway {
     /// Takes an issuer's word on a signed token.
     fn confirmed(&mut self, place: usize, issuer: usize, said: &Said, now: Timestamp) -> Told {
         let settings = Rc::clone(&self.settings);
-        let read = self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings));
+        let read =
+            self.read_answer(issuer, said, now, |answer| token::confirmed(answer, issuer, &settings, now));
         self.judge(place, &read, now);
-        let read = read.map(|(subject, _)| subject);
+        let read = read.map(|(said, signer)| Rc::new(said.signed_by(signer)));
         Told::Live(read.map_err(|unusable| unusable.reason(Reason::SystemIntrospectionUnavailable)))
     }
 
@@ -191,9 +197,26 @@ impl Gateway {
         mark.is_some_and(|(asked, mark)| mark.is_struck_since(asked, &*self.shared))
     }
 
+    /// Tells the other workers of a refusal; an answer that knows nothing of it may be on its way for as `late`.
+    pub(super) fn strike(&mut self, mark: Option<Mark>, late: Span, now: Timestamp) {
+        if !mark.is_some_and(|mark| mark.strike(late, &*self.shared, now)) {
+            self.notices.push_back(Notice::Count(Counter::RefusalNotShared));
+        }
+    }
+
+    /// The mark of what is said of a token, and of all that this depends on.
     fn mark_of_word(&self, issuer: usize, token: &[u8]) -> Option<Mark> {
         let issuer = self.settings.issuers.get(issuer)?;
-        let digest = self.secret.digest("introspection", &[issuer.name.as_bytes(), token], &*self.shared);
+        let asked = issuer.introspection.as_ref()?;
+        let endpoint = &asked.party.endpoint;
+        let signed_for = asked.signed_for.as_deref().unwrap_or_default();
+        let mut parts: Vec<&[u8]> = Vec::with_capacity(6 + issuer.audiences.len());
+        for text in [&*issuer.name, &*endpoint.cluster, &*endpoint.authority, &*endpoint.path, signed_for] {
+            parts.push(text.as_bytes());
+        }
+        parts.extend(issuer.audiences.iter().map(|audience| audience.as_bytes()));
+        parts.push(token);
+        let digest = self.secret.digest("introspection", &parts, &*self.shared);
         digest.ok().as_ref().map(Mark::of)
     }
 

@@ -4,11 +4,11 @@ use super::{Entropy, ExchangeId, Gateway, Need, Notice, VerifiedToken};
 use crate::call::{Call, CallAnswer, CallId, Form};
 use crate::crypto;
 use crate::metrics::Counter;
-use crate::party::{Heard, NotAsked, Party, PartySettings, Put, Settled, Verdict};
+use crate::party::{Heard, NotAsked, Party, PartySettings, Put, Settled, Standing, Verdict};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use crate::token::Unusable;
+use crate::token::{LiveWord, Unusable};
 use crate::upstream_token::UpstreamToken;
 use alloc::boxed::Box;
 use alloc::format;
@@ -125,8 +125,8 @@ pub(super) struct Word {
 pub(super) enum Told {
     /// What the issuer says of its token.
     Token(Result<Rc<VerifiedToken>, Reason>),
-    /// Whether the issuer stands by a signed token, and whose it says that it is.
-    Live(Result<Option<Rc<str>>, Reason>),
+    /// What the issuer says of a signed token.
+    Live(Result<Rc<LiveWord>, Reason>),
     /// The token for upstream.
     Upstream(Result<Rc<UpstreamToken>, Reason>),
 }
@@ -153,7 +153,7 @@ impl Gateway {
     pub(super) fn ask(
         &mut self,
         role: Role,
-        subject: &[u8],
+        (subject, standing): (&[u8], Standing),
         form: impl FnOnce() -> Form,
         count: &mut dyn FnMut(Counter),
         now: Timestamp,
@@ -163,7 +163,7 @@ impl Gateway {
             return Err(Reason::SystemInternal);
         };
         let seat = self.seats.get_mut(place).ok_or(Reason::SystemInternal)?;
-        match seat.party.put(subject, form, asked, now) {
+        match seat.party.put(subject, standing, form, asked, now) {
             Ok(Put::New(question)) => Ok((Need::Answer { party: place, question }, true)),
             Ok(Put::Joined(question)) => {
                 count(role.joined());

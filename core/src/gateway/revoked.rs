@@ -3,6 +3,7 @@
 use super::fetches::Purpose;
 use super::{Entropy, Gateway, Need, Waited};
 use crate::fetch::Missing;
+use crate::keys::Signer;
 use crate::reason::Reason;
 use crate::revocation::{Document, DocumentHealth, Identifiers};
 use crate::settings::Settings;
@@ -52,23 +53,33 @@ impl Gateway {
         longer: Span,
         now: Timestamp,
     ) -> Result<bool, Reason> {
-        if let Some(signer) = &token.signer {
-            let keys = self.keys.get(token.issuer).ok_or(Reason::SystemInternal)?;
-            if !keys.usable(now) {
-                return Err(Reason::SystemKeysUnavailable);
-            }
-            if !keys.contains(signer) {
-                return Err(Reason::TokenKeyUnknown);
-            }
-        }
-        if self.is_taken_back(token) {
-            return Err(Reason::TokenInactive);
-        }
+        self.still_stands(token, now)?;
         match self.look_up(token, Waited::FOR_ALL, longer, now) {
             Ok(LookedUp::Nothing { beyond }) => Ok(beyond),
             Ok(LookedUp::TakenBack(reason)) | Err(Refusal::Because(reason)) => Err(reason),
             Err(Refusal::Wait(_)) => Err(Reason::SystemRevocationUnavailable),
         }
+    }
+
+    /// Whether the key is still there that signed a token or its issuer's word on it, and no worker has heard since that it is refused.
+    pub(super) fn still_stands(&self, token: &VerifiedToken, now: Timestamp) -> Result<(), Reason> {
+        self.check_key(token.issuer, token.key(), now)?;
+        if self.is_taken_back(token) { Err(Reason::TokenInactive) } else { Ok(()) }
+    }
+
+    /// Demands that an issuer still has a key, where there is one.
+    pub(super) fn check_key(
+        &self,
+        issuer: usize,
+        signer: Option<&Signer>,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let Some(signer) = signer else { return Ok(()) };
+        let keys = self.keys.get(issuer).ok_or(Reason::SystemInternal)?;
+        if !keys.usable(now) {
+            return Err(Reason::SystemKeysUnavailable);
+        }
+        if keys.contains(signer) { Ok(()) } else { Err(Reason::TokenKeyUnknown) }
     }
 
     fn look_up(

@@ -5,7 +5,7 @@ use super::{Entropy, ExchangeId, Gateway, Need, Notice};
 use crate::cache::{Cache, Fill};
 use crate::jitter::Jitter;
 use crate::metrics::Counter;
-use crate::party::Settled;
+use crate::party::{Settled, Standing};
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::{Span, Timestamp};
@@ -145,7 +145,7 @@ impl Gateway {
         // Who has a token that still lives does not wait for its successor, nor for the service where that fails.
         let unheard = &mut |_| ();
         let count: &mut dyn FnMut(Counter) = if held.is_some() { unheard } else { count };
-        let put = self.ask(role, key, || wanted.form(asked), count, now);
+        let put = self.ask(role, (key, Standing::Known), || wanted.form(asked), count, now);
         if let Ok((need, true)) = put {
             self.upstream.asked.push(Asked { need, grounds: wanted.grounds(asked) });
         }
@@ -184,7 +184,8 @@ impl Gateway {
             return Ok(Rc::clone(token));
         }
         count(Counter::UpstreamTokenMiss);
-        let put = self.ask(Role::UpstreamToken(index), OWN_KEY, || asked.form(), count, now);
+        let role = Role::UpstreamToken(index);
+        let put = self.ask(role, (OWN_KEY, Standing::Known), || asked.form(), count, now);
         self.asked_own(index, put.map(|_| ()), now);
         Err(Refusal::Wait(put?.0))
     }
@@ -196,6 +197,10 @@ impl Gateway {
         key: &[u8],
     ) -> Option<Result<Rc<UpstreamToken>, Reason>> {
         match self.word_for(exchange, key)? {
+            // An answer that was on its way when the service refused does not outweigh that.
+            Told::Upstream(Ok(token)) if self.is_withdrawn(&token) => {
+                Some(Err(Reason::DelegationExchangeRefused))
+            }
             Told::Upstream(verdict) => Some(verdict),
             Told::Token(_) | Told::Live(_) => None,
         }
@@ -210,7 +215,8 @@ impl Gateway {
             };
             let index = own.index;
             let Some(asked) = settings.upstream_tokens.get(index) else { continue };
-            let put = self.ask(Role::UpstreamToken(index), OWN_KEY, || asked.form(), &mut |_| (), now);
+            let role = Role::UpstreamToken(index);
+            let put = self.ask(role, (OWN_KEY, Standing::Known), || asked.form(), &mut |_| (), now);
             self.asked_own(index, put.map(|_| ()), now);
         }
     }
@@ -244,6 +250,7 @@ impl Gateway {
             let spread = self.upstream.spread();
             let token = upstream_token::read(said.ok, &said.body, asked, &grounds, spread, now)?;
             let mark = shared.as_ref().map(Place::mark);
+            let mark = mark.filter(|mark| mark.leave(token.expires, &*self.shared, now));
             Ok(Rc::new(UpstreamToken { asked: settled.asked, mark, ..token }))
         });
         if let Some(read) = &read {
@@ -252,7 +259,7 @@ impl Gateway {
         if asked.is_own() {
             self.own_said(index, &read, now);
         } else {
-            self.exchanged(&settled.subject, shared.as_ref(), &grounds, &read, now);
+            self.exchanged(settled, (shared.as_ref(), asked.party.timeout), &grounds, &read, now);
         }
         Told::Upstream(match read {
             Some(read) => read.map_err(|unusable| unusable.reason(unavailable)),
@@ -262,21 +269,22 @@ impl Gateway {
 
     fn exchanged(
         &mut self,
-        key: &[u8],
-        place: Option<&Place>,
+        settled: &Settled,
+        (place, late): (Option<&Place>, Span),
         grounds: &Grounds,
         read: &Option<Result<Rc<UpstreamToken>, Unusable>>,
         now: Timestamp,
     ) {
+        let key = &*settled.subject;
         match read {
             Some(Ok(token)) => {
                 let held = &mut self.upstream.exchanged;
                 let count = &mut |counter| self.notices.push_back(Notice::Count(counter));
                 held.insert(key, Rc::clone(token), token.weight(), token.expires, now)
                     .count(Counter::UpstreamTokenEvicted, count);
-                if let Some(place) = place {
+                // What can't be taken back from the others is not given to them.
+                if let Some(place) = place.filter(|_| token.mark.is_some()) {
                     place.put(token, &*self.shared);
-                    place.mark().leave(token.asked, token.expires, &*self.shared, now);
                 }
             }
             // The token service takes back what it gave before.
@@ -284,8 +292,8 @@ impl Gateway {
                 self.upstream.exchanged.remove(key);
                 if let Some(place) = place {
                     place.clear(&*self.shared);
-                    place.mark().strike(&*self.shared, now);
                 }
+                self.strike(place.map(Place::mark), late, now);
                 let failure = Failure { issuer: grounds.issuer, reason: *reason, at: now };
                 self.keep_failure(key, failure, now.plus(REFUSED));
             }
@@ -298,13 +306,8 @@ impl Gateway {
         own.open = false;
         match read {
             Some(Ok(token)) => own.token = Some(Rc::clone(token)),
-            Some(Err(unusable)) => {
-                if let Unusable::Because(_) = unusable {
-                    own.token = None;
-                }
-                own.again = now.plus(AGAIN);
-            }
-            None => own.again = now.plus(AGAIN),
+            // Nobody takes a token of the gateway's own back: it is used to its end.
+            Some(Err(_)) | None => own.again = now.plus(AGAIN),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that wait for somebody's answer, and whom to tell when it has come.
 
 use super::{ExchangeId, Notice};
-use crate::party::QuestionId;
+use crate::party::{QuestionId, Standing};
 use crate::settings::LimitSettings;
 use crate::time::{Span, Timestamp};
 use alloc::collections::VecDeque;
@@ -53,11 +53,15 @@ pub(super) struct Room {
     wakes_left: usize,
 }
 
-struct Waiting {
-    exchange: ExchangeId,
-    need: Need,
-    bytes: usize,
-    deadline: Timestamp,
+/// An exchange that waits.
+pub(super) struct Waiting {
+    pub(super) exchange: ExchangeId,
+    pub(super) need: Need,
+    /// What is known of what it waits for.
+    pub(super) standing: Standing,
+    /// How many its head takes.
+    pub(super) bytes: usize,
+    pub(super) deadline: Timestamp,
 }
 
 impl Room {
@@ -66,23 +70,22 @@ impl Room {
         Self { waiting: Vec::new(), wakes: VecDeque::new(), wakes_left: WAKES_AT_ONCE }
     }
 
-    /// Lets an exchange whose head takes so many bytes wait; false where too many wait for the same party already.
-    pub(super) fn enter(
-        &mut self,
-        exchange: ExchangeId,
-        need: Need,
-        bytes: usize,
-        deadline: Timestamp,
-        limits: &LimitSettings,
-    ) -> bool {
-        let others = self.waiting.iter().filter(|waiting| waiting.need.shares_place_with(need));
-        let (count, held) =
-            others.fold((0, 0_usize), |(count, held), waiting| (count + 1, held + waiting.bytes));
-        if count >= limits.pending_requests || held.saturating_add(bytes) > limits.pending_bytes {
-            return false;
+    /// Lets an exchange wait; false where too many wait for the same party already, or too many such.
+    pub(super) fn enter(&mut self, new: Waiting, limits: &LimitSettings) -> bool {
+        let fits = |standing: Standing, mine: &dyn Fn(&Waiting) -> bool| {
+            let others = self.waiting.iter().filter(|other| other.need.shares_place_with(new.need));
+            let (count, held) = others
+                .filter(|other| mine(other))
+                .fold((0, 0_usize), |(count, held), other| (count + 1, held + other.bytes));
+            count < standing.share_of(limits.pending_requests)
+                && held.saturating_add(new.bytes) <= standing.share_of(limits.pending_bytes)
+        };
+        let enters =
+            fits(Standing::Known, &|_| true) && fits(new.standing, &|other| other.standing == new.standing);
+        if enters {
+            self.waiting.push(new);
         }
-        self.waiting.push(Waiting { exchange, need, bytes, deadline });
-        true
+        enters
     }
 
     /// Forgets an exchange.

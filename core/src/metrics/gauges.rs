@@ -96,7 +96,7 @@ impl RevocationGauge {
             Self::Age => "how long ago the oldest of its documents was asked for, in seconds",
             Self::Failures => "how many fetches in a row have failed, of the document that failed most often",
             Self::Delay => {
-                "how long it took at most until what the issuer revoked last was refused, in milliseconds: from when the copy before was asked for to when a worker took the one that it holds"
+                "how long it took at most until what the issuer revoked last was refused, in milliseconds: from when the copy before was asked for to when a worker took the one that it holds; or how old that is by now, where that is longer"
             }
         }
     }

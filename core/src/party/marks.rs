@@ -1,11 +1,13 @@
 //! Words of second parties that workers keep, and whether any worker has heard since that one no longer holds.
 //!
 //! Who keeps a word, that a token is active or a token that was given for it, leaves a mark in shared data. Who hears a refusal strikes the mark,
-//! and who relies on the word looks whether it was struck since. Only what is marked is struck: what nobody ever spoke for, and so what
-//! anybody can make up, takes no room.
+//! and who relies on the word looks whether it was struck since.
+//!
+//! A refusal of what nobody spoke for yet stands for as long as an answer may still be on its way that knows nothing of it. Anybody can make up
+//! what is refused so, and thus it takes the room of nothing else.
 //!
 //! There are so many places, with so many marks each. Which place is a word's, and how it is told from others, is a digest with the workers'
-//! secret. Where a place is full, a word goes unmarked that was to end soonest: its refusal counts where it is heard.
+//! secret. Where a place is full, a word goes unmarked that was to end soonest, but never one that was struck: its refusal counts where it is heard.
 
 use crate::crypto::constant_time_eq;
 use crate::shared::SharedData;
@@ -21,14 +23,14 @@ const PLACES: u16 = 1_024;
 const MARKS: usize = 8;
 
 /// The form of a place; others are not read.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
-/// A digest and two times.
-const RECORD_BYTES: usize = DIGEST_BYTES + 16;
+/// A digest, two times, and whether somebody spoke for it.
+const RECORD_BYTES: usize = DIGEST_BYTES + 17;
 const DIGEST_BYTES: usize = 16;
 
 /// How often a write is tried against others.
-const TRIES: usize = 4;
+const TRIES: usize = 8;
 
 /// No word is relied on for longer; a mark that says so is of a clock that was set back.
 const LONGEST: Span = Span::from_secs(86_400);
@@ -46,8 +48,10 @@ struct Record {
     digest: [u8; DIGEST_BYTES],
     /// When it was struck.
     struck: Option<Timestamp>,
-    /// Until when the word may be relied on.
+    /// Until when the word may be relied on; of a refusal alone, until when it stands.
     until: Timestamp,
+    /// Whether there is a word, or a refusal alone.
+    spoken: bool,
 }
 
 impl Mark {
@@ -59,35 +63,38 @@ impl Mark {
         Self { place: u16::from_le_bytes([*a, *b]) % PLACES, digest: own }
     }
 
-    /// Marks a word that was asked for at `asked`, and may be relied on until then. What was struck since stays so.
-    pub(crate) fn leave(&self, asked: Timestamp, until: Timestamp, shared: &dyn SharedData, now: Timestamp) {
+    /// Marks a word that may be relied on until then. What was struck stays so, and tells by its time
+    /// which words it ended. False where there was no room for it.
+    #[must_use]
+    pub(crate) fn leave(&self, until: Timestamp, shared: &dyn SharedData, now: Timestamp) -> bool {
         let until = until.min(now.plus(LONGEST));
-        self.change(shared, |records| {
-            records.retain(|record| now < record.until && record.until <= now.plus(LONGEST));
+        self.change(shared, now, |records| {
             if let Some(own) = records.iter_mut().find(|record| self.is_of(record)) {
                 own.until = own.until.max(until);
-                own.struck = own.struck.filter(|struck| asked < *struck && *struck <= now);
+                own.spoken = true;
+                // A time to come is one from before the clock was set back.
+                own.struck = own.struck.filter(|struck| *struck <= now);
                 return true;
             }
-            if records.len() >= MARKS
-                && let Some(first) = soonest(records)
-            {
-                records.swap_remove(first);
-            }
-            records.push(Record { digest: self.digest, struck: None, until });
-            true
-        });
+            let record = Record { digest: self.digest, struck: None, until, spoken: true };
+            put(records, record, |other| !other.spoken || other.struck.is_none())
+        })
     }
 
-    /// A refusal was heard: whatever was said before counts no more.
-    pub(crate) fn strike(&self, shared: &dyn SharedData, now: Timestamp) {
-        self.change(shared, |records| {
-            let own = records.iter_mut().find(|record| self.is_of(record));
-            own.is_some_and(|own| {
+    /// A refusal was heard: whatever was asked for before counts no more. Where nobody has spoken for it, that stands for `late`, the
+    /// longest time that an answer may be on its way. False where there was no room for it.
+    #[must_use]
+    pub(crate) fn strike(&self, late: Span, shared: &dyn SharedData, now: Timestamp) -> bool {
+        self.change(shared, now, |records| {
+            let until = now.plus(late);
+            if let Some(own) = records.iter_mut().find(|record| self.is_of(record)) {
+                own.until = own.until.max(until);
                 own.struck = Some(now);
-                true
-            })
-        });
+                return true;
+            }
+            let record = Record { digest: self.digest, struck: Some(now), until, spoken: false };
+            put(records, record, |other| !other.spoken)
+        })
     }
 
     /// Whether a worker has heard, since this was asked for, that it no longer holds.
@@ -105,26 +112,40 @@ impl Mark {
         constant_time_eq(&record.digest, &self.digest)
     }
 
-    /// Changes the place, where there is something to change.
-    fn change(&self, shared: &dyn SharedData, change: impl Fn(&mut Vec<Record>) -> bool) {
+    /// Changes the place, where `change` finds room; whether it did, and whether that was written.
+    fn change(
+        &self,
+        shared: &dyn SharedData,
+        now: Timestamp,
+        change: impl Fn(&mut Vec<Record>) -> bool,
+    ) -> bool {
         let name = self.name();
         for _ in 0..TRIES {
-            let Ok(entry) = shared.get(&name) else { return };
+            let Ok(entry) = shared.get(&name) else { return false };
             let mut records: Vec<Record> = entry.iter().flat_map(|entry| read(&entry.bytes)).collect();
+            records.retain(|record| now < record.until && record.until <= now.plus(LONGEST));
             if !change(&mut records) {
-                return;
+                return false;
             }
             if shared.set(&name, &written(&records), entry.map(|entry| entry.version)).is_ok() {
-                return;
+                return true;
             }
         }
+        false
     }
 }
 
-/// Whose room is taken: a mark that was not struck, and of those the one that ends soonest.
-fn soonest(records: &[Record]) -> Option<usize> {
-    let order = |(_, record): &(usize, &Record)| (record.struck.is_some(), record.until);
-    records.iter().enumerate().min_by_key(order).map(|(index, _)| index)
+/// Adds a record; where there is no room, in the place of one that `yields`: first a refusal alone, then what ends soonest.
+fn put(records: &mut Vec<Record>, record: Record, yields: impl Fn(&Record) -> bool) -> bool {
+    if records.len() >= MARKS {
+        let yielding = records.iter().enumerate().filter(|(_, other)| yields(other));
+        let Some((first, _)) = yielding.min_by_key(|(_, other)| (other.spoken, other.until)) else {
+            return false;
+        };
+        records.swap_remove(first);
+    }
+    records.push(record);
+    true
 }
 
 fn written(records: &[Record]) -> Vec<u8> {
@@ -135,6 +156,7 @@ fn written(records: &[Record]) -> Vec<u8> {
         let struck = record.struck.map_or(i64::MIN, Timestamp::as_nanos);
         out.extend_from_slice(&struck.to_le_bytes());
         out.extend_from_slice(&record.until.as_nanos().to_le_bytes());
+        out.push(u8::from(record.spoken));
     }
     out
 }
@@ -147,12 +169,14 @@ fn read(bytes: &[u8]) -> impl Iterator<Item = Record> + '_ {
     };
     records.chunks_exact(RECORD_BYTES).filter_map(|record| {
         let (digest, times) = record.split_first_chunk()?;
-        let (struck, until) = times.split_first_chunk()?;
+        let (struck, times) = times.split_first_chunk()?;
+        let (until, spoken) = times.split_first_chunk()?;
         let struck = Some(i64::from_le_bytes(*struck)).filter(|struck| *struck != i64::MIN);
         Some(Record {
             digest: *digest,
             struck: struck.map(Timestamp::from_nanos),
-            until: Timestamp::from_nanos(i64::from_le_bytes(*until.first_chunk()?)),
+            until: Timestamp::from_nanos(i64::from_le_bytes(*until)),
+            spoken: *spoken.first()? != 0,
         })
     })
 }

@@ -12,7 +12,9 @@ use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use breaker::Breaker;
+use core::hash::Hasher as _;
 pub(crate) use marks::Mark;
+use siphasher::sip::SipHasher13;
 
 /// How a party is asked.
 #[derive(Clone, Debug)]
@@ -38,6 +40,9 @@ const AGAIN: Span = Span::from_millis(20);
 /// By how much that is spread.
 const SPREAD: Span = Span::from_millis(64);
 
+/// Tells the halves of the hash's key apart.
+const HASH_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Names a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuestionId(u64);
@@ -46,12 +51,39 @@ pub struct QuestionId(u64);
 pub(crate) struct Party {
     questions: Vec<Question>,
     breaker: Breaker,
+    /// Opens where the party says that it is asked too often. Anybody can bring that about with what is made up, and so nothing else is
+    /// kept from it by that.
+    throttle: Breaker,
     asked: u64,
     jitter: Jitter,
+    /// The key of the hash by which questions are found.
+    hash_key: (u64, u64),
+}
+
+/// What is known of the subject of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Somebody stood for it before: its issuer, by a signature or a word, or the policies.
+    Known,
+    /// Nothing: anybody can make it up. Of the places for questions and for those who wait, a quarter is not for these.
+    MadeUp,
+}
+
+impl Standing {
+    /// How many of so many places such questions may take.
+    pub(crate) fn share_of(self, places: usize) -> usize {
+        match self {
+            Self::Known => places,
+            Self::MadeUp if places < 2 => places,
+            Self::MadeUp => places - places.div_ceil(4),
+        }
+    }
 }
 
 struct Question {
     id: QuestionId,
+    standing: Standing,
+    hash: u64,
     subject: Box<[u8]>,
     form: Form,
     stage: Stage,
@@ -128,32 +160,50 @@ pub(crate) enum Heard {
 impl Party {
     /// A party that nobody has asked yet.
     pub(crate) fn new(random: u64) -> Self {
-        Self { questions: Vec::new(), breaker: Breaker::default(), asked: 0, jitter: Jitter::new(random) }
+        Self {
+            questions: Vec::new(),
+            breaker: Breaker::default(),
+            throttle: Breaker::default(),
+            asked: 0,
+            jitter: Jitter::new(random),
+            hash_key: (random, random.rotate_left(32) ^ HASH_KEY),
+        }
     }
 
     /// Puts a question, or joins the one that is open about the same `subject`, which is all that the answer depends on.
     pub(crate) fn put(
         &mut self,
         subject: &[u8],
+        standing: Standing,
         form: impl FnOnce() -> Form,
         settings: &PartySettings,
         now: Timestamp,
     ) -> Result<Put, NotAsked> {
-        let same = |question: &&Question| crypto::constant_time_eq(&question.subject, subject);
+        let hash = self.hash(subject);
+        let same = |question: &&Question| {
+            question.hash == hash && crypto::constant_time_eq(&question.subject, subject)
+        };
         if let Some(open) = self.questions.iter().find(same) {
             return Ok(Put::Joined(open.id));
         }
-        if !self.breaker.admits(now) {
+        let heeded = standing == Standing::Known || self.throttle.admits(now);
+        if !self.breaker.admits(now) || !heeded {
             return Err(NotAsked::GivenUp);
         }
-        if self.questions.len() >= settings.calls {
+        let of_these = self.questions.iter().filter(|question| question.standing == standing).count();
+        if self.questions.len() >= settings.calls || of_these >= standing.share_of(settings.calls) {
             return Err(NotAsked::Busy);
         }
         self.breaker.begun();
+        if self.throttle.admits(now) {
+            self.throttle.begun();
+        }
         self.asked = self.asked.wrapping_add(1);
         let id = QuestionId(self.asked);
         self.questions.push(Question {
             id,
+            standing,
+            hash,
             subject: subject.into(),
             form: form(),
             stage: Stage::Due(now),
@@ -197,8 +247,12 @@ impl Party {
             Err(Fault { expected, kind }) => {
                 let opened = match kind {
                     FaultKind::OfTheQuestion => {
-                        self.breaker.undecided();
+                        self.undecided();
                         false
+                    }
+                    FaultKind::TooOften => {
+                        self.breaker.undecided();
+                        self.throttle.failed(&mut self.jitter, now)
                     }
                     FaultKind::Passing | FaultKind::Lasting => self.failed(now),
                 };
@@ -222,10 +276,11 @@ impl Party {
         match verdict {
             Verdict::Good => {
                 self.breaker.succeeded();
+                self.throttle.succeeded();
                 false
             }
             Verdict::Undecided => {
-                self.breaker.undecided();
+                self.undecided();
                 false
             }
             Verdict::Bad => self.failed(now),
@@ -254,6 +309,7 @@ impl Party {
     /// The clock was set back: nothing is waited for any longer by that.
     pub(crate) fn set_back(&mut self, by: Span) {
         self.breaker.set_back(by);
+        self.throttle.set_back(by);
         for question in &mut self.questions {
             question.put = question.put.minus(by);
             question.deadline = question.deadline.minus(by);
@@ -272,7 +328,25 @@ impl Party {
         })
     }
 
+    /// What is known of what a question is about.
+    pub(crate) fn standing(&self, id: QuestionId) -> Standing {
+        let question = self.questions.iter().find(|question| question.id == id);
+        question.map_or(Standing::MadeUp, |question| question.standing)
+    }
+
+    fn hash(&self, subject: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
+        hasher.write(subject);
+        hasher.finish()
+    }
+
+    fn undecided(&mut self) {
+        self.breaker.undecided();
+        self.throttle.undecided();
+    }
+
     fn failed(&mut self, now: Timestamp) -> bool {
+        self.throttle.undecided();
         self.breaker.failed(&mut self.jitter, now)
     }
 
@@ -293,6 +367,8 @@ enum FaultKind {
     Passing,
     /// Asking again would not.
     Lasting,
+    /// It is asked more often than it likes.
+    TooOften,
     /// The question was not liked. A client chose what stands in it, so that this says nothing of the party: nobody may make the
     /// gateway give it up.
     OfTheQuestion,
@@ -311,7 +387,7 @@ fn whole(answer: Option<CallAnswer>, settings: &PartySettings) -> Result<Said, F
             200 => ("an answer of the media type that was asked for", FaultKind::Lasting),
             401 | 403 => ("status 200, found 401 or 403: the gateway is refused", FaultKind::Lasting),
             404 => ("status 200, found 404", FaultKind::Lasting),
-            429 => ("status 200, found 429: it is asked too often", FaultKind::Lasting),
+            429 => ("status 200, found 429: it is asked too often", FaultKind::TooOften),
             400..500 => ("status 200, found one from 400 to 499", FaultKind::OfTheQuestion),
             _ => ("status 200", FaultKind::Passing),
         },

@@ -21,7 +21,7 @@ fn answer(status: u16) -> Option<CallAnswer> {
 }
 
 fn put(asked: &mut Party, token: &[u8], millis: i64) -> Result<Put, NotAsked> {
-    asked.put(token, || Form::new().with("token", token), &settings(), at(millis))
+    asked.put(token, Standing::Known, || Form::new().with("token", token), &settings(), at(millis))
 }
 
 fn ask(asked: &mut Party, call: u64, millis: i64) -> Form {
@@ -152,4 +152,52 @@ fn a_refusal_is_heard_where_refusals_come_by_400() {
     let heard = asked.answered(CallId(1), answer(400), &settings, at(1));
     let Some((Heard::Settled(settled), false)) = heard else { panic!() };
     assert_eq!(settled.answer, Ok(Said { ok: false, body: b"{}".to_vec() }));
+}
+
+#[test]
+fn what_is_made_up_leaves_a_quarter_of_the_places_to_what_is_known() {
+    for (calls, made_up) in [(1, 1), (2, 1), (3, 2), (4, 3), (64, 48)] {
+        let settings = PartySettings { calls, ..settings() };
+        let mut asked = Party::new(7);
+        let mut put = |token: usize, standing| {
+            asked.put(&token.to_le_bytes(), standing, Form::new, &settings, at(0)).is_ok()
+        };
+        assert_eq!((0..100).filter(|token| put(*token, Standing::MadeUp)).count(), made_up, "{calls}");
+        assert_eq!(
+            (100..200).filter(|token| put(*token, Standing::Known)).count(),
+            calls - made_up,
+            "{calls}"
+        );
+    }
+}
+
+#[test]
+fn being_asked_too_often_keeps_only_what_is_made_up_from_it() {
+    let mut asked = Party::new(7);
+    let put = |asked: &mut Party, token: &[u8], standing, millis| {
+        asked.put(token, standing, Form::new, &settings(), at(millis))
+    };
+    for turn in 1..=5 {
+        put(&mut asked, b"a", Standing::MadeUp, 0).unwrap();
+        ask(&mut asked, turn, 0);
+        let Some((Heard::Settled(_), opened)) = asked.answered(CallId(turn), answer(429), &settings(), at(0))
+        else {
+            panic!()
+        };
+        assert_eq!(opened, turn == 5);
+    }
+    assert_eq!(put(&mut asked, b"a", Standing::MadeUp, 1), Err(NotAsked::GivenUp));
+    assert!(put(&mut asked, b"b", Standing::Known, 1).is_ok());
+    ask(&mut asked, 6, 1);
+    asked.answered(CallId(6), answer(200), &settings(), at(2));
+    asked.judged(Verdict::Good, at(2));
+    assert!(put(&mut asked, b"a", Standing::MadeUp, 3).is_ok(), "it answers again");
+    // A party that fails is left alone by all.
+    let mut asked = Party::new(7);
+    for turn in 1..=5 {
+        put(&mut asked, b"a", Standing::Known, 0).unwrap();
+        ask(&mut asked, turn, 0);
+        asked.answered(CallId(turn), answer(401), &settings(), at(0));
+    }
+    assert_eq!(put(&mut asked, b"b", Standing::Known, 1), Err(NotAsked::GivenUp));
 }

@@ -125,7 +125,9 @@ impl Document {
             None => (0, 0),
         };
         let (age, failures) = (self.schedule.age(now), self.schedule.failures());
-        DocumentHealth { entries, bytes, age, failures, delay: self.delay }
+        // What was revoked since the copy was asked for is not refused yet.
+        let delay = self.delay.map(|delay| age.map_or(delay, |age| delay.max(age)));
+        DocumentHealth { entries, bytes, age, failures, delay }
     }
 
     fn list_issued(&self) -> Option<Timestamp> {

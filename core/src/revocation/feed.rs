@@ -58,6 +58,8 @@ pub struct Identifiers<'a> {
     pub sub: Option<&'a str>,
     /// `sid`.
     pub sid: Option<&'a str>,
+    /// Who acts for the subject, and did before: of each the id that the configuration reads.
+    pub actors: &'a [Box<str>],
     /// `iat`. A token that does not say when it was issued was issued before any time.
     pub issued_at: Option<Timestamp>,
 }
@@ -69,6 +71,7 @@ impl<'a> Identifiers<'a> {
             jti: token.id.as_deref(),
             sub: token.subject.as_deref(),
             sid: token.session.as_deref(),
+            actors: &token.actors,
             issued_at: token.issued_at,
         }
     }
@@ -83,9 +86,9 @@ pub enum By {
     Jti,
     /// Its `sid`.
     Sid,
-    /// Its `sub`.
+    /// Its `sub`, or one of its actors.
     Sub,
-    /// All of its subject's tokens of that time are.
+    /// All tokens of that time of its subject, or of one of its actors, are.
     SubIssuedBefore,
 }
 
@@ -186,11 +189,19 @@ impl Feed {
         if !sub && self.subjects.is_empty() {
             return None;
         }
-        let subject = entry_of("sub", token.sub)?;
-        if sub && self.revoked.contains(subject) {
+        // Who is taken back neither asks nor acts for another.
+        let parties = token.sub.into_iter().chain(token.actors.iter().map(|actor| &**actor));
+        parties
+            .map(|party| entry(&self.salt, "sub", party))
+            .find_map(|party| self.revokes_party(sub, party, token))
+    }
+
+    /// Whether a token is revoked with one of its parties, who has this entry.
+    fn revokes_party(&self, listed: bool, party: u64, token: &Identifiers<'_>) -> Option<By> {
+        if listed && self.revoked.contains(party) {
             return Some(By::Sub);
         }
-        let time = self.subject_time(subject)?;
+        let time = self.subject_time(party)?;
         issued_before_that(token, time).then_some(By::SubIssuedBefore)
     }
 

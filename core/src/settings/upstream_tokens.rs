@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::issuers::bounded;
-use super::parties::{Answers, party};
+use super::parties::{Answers, names_secret, party};
 use crate::config::{self, ActorSource, Config, Credential, Grant, Requirement, TokenKind};
 use crate::crypto::digest::Sha256;
 use crate::time::Span;
@@ -137,8 +137,8 @@ fn fields(token: &config::UpstreamToken) -> Result<Vec<(Box<str>, Box<str>)>, Co
     if token.parameters.len() > MAX_PARAMETERS {
         return Err(ConfigError::at("parameters", format!("expected at most {MAX_PARAMETERS}")));
     }
-    if let Some(name) = token.parameters.keys().find(|name| name.is_empty() || TAKEN.contains(&name.as_str()))
-    {
+    let refused = |name: &&String| name.is_empty() || TAKEN.contains(&name.as_str()) || names_secret(name);
+    if let Some(name) = token.parameters.keys().find(refused) {
         let message = "expected a field that no other field of the configuration stands for, and no secret";
         return Err(ConfigError::at(format!("parameters.{name}"), message));
     }

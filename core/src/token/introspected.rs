@@ -4,9 +4,11 @@ use super::assemble::{Read, assemble, check_times};
 use super::claims::Claims;
 use super::{Verified, VerifiedToken};
 use crate::json::{self, Object, Value};
+use crate::keys::Signer;
 use crate::reason::Reason;
 use crate::settings::Settings;
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 
 /// Asserts that an issuer stands behind a token, as it said.
@@ -94,20 +96,66 @@ pub(crate) fn introspected_value(
     Ok(assemble(token, read, members, claims, settings)?)
 }
 
-/// Reads the answer of the issuer at this place about a signed token of its own: the subject, if it says whose that is. All else the
-/// token says itself.
-pub(crate) fn confirmed(
+/// What an issuer says of a signed token of its own, as far as it tells that token from others.
+#[derive(Clone, Debug)]
+pub struct LiveWord {
+    subject: Option<Box<str>>,
+    id: Option<Box<str>>,
+    client: Option<Box<str>>,
+    issued_at: Option<Timestamp>,
+    /// The key that signed it, where it must be signed.
+    pub(crate) signer: Option<Signer>,
+}
+
+impl LiveWord {
+    /// The same, verified by this key.
+    pub(crate) fn signed_by(self, signer: Option<Signer>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// Whether it may be about this token: whatever it says is what the token says itself.
+    pub fn is_about(&self, token: &VerifiedToken) -> bool {
+        fn agrees<T: PartialEq>(said: &Option<T>, own: &Option<T>) -> bool {
+            said.is_none() || said == own
+        }
+        agrees(&self.subject, &token.subject)
+            && agrees(&self.id, &token.id)
+            && agrees(&self.client, &token.client)
+            && agrees(&self.issued_at, &token.issued_at)
+    }
+}
+
+/// Reads the answer of the issuer at this place about a signed token of its own. All else the token says itself.
+pub fn confirmed(
     answer: &Value<'_>,
     issuer: usize,
     settings: &Settings,
-) -> Result<Option<Rc<str>>, Unusable> {
+    now: Timestamp,
+) -> Result<LiveWord, Unusable> {
     let issuer = settings.issuers.get(issuer).ok_or(Reason::SystemInternal)?;
     let members = active(answer)?;
     let claims = Claims::read(members).map_err(|_| Reason::TokenClaims)?;
     if claims.issuer.is_some_and(|name| name != &*issuer.name) {
         return Err(Unusable::Fault("an answer about a token of this issuer"));
     }
-    Ok(claims.subject.map(Into::into))
+    match members.get("token_type") {
+        None => {}
+        Some(Value::String(typ)) if is_presented(typ) => {}
+        Some(_) => return Err(Reason::TokenType.into()),
+    }
+    if claims.has_audience() && !issuer.audiences.iter().any(|audience| claims.is_for(audience)) {
+        return Err(Unusable::Unfit("an answer about a token for one of this issuer's `audiences`"));
+    }
+    if claims.expires.is_some_and(|expires| expires.plus(issuer.clock_skew) <= now) {
+        return Err(Reason::TokenExpired.into());
+    }
+    Ok(LiveWord {
+        subject: claims.subject.map(Into::into),
+        id: claims.id.map(Into::into),
+        client: claims.client.map(Into::into),
+        issued_at: claims.issued_at,
+        signer: None,
+    })
 }
 
 /// Parses an answer.

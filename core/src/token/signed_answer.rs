@@ -36,7 +36,7 @@ pub(crate) fn open_answer(
 }
 
 /// What the payload of a signed answer says to `client`. An answer of more than `age` ago says nothing.
-pub(crate) fn said_to<'v, 'a>(
+pub fn said_to<'v, 'a>(
     client: &str,
     payload: &'v Value<'a>,
     issuer: &IssuerSettings,

@@ -77,6 +77,7 @@ pub(super) fn set_buffer_bytes(
         RESPONSE_BODY => vm.stream_mut().and_then(|s| s.response.writable_body()),
         DOWNSTREAM_DATA => vm.connection_mut().and_then(|c| c.downstream.writable()),
         UPSTREAM_DATA => vm.connection_mut().and_then(|c| c.upstream.writable()),
+        GRPC_MESSAGE => vm.grpc.message.as_mut(),
         _ => None,
     };
     let body = body.ok_or(Status::BadArgument)?;

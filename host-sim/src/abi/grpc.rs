@@ -137,6 +137,7 @@ pub(super) fn grpc_send(
         return Err(Status::InternalFailure.into());
     }
     let goes_out = !link.local_closed;
+    link.ended |= end != 0;
     vm.send(message.len())?;
     if goes_out {
         vm.grpc.actions.push(GrpcAction::Send { token, message: message.to_vec(), end: end != 0 });
@@ -160,6 +161,7 @@ pub(super) fn grpc_close(guest: &mut Guest<'_>, token: u32) -> Result {
     let vm = guest.vm();
     known(vm, token)?;
     if let Some(link) = vm.grpc.links.get_mut(&token) {
+        link.ended = true;
         if !std::mem::replace(&mut link.local_closed, true) {
             vm.grpc.actions.push(GrpcAction::End(token));
         }

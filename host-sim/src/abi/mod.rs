@@ -5,6 +5,7 @@ mod callbacks;
 mod emscripten;
 mod foreign;
 mod grpc;
+mod guest;
 mod headers;
 mod http_call;
 mod log;
@@ -17,7 +18,7 @@ mod wasi_files;
 
 use std::time::Instant;
 
-use wasmtime::{AsContextMut, Caller, Linker, ValType};
+use wasmtime::{Caller, Linker, ValType};
 
 use crate::error::FailureKind;
 use crate::module::AbiVersion;
@@ -27,6 +28,7 @@ use crate::status::Status;
 use crate::vm::{Scope, Vm};
 
 pub use callbacks::Callback;
+pub(crate) use guest::{Guest, slice, slice_mut};
 
 /// How a host function ends when it does not end well.
 pub(crate) enum Abort {
@@ -54,95 +56,6 @@ pub(crate) struct HostTrap {
     pub(crate) function: String,
 }
 
-/// The guest that is calling, with its memory.
-pub(crate) struct Guest<'a> {
-    caller: Caller<'a, Vm>,
-    memory: wasmtime::Memory,
-}
-
-impl Guest<'_> {
-    pub(crate) fn vm(&mut self) -> &mut Vm {
-        self.caller.data_mut()
-    }
-
-    /// Memory and data of the VM at once.
-    pub(crate) fn split(&mut self) -> (&mut [u8], &mut Vm) {
-        self.memory.data_and_store_mut(&mut self.caller)
-    }
-
-    /// Bytes of the guest's memory.
-    pub(crate) fn bytes(&mut self, at: u32, len: u32) -> Result<&[u8]> {
-        slice(self.memory.data(&self.caller), at, len)
-    }
-
-    pub(crate) fn write(&mut self, at: u32, bytes: &[u8]) -> Result {
-        slice_mut(self.split().0, at, bytes.len())?.copy_from_slice(bytes);
-        Ok(())
-    }
-
-    pub(crate) fn write_u32(&mut self, at: u32, value: u32) -> Result {
-        self.write(at, &value.to_le_bytes())
-    }
-
-    pub(crate) fn write_u64(&mut self, at: u32, value: u64) -> Result {
-        self.write(at, &value.to_le_bytes())
-    }
-
-    /// Gives the guest what `fill` writes: allocates there, copies, and stores pointer and length.
-    pub(crate) fn give(
-        &mut self,
-        pointer_at: u32,
-        length_at: u32,
-        fill: impl FnOnce(&mut Vm, &mut Vec<u8>) -> Result,
-    ) -> Result {
-        let mut scratch = std::mem::take(&mut self.vm().scratch);
-        scratch.clear();
-        let filled = fill(self.caller.data_mut(), &mut scratch);
-        let given = filled.and_then(|()| self.give_bytes(&scratch, pointer_at, length_at));
-        self.vm().scratch = scratch;
-        given
-    }
-
-    fn give_bytes(&mut self, bytes: &[u8], pointer_at: u32, length_at: u32) -> Result {
-        let len = u32::try_from(bytes.len()).map_err(|_| Status::InvalidMemoryAccess)?;
-        let at = self.allocate(len)?;
-        if len > 0 {
-            self.write(at, bytes)?;
-        }
-        self.write_u32(pointer_at, at)?;
-        self.write_u32(length_at, len)
-    }
-
-    /// Memory from the guest's own allocator; 0 for no bytes.
-    pub(crate) fn allocate(&mut self, len: u32) -> Result<u32> {
-        if len == 0 {
-            return Ok(0);
-        }
-        let vm = self.vm();
-        let allocator = vm.allocator.clone().ok_or(Status::InvalidMemoryAccess)?;
-        let scope = std::mem::replace(&mut vm.scope, Scope::Allocate);
-        let at = allocator.call(&mut self.caller, len);
-        self.vm().scope = scope;
-        match at {
-            Ok(0) => Err(Status::InvalidMemoryAccess.into()),
-            Ok(at) => Ok(at),
-            Err(error) => Err(Abort::Trap(error)),
-        }
-    }
-}
-
-pub(crate) fn slice(memory: &[u8], at: u32, len: u32) -> Result<&[u8]> {
-    let from = at as usize;
-    let bytes = from.checked_add(len as usize).and_then(|to| memory.get(from..to));
-    bytes.ok_or(Abort::Status(Status::InvalidMemoryAccess))
-}
-
-fn slice_mut(memory: &mut [u8], at: u32, len: usize) -> Result<&mut [u8]> {
-    let from = at as usize;
-    let bytes = from.checked_add(len).and_then(|to| memory.get_mut(from..to));
-    bytes.ok_or(Abort::Status(Status::InvalidMemoryAccess))
-}
-
 /// What every host call goes through: is it allowed, is it counted, what does the guest get back.
 fn enter(
     mut caller: Caller<'_, Vm>,
@@ -168,13 +81,13 @@ fn enter(
     }
     let started = vm.host_time.map(|_| Instant::now());
     let Some(memory) = vm.memory else { return Ok(Status::InvalidMemoryAccess as u32) };
-    let mut guest = Guest { caller, memory };
+    let mut guest = Guest::new(caller, memory);
     let result = run(&mut guest);
     if let (Some(started), Some(total)) = (started, guest.vm().host_time.as_mut()) {
         *total += started.elapsed();
     }
     if guest.vm().sampling.is_some() {
-        sampling::after_host_call(guest.caller.as_context_mut(), call);
+        sampling::after_host_call(guest.store(), call);
     }
     match result {
         Ok(()) => Ok(Status::Ok as u32),

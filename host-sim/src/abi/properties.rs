@@ -6,6 +6,7 @@ use crate::local_reply::grpc_status;
 use crate::property::PropertyValue;
 use crate::status::Status;
 use crate::stream::{Stage, Stream};
+use crate::tcp::Connection;
 use crate::vm::Vm;
 
 /// First parts of paths that guests cannot set.
@@ -47,7 +48,9 @@ pub(super) fn get_property(
     let found = if path_size == 0 { None } else { look_up(vm, path, &mut value) };
     let given = match found {
         // The whole of a message is no value, nor is what has no path.
-        None if path_size == 0 || (path == b"request" && vm.stream().is_some()) => {
+        None if path_size == 0
+            || (path == b"request" && (vm.stream().is_some() || vm.connection().is_some())) =>
+        {
             Err(Status::SerializationFailure.into())
         }
         Some(()) => {
@@ -109,6 +112,9 @@ fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
         (b"plugin_name", None) => out.extend_from_slice(vm.plugin.name.as_bytes()),
         (b"plugin_root_id", None) => out.extend_from_slice(vm.plugin.root_id.as_bytes()),
         (b"plugin_vm_id", None) => out.extend_from_slice(vm.plugin.vm_id.as_bytes()),
+        (b"request" | b"response" | b"upstream", Some(part)) if connection.is_some() => {
+            return of_connection(connection?, first, part, third, out);
+        }
         (b"request", Some(part)) => return request(vm, stream?, part, third, out),
         (b"response", Some(part)) => return response(vm, stream?, part, third, out),
         (b"connection", Some(b"mtls")) if id.is_some() => PropertyValue::Bool(false).encode(out),
@@ -125,7 +131,8 @@ fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 out.extend_from_slice(state?.get(own)?);
             } else {
                 let objects = stream.map(|s| &s.filter_state).or(connection.map(|c| &c.filter_state));
-                out.extend_from_slice(objects?.get(std::str::from_utf8(name).ok()?)?.as_bytes());
+                let object = objects?.get(std::str::from_utf8(name).ok()?)?;
+                out.extend_from_slice(object.value.as_bytes());
             }
         }
         (b"source", Some(b"address")) if id.is_some() => out.extend_from_slice(b"127.0.0.1:40000"),
@@ -209,6 +216,32 @@ fn response(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &
             (None, None) if response.began() => out.extend_from_slice(b"via_upstream"),
             (None, None) => return None,
         },
+        _ => return None,
+    }
+    Some(())
+}
+
+/// What a connection has of a request and a response: bytes, and no headers.
+fn of_connection(
+    connection: &Connection,
+    whose: &[u8],
+    part: &[u8],
+    header: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let number = |number: usize| PropertyValue::Int(number as i64);
+    match (whose, part, header) {
+        (b"request", b"headers", None | Some(b"")) => PropertyValue::Map(Vec::new()).encode(out),
+        (b"request", b"time", None) => PropertyValue::Int(connection.started.cast_signed()).encode(out),
+        (b"request", b"size" | b"total_size", None) => number(connection.downstream.arrived).encode(out),
+        (b"response", b"flags", None) => number(0).encode(out),
+        (b"response", b"size" | b"total_size", None) => number(connection.upstream.passed.len()).encode(out),
+        (b"upstream", b"transport_failure_reason", None) => {}
+        (b"upstream", b"address", None) if connection.connected => out.extend_from_slice(b"127.0.0.1:20000"),
+        (b"upstream", b"port", None) if connection.connected => number(20_000).encode(out),
+        (b"upstream", b"local_address", None) if connection.connected => {
+            out.extend_from_slice(b"127.0.0.1:30000");
+        }
         _ => return None,
     }
     Some(())

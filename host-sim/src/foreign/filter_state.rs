@@ -2,67 +2,87 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::protobuf::fields;
+use crate::protobuf::{Value, fields, text};
 use crate::status::Status;
 use crate::vm::{ROOT, Vm};
 
+/// An object of a stream's or connection's filter state.
+pub(crate) struct Object {
+    span: u64,
+    pub(crate) value: String,
+}
+
+/// How long an object lives, by the numbers of Envoy's `LifeSpan`: 1 is a request.
+const FILTER_CHAIN: u64 = 0;
+const CONNECTION: u64 = 2;
+
 /// Sets an object of Envoy's filter state: `{1 path, 2 value, 3 span}`. Only those that Envoy knows how to make are found.
-pub(super) fn set_envoy_filter_state(vm: &mut Vm, arguments: &[u8]) -> Result<Vec<u8>, Status> {
-    let [mut path, mut value] = [&[][..]; 2];
+pub(super) fn set_envoy_filter_state(vm: &mut Vm, arguments: &[u8]) -> Result<Option<Vec<u8>>, Status> {
+    let ([mut path, mut value], mut span) = ([&[][..]; 2], 0);
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => path = field.bytes,
-            2 => value = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => path = bytes,
+            (2, Value::Bytes(bytes)) => value = bytes,
+            (3, Value::Number(number)) => span = number,
             _ => {}
         }
     }
-    let (path, value) = (text(path)?, text(value)?);
+    let span = if span <= CONNECTION { span } else { FILTER_CHAIN };
+    let [path, value] = [text(path), text(value)].map(|text| text.ok_or(Status::BadArgument));
+    let (path, value) = (path?, value?);
     let is_good = OBJECTS.iter().find(|(name, _)| *name == path).ok_or(Status::NotFound)?.1;
     if !is_good(value) {
         return Err(Status::BadArgument);
     }
     let limit = vm.plugin.limits.header_bytes;
     let context = vm.context();
-    let state = match (vm.streams.get_mut(&context), vm.connections.get_mut(&context)) {
-        (Some(stream), _) => &mut stream.filter_state,
-        (None, Some(connection)) => &mut connection.filter_state,
+    let (state, span) = match (vm.streams.get_mut(&context), vm.connections.get_mut(&context)) {
+        (Some(stream), _) => (&mut stream.filter_state, span),
+        // Nothing of a connection lives shorter than it.
+        (None, Some(connection)) => (&mut connection.filter_state, CONNECTION),
         (None, None) => return Err(Status::NotFound),
     };
     // There are few names, so that the size of one value bounds all.
     if value.len() > limit {
         return Err(Status::BadArgument);
     }
-    state.insert(path.to_owned(), value.to_owned());
-    Ok(Vec::new())
+    // An object that lives for one span is not replaced by one of another, and nobody is told.
+    if state.get(path).is_none_or(|object| object.span == span) {
+        state.insert(path.to_owned(), Object { span, value: value.to_owned() });
+    }
+    Ok(None)
 }
 
 /// Declares how a property behaves that guests will set: `{1 name, 2 readonly, 3 type, 4 schema, 5 span}`. Types make no difference to
 /// the bytes that are read back, and streams here have no connection to live on in.
-pub(super) fn declare_property(vm: &mut Vm, arguments: &[u8]) -> Result<Vec<u8>, Status> {
-    let (mut name, mut read_only) = (&[][..], false);
+pub(super) fn declare_property(vm: &mut Vm, arguments: &[u8]) -> Result<Option<Vec<u8>>, Status> {
+    let [mut name, mut schema] = [&[][..]; 2];
+    let mut read_only = false;
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => name = field.bytes,
-            2 => read_only = field.varint != 0,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => name = bytes,
+            (2, Value::Number(number)) => read_only = number != 0,
+            (4, Value::Bytes(bytes)) => schema = bytes,
             _ => {}
         }
     }
-    text(name)?;
-    vm.keepable(name)?;
-    // Envoy looks at what the root context declared, and at nothing else.
-    if vm.current != ROOT {
-        return Ok(Vec::new());
-    }
-    if vm.declared.contains_key(name) || vm.declared.len() >= vm.plugin.limits.metrics {
+    if text(name).is_none() || text(schema).is_none() {
         return Err(Status::BadArgument);
     }
-    vm.declared.insert(name.to_vec(), read_only);
-    Ok(Vec::new())
-}
-
-/// Strings of protobuf are UTF-8, or the message is malformed.
-fn text(bytes: &[u8]) -> Result<&str, Status> {
-    std::str::from_utf8(bytes).map_err(|_| Status::BadArgument)
+    vm.keepable(name)?;
+    let (current, limit) = (vm.current, vm.plugin.limits.metrics);
+    // Envoy goes by what the root context declared: streams and connections have declarations of their own, which nothing looks at.
+    let declared = match (vm.streams.get_mut(&current), vm.connections.get_mut(&current)) {
+        (Some(stream), _) => &mut stream.declared,
+        (None, Some(connection)) => &mut connection.declared,
+        (None, None) if current == ROOT => &mut vm.declared,
+        (None, None) => return Ok(None),
+    };
+    if declared.contains_key(name) || declared.len() >= limit {
+        return Err(Status::BadArgument);
+    }
+    declared.insert(name.to_vec(), read_only);
+    Ok(None)
 }
 
 /// The objects that Envoy can make from text, and the texts that it makes them from.

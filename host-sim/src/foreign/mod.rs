@@ -2,6 +2,7 @@
 
 mod compress;
 mod filter_state;
+mod hash;
 mod sign;
 mod verify_signature;
 
@@ -12,6 +13,7 @@ use crate::profile::Profile;
 use crate::status::Status;
 use crate::vm::{ForeignFunction, Vm};
 
+pub(crate) use filter_state::Object;
 pub use verify_signature::verify_signature;
 
 /// How a gateway lends its verification of signatures, `verify_signature`.
@@ -48,8 +50,9 @@ pub(crate) fn lent(profile: Profile, lending: Lending) -> BTreeMap<Vec<u8>, Fore
     functions
 }
 
-/// A function of the gateway's that needs more than its argument: the limits, or the stream it is called in.
-type BuiltIn = fn(&mut Vm, &[u8]) -> Result<Vec<u8>, Status>;
+/// A function of the gateway's that needs more than its argument: the limits, or the stream it is called in. `None` is no result, where an
+/// empty one has memory of its own.
+type BuiltIn = fn(&mut Vm, &[u8]) -> Result<Option<Vec<u8>>, Status>;
 
 /// The gateway's own function of a name, where its profile lends it.
 pub(crate) fn built_in(profile: Profile, name: &[u8]) -> Option<BuiltIn> {
@@ -58,11 +61,11 @@ pub(crate) fn built_in(profile: Profile, name: &[u8]) -> Option<BuiltIn> {
     }
     match name {
         // Routes are not simulated, so there is no cache to clear.
-        b"clear_route_cache" => Some(|_, _| Ok(Vec::new())),
+        b"clear_route_cache" => Some(|_, _| Ok(None)),
         b"compress" => Some(compress::compress),
         b"declare_property" => Some(filter_state::declare_property),
         b"set_envoy_filter_state" => Some(filter_state::set_envoy_filter_state),
-        b"sign" => Some(|_, arguments| sign::sign(arguments)),
+        b"sign" => Some(|_, arguments| sign::sign(arguments).map(Some)),
         b"uncompress" => Some(compress::uncompress),
         _ => None,
     }

@@ -1,16 +1,21 @@
-//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8 or its kind's own form.
+//! Envoy's `sign`: RSA PKCS#1 v1.5, and ECDSA with DER signatures, by a key in PKCS#8, or in its kind's own form where it is PEM.
 //!
-//! A curve is signed with by the hash of its size alone. An ECDSA signature has a random number in it, as Envoy's has: it is the one thing that differs from run to run.
+//! ECDSA's secret numbers follow from key and text (RFC 6979), so that a run is the same each time; Envoy's are random.
 
-use rustls::SignatureScheme;
-use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
+use p256::ecdsa::signature::hazmat::PrehashSigner;
+use rsa::RsaPrivateKey;
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rustls::crypto::ring::sign::any_eddsa_type;
 use rustls::pki_types::pem::PemObject;
-use rustls::sign::SigningKey;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::protobuf::{fields, put_bool, put_bytes};
+use super::hash::Hash;
+use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
+/// What Envoy says of a key that it can read and can't sign with.
+const MALFORMED: &str = "Invalid private key: key data is corrupted or malformed.";
 const UNUSABLE: &str = "Failed to initialize digest sign.";
 
 /// `{1 hash_function, 2 private_key (DER), 3 text, 4 private_key_pem}` to `{1 result, 2 signature, 3 error}`. One key, in one form,
@@ -18,21 +23,21 @@ const UNUSABLE: &str = "Failed to initialize digest sign.";
 pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut der, mut text, mut pem] = [&[][..]; 4];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => hash = field.bytes,
-            2 => der = field.bytes,
-            3 => text = field.bytes,
-            4 => pem = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hash = bytes,
+            (2, Value::Bytes(bytes)) => der = bytes,
+            (3, Value::Bytes(bytes)) => text = bytes,
+            (4, Value::Bytes(bytes)) => pem = bytes,
             _ => {}
         }
     }
+    let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     let key = match (der.is_empty(), pem.is_empty()) {
-        (false, true) => PrivateKeyDer::try_from(der).ok(),
-        (true, false) => PrivateKeyDer::from_pem_slice(pem).ok(),
+        (false, true) => Some(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(der))),
+        (true, false) => PrivateKeyDer::from_pem_slice(pem.as_bytes()).ok(),
         _ => return Err(Status::BadArgument),
     };
-    let key = key.and_then(|key| any_supported_type(&key).ok());
-    let signed = signature(key.as_deref(), &String::from_utf8_lossy(hash), text);
+    let signed = signature(key.as_ref(), hash, text);
     let mut out = Vec::new();
     put_bool(&mut out, 1, signed.is_ok());
     match signed {
@@ -42,14 +47,59 @@ pub(super) fn sign(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     Ok(out)
 }
 
-fn signature(key: Option<&dyn SigningKey>, hash: &str, text: &[u8]) -> Result<Vec<u8>, String> {
-    let key = key.ok_or("Invalid key type: private key required for signing operation.")?;
-    let schemes = match hash.to_ascii_lowercase().as_str() {
-        "sha256" => [SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::ECDSA_NISTP256_SHA256],
-        "sha384" => [SignatureScheme::RSA_PKCS1_SHA384, SignatureScheme::ECDSA_NISTP384_SHA384],
-        "sha512" => [SignatureScheme::RSA_PKCS1_SHA512, SignatureScheme::ECDSA_NISTP521_SHA512],
-        _ => return Err(format!("{hash} is not supported.")),
+fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &str, text: &[u8]) -> Result<Vec<u8>, String> {
+    let key =
+        key.and_then(Key::read).ok_or("Invalid key type: private key required for signing operation.")?;
+    let hash = Hash::named(hash)?;
+    macro_rules! ecdsa {
+        ($curve:ident, $key:expr, $field:literal) => {{
+            let signed: Result<$curve::ecdsa::Signature, _> =
+                $curve::ecdsa::SigningKey::from($key).sign_prehash(&hash.for_field(text, $field));
+            signed.map(|signature| signature.to_der().as_bytes().to_vec()).ok()
+        }};
+    }
+    let signed = match key {
+        Key::P256(key) => ecdsa!(p256, key, 32),
+        Key::P384(key) => ecdsa!(p384, key, 48),
+        Key::P521(key) => ecdsa!(p521, key, 66),
+        Key::Rsa(key) => key.sign(hash.pkcs1(), &hash.of(text)).ok(),
+        Key::Ed25519 => return Err(MALFORMED.to_owned()),
     };
-    let signer = key.choose_scheme(&schemes).ok_or(UNUSABLE)?;
-    signer.sign(text).map_err(|_| UNUSABLE.to_owned())
+    signed.ok_or_else(|| UNUSABLE.to_owned())
+}
+
+/// A key of a kind that signs.
+enum Key {
+    P256(p256::SecretKey),
+    P384(p384::SecretKey),
+    P521(p521::SecretKey),
+    Rsa(Box<RsaPrivateKey>),
+    /// It can be read, and not be signed with.
+    Ed25519,
+}
+
+impl Key {
+    fn read(der: &PrivateKeyDer<'_>) -> Option<Self> {
+        match der {
+            PrivateKeyDer::Pkcs1(key) => {
+                let key = RsaPrivateKey::from_pkcs1_der(key.secret_pkcs1_der()).ok()?;
+                Some(Self::Rsa(Box::new(key)))
+            }
+            PrivateKeyDer::Pkcs8(key) if any_eddsa_type(key).is_ok() => Some(Self::Ed25519),
+            PrivateKeyDer::Pkcs8(key) => {
+                let key = key.secret_pkcs8_der();
+                let rsa = || RsaPrivateKey::from_pkcs8_der(key).ok().map(|key| Self::Rsa(Box::new(key)));
+                Self::of_curve(key).or_else(rsa)
+            }
+            PrivateKeyDer::Sec1(key) => Self::of_curve(key.secret_sec1_der()),
+            _ => None,
+        }
+    }
+
+    fn of_curve(der: &[u8]) -> Option<Self> {
+        let p256 = p256::SecretKey::from_der(der).ok().map(Self::P256);
+        let p384 = || p384::SecretKey::from_der(der).ok().map(Self::P384);
+        let p521 = || p521::SecretKey::from_der(der).ok().map(Self::P521);
+        p256.or_else(p384).or_else(p521)
+    }
 }

@@ -2,10 +2,16 @@
 //!
 //! A signature that is bad, or a key that cannot be used, is no error: the status is OK and the result false.
 
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use rsa::RsaPublicKey;
+use rsa::pkcs1::DecodeRsaPublicKey;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id};
+use rustls::pki_types::{
+    AlgorithmIdentifier, SignatureVerificationAlgorithm, SubjectPublicKeyInfoDer, alg_id,
+};
 
-use crate::protobuf::{fields, put_bool, put_bytes};
+use super::hash::Hash;
+use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
 const UNUSABLE: &str = "Failed to initialize digest verify.";
@@ -15,25 +21,22 @@ const BAD: &str = "Failed to verify digest. Error code: 0";
 pub fn verify_signature(arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let [mut hash, mut key, mut signature, mut text, mut pem] = [&[][..]; 5];
     for field in fields(arguments).ok_or(Status::BadArgument)? {
-        match field.number {
-            1 => hash = field.bytes,
-            2 => key = field.bytes,
-            3 => signature = field.bytes,
-            4 => text = field.bytes,
-            5 => pem = field.bytes,
+        match (field.number, field.value) {
+            (1, Value::Bytes(bytes)) => hash = bytes,
+            (2, Value::Bytes(bytes)) => key = bytes,
+            (3, Value::Bytes(bytes)) => signature = bytes,
+            (4, Value::Bytes(bytes)) => text = bytes,
+            (5, Value::Bytes(bytes)) => pem = bytes,
             _ => {}
         }
     }
+    let (hash, pem) = (utf8(hash).ok_or(Status::BadArgument)?, utf8(pem).ok_or(Status::BadArgument)?);
     // Envoy wants one key, in one form.
     if key.is_empty() == pem.is_empty() {
         return Err(Status::BadArgument);
     }
-    let from_pem = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok();
-    if let Some(decoded) = &from_pem {
-        key = decoded;
-    }
-    // What is no key at all is no question.
-    let key = public_key(key).ok_or(Status::BadArgument)?;
+    let from_pem = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes()).ok();
+    let key = from_pem.as_deref().unwrap_or(key);
     Ok(result(verify(hash, key, signature, text)))
 }
 
@@ -50,27 +53,54 @@ pub(super) fn refusal() -> Vec<u8> {
     result(Err(BAD.to_owned()))
 }
 
-fn verify(
-    hash: &[u8],
-    (algorithm, point): (&[u8], &[u8]),
-    signature: &[u8],
-    text: &[u8],
-) -> Result<(), String> {
-    let hash = String::from_utf8_lossy(hash).into_owned();
-    let (ecdsa, rsa) = match hash.to_ascii_lowercase().as_str() {
-        "sha256" => (alg_id::ECDSA_SHA256, alg_id::RSA_PKCS1_SHA256),
-        "sha384" => (alg_id::ECDSA_SHA384, alg_id::RSA_PKCS1_SHA384),
-        "sha512" => (alg_id::ECDSA_SHA512, alg_id::RSA_PKCS1_SHA512),
-        _ => return Err(format!("{hash} is not supported.")),
+fn verify(hash: &str, key: &[u8], signature: &[u8], text: &[u8]) -> Result<(), String> {
+    let hash = Hash::named(hash)?;
+    let key = public_key(key).ok_or(UNUSABLE)?;
+    // It refuses small keys, which BoringSSL does not.
+    let quick =
+        quick(hash, key.0).is_some_and(|verifier| verifier.verify_signature(key.1, text, signature).is_ok());
+    if quick { Ok(()) } else { any(hash, key, signature, text) }
+}
+
+/// The usual pairs of hash and key, by the library that is quick at them.
+fn quick(hash: Hash, algorithm: &[u8]) -> Option<&'static dyn SignatureVerificationAlgorithm> {
+    let (ecdsa, rsa) = match hash {
+        Hash::Sha256 => (alg_id::ECDSA_SHA256, alg_id::RSA_PKCS1_SHA256),
+        Hash::Sha384 => (alg_id::ECDSA_SHA384, alg_id::RSA_PKCS1_SHA384),
+        Hash::Sha512 => (alg_id::ECDSA_SHA512, alg_id::RSA_PKCS1_SHA512),
+        Hash::Sha1 | Hash::Sha224 => return None,
     };
     let wanted = if algorithm == alg_id::RSA_ENCRYPTION.as_ref() { rsa } else { ecdsa };
     let known = rustls::crypto::ring::default_provider().signature_verification_algorithms.all;
-    let verifier = known.iter().find(|v| {
-        let is = |id: AlgorithmIdentifier, bytes: &[u8]| id.as_ref() == bytes;
+    let is = |id: AlgorithmIdentifier, bytes: &[u8]| id.as_ref() == bytes;
+    let fits = |v: &&&dyn SignatureVerificationAlgorithm| {
         is(v.public_key_alg_id(), algorithm) && is(v.signature_alg_id(), wanted.as_ref())
-    });
-    let verifier = verifier.ok_or(UNUSABLE)?;
-    verifier.verify_signature(point, text, signature).map_err(|_| BAD.to_owned())
+    };
+    known.iter().find(fits).copied()
+}
+
+/// Every pair.
+fn any(hash: Hash, (algorithm, key): (&[u8], &[u8]), signature: &[u8], text: &[u8]) -> Result<(), String> {
+    macro_rules! ecdsa {
+        ($curve:ident, $field:literal) => {{
+            let key = $curve::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| UNUSABLE)?;
+            let signature = $curve::ecdsa::Signature::from_der(signature).map_err(|_| BAD)?;
+            key.verify_prehash(&hash.for_field(text, $field), &signature).map_err(|_| BAD.to_owned())
+        }};
+    }
+    let is = |id: AlgorithmIdentifier| id.as_ref() == algorithm;
+    if is(alg_id::ECDSA_P256) {
+        ecdsa!(p256, 32)
+    } else if is(alg_id::ECDSA_P384) {
+        ecdsa!(p384, 48)
+    } else if is(alg_id::ECDSA_P521) {
+        ecdsa!(p521, 66)
+    } else if is(alg_id::RSA_ENCRYPTION) {
+        let key = RsaPublicKey::from_pkcs1_der(key).map_err(|_| UNUSABLE)?;
+        key.verify(hash.pkcs1(), &hash.of(text), signature).map_err(|_| BAD.to_owned())
+    } else {
+        Err(UNUSABLE.to_owned())
+    }
 }
 
 /// Algorithm identifier and key of a SubjectPublicKeyInfo (RFC 5280 §4.1), both without their outer tags.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::script::{GrpcReply, told};
 use super::{GrpcAction, GrpcCall, GrpcEvent, GrpcUpstream, code};
 use crate::clock::nanos;
-use crate::host::{Event, Host};
+use crate::due::Event;
+use crate::host::Host;
 use crate::upstream::TIMEOUT;
 
 /// Bytes of calls that are remembered.
@@ -117,7 +118,9 @@ impl Host {
             self.grpc.open.insert(key, Open { place, script, answered: 0 });
             return;
         }
-        self.schedule(key, script.after, GrpcEvent::Initial(script.headers()));
+        if !script.is_silent() {
+            self.schedule(key, script.after, GrpcEvent::Initial(script.headers()));
+        }
         if !script.in_turn {
             let mut at = script.after;
             for (nth, message) in script.messages.iter().enumerate() {

@@ -25,6 +25,10 @@ pub(crate) mod code {
     pub(crate) const INTERNAL: u32 = 13;
     pub(crate) const UNAVAILABLE: u32 = 14;
     pub(crate) const UNAUTHENTICATED: u32 = 16;
+    /// The last that gRPC has.
+    pub(crate) const LAST: u32 = 16;
+    /// What hosts tell of one that it does not have.
+    pub(crate) const INVALID: u32 = u32::MAX;
 }
 
 /// A call or a stream that the module opened through `proxy_grpc_call` or `proxy_grpc_stream`.
@@ -97,6 +101,8 @@ impl GrpcEvent {
 #[derive(Default)]
 pub(crate) struct GrpcLink {
     pub(crate) local_closed: bool,
+    /// Whether the guest has ended its side, by closing it or with its last message.
+    pub(crate) ended: bool,
     pub(crate) remote_closed: bool,
 }
 

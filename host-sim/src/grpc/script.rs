@@ -150,14 +150,14 @@ impl GrpcReply {
     }
 
     /// Adds initial metadata.
-    pub fn initial(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.initial.append(name.as_bytes(), value.as_ref());
+    pub fn initial(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.initial.append(name.as_ref(), value.as_ref());
         self
     }
 
     /// Adds trailing metadata.
-    pub fn trailing(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.trailing.append(name.as_bytes(), value.as_ref());
+    pub fn trailing(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.trailing.append(name.as_ref(), value.as_ref());
         self
     }
 
@@ -182,9 +182,14 @@ impl GrpcReply {
     pub(super) fn is_trailers_only(&self) -> bool {
         match self.end {
             End::Refused => true,
-            End::Status(..) | End::Reset => self.messages.is_empty(),
+            End::Status(..) | End::Reset => self.messages.is_empty() && self.initial.is_empty(),
             End::Open => false,
         }
+    }
+
+    /// Whether there is nothing at all, ever.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.end, End::Open) && self.messages.is_empty() && self.initial.is_empty()
     }
 
     /// The headers that a stream gets first.
@@ -196,6 +201,7 @@ impl GrpcReply {
         for (name, value) in self.initial.iter() {
             headers.append(name, value);
         }
+        headers.append(TIME, self.after.as_millis().to_string().as_bytes());
         headers
     }
 
@@ -214,9 +220,6 @@ impl GrpcReply {
         if self.is_trailers_only() {
             trailers.append(b":status", b"200");
             trailers.append(b"content-type", b"application/grpc");
-            for (name, value) in self.initial.iter() {
-                trailers.append(name, value);
-            }
         }
         trailers.append(b"grpc-status", status.to_string().as_bytes());
         if !message.is_empty() {
@@ -225,10 +228,17 @@ impl GrpcReply {
         for (name, value) in self.trailing.iter() {
             trailers.append(name, value);
         }
-        Some((trailers, status, told(message, details)))
+        if matches!(self.end, End::Status(..)) && self.is_trailers_only() {
+            trailers.append(TIME, self.after.as_millis().to_string().as_bytes());
+        }
+        // A number that gRPC does not have is none, and its message stays.
+        let known = if status <= code::LAST { status } else { code::INVALID };
+        Some((trailers, known, told(message, details)))
     }
 }
 
+/// How long an answer took, in milliseconds. It is told of streams that the module has ended before.
+pub(super) const TIME: &[u8] = b"x-envoy-upstream-service-time";
 const REFUSED_DETAILS: &str = "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
 const BROKEN_DETAILS: &str = "upstream_reset_before_response_started{connection_termination}";
 /// What a stream's end says that breaks after it began.

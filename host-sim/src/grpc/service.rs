@@ -1,6 +1,6 @@
 //! How a guest names the service to call: Envoy's `GrpcService` message, or a cluster's name.
 
-use crate::protobuf::fields;
+use crate::protobuf::{Value, fields, text};
 
 /// Where a call goes.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,9 +21,9 @@ pub(crate) fn service(bytes: &[u8]) -> Option<Service> {
     let mut found = Service::None;
     for field in fields(bytes)? {
         // Of a `oneof` the last one counts.
-        match field.number {
-            ENVOY_GRPC => found = Service::Cluster(first_text(field.bytes)?),
-            GOOGLE_GRPC => found = Service::Target(first_text(field.bytes)?),
+        match (field.number, field.value) {
+            (ENVOY_GRPC, Value::Bytes(message)) => found = Service::Cluster(first_text(message)?),
+            (GOOGLE_GRPC, Value::Bytes(message)) => found = Service::Target(first_text(message)?),
             _ => {}
         }
     }
@@ -32,10 +32,13 @@ pub(crate) fn service(bytes: &[u8]) -> Option<Service> {
 
 /// The first field of a message, a text: both messages begin with where to call.
 fn first_text(message: &[u8]) -> Option<Vec<u8>> {
-    let fields = fields(message)?;
-    let text = fields.iter().rev().find(|field| field.number == 1).map_or(&[][..], |field| field.bytes);
-    std::str::from_utf8(text).ok()?;
-    Some(text.to_vec())
+    let mut found = "";
+    for field in fields(message)? {
+        if let (1, Value::Bytes(bytes)) = (field.number, field.value) {
+            found = text(bytes)?;
+        }
+    }
+    Some(found.as_bytes().to_vec())
 }
 
 #[cfg(test)]

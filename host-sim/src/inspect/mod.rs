@@ -6,6 +6,7 @@ mod read;
 
 use std::fmt;
 
+use crate::load;
 use crate::module::AbiVersion;
 
 pub use fit::Fit;
@@ -119,7 +120,14 @@ impl Inspection {
 
     /// Whether something could be a module: by its first bytes.
     pub fn looks_like_wasm(bytes: &[u8]) -> bool {
-        bytes.starts_with(b"\0asm") || bytes.trim_ascii_start().starts_with(b"(module")
+        let start = bytes.trim_ascii_start();
+        let text = [b"(module".as_slice(), b";;", b"(;"];
+        bytes.starts_with(b"\0asm") || text.iter().any(|begin| start.starts_with(begin))
+    }
+
+    /// What something is that is no module, in a few words, and what to do about it. `None` where it may be one.
+    pub fn found_instead(bytes: &[u8]) -> Option<String> {
+        load::other(bytes)
     }
 
     /// The function that it exports under a name: parameters and results.

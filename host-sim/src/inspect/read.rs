@@ -6,6 +6,8 @@ use wasmparser::{
 };
 
 use super::{Export, Import, InspectError, Inspection, Kind, MemoryShape, Origin, PAGE};
+use crate::error::LoadError;
+use crate::load;
 use crate::module::AbiVersion;
 
 /// What a component begins with: the version 13 in the layer 1.
@@ -18,7 +20,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Inspection, InspectError> {
     if !Inspection::looks_like_wasm(bytes) {
         return Err(InspectError::NotWasm);
     }
-    let binary = wat::parse_bytes(bytes).map_err(|e| InspectError::Malformed(first_line(&e.to_string())))?;
+    let binary = wat::parse_bytes(bytes).map_err(|error| match load::of_text(&error.to_string()) {
+        LoadError::Text { message, line, column } => {
+            InspectError::Malformed(format!("{message} at line {line}, column {column}"))
+        }
+        other => InspectError::Malformed(other.to_string()),
+    })?;
     let malformed = |e: wasmparser::BinaryReaderError| InspectError::Malformed(e.to_string());
     Validator::new().validate_all(&binary).map_err(malformed)?;
     let mut reader =
@@ -29,11 +36,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Inspection, InspectError> {
     let mut out = reader.out;
     out.origin = Origin::guess(&out);
     Ok(out)
-}
-
-/// The place of an error in a text is in its further lines.
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
 }
 
 #[derive(Default)]

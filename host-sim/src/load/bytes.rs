@@ -1,11 +1,16 @@
 //! Whether bytes are a WebAssembly module, and what they are where they are not.
 
+use std::borrow::Cow;
+
 use crate::error::LoadError;
 
 const MAGIC: &[u8] = b"\0asm";
 /// The version of modules; components have another.
 const MODULE: &[u8] = &[1, 0, 0, 0];
 const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
+
+/// Bytes of the longest text form.
+const TEXT: usize = 16 << 20;
 
 /// What people hand over in a module's place, by its first bytes.
 const OTHERS: [(&[u8], &str); 12] = [
@@ -34,8 +39,16 @@ pub(crate) fn recognise(bytes: &[u8], most: usize) -> Result<(), LoadError> {
     }
 }
 
+/// A module in binary form, from either form. The parser of the text form bounds its depth itself.
+pub(crate) fn binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
+    if !bytes.starts_with(MAGIC) && bytes.len() > TEXT {
+        return Err(LoadError::TooLarge { bytes: bytes.len(), most: TEXT });
+    }
+    wat::parse_bytes(bytes).map_err(|error| super::of_text(&error.to_string()))
+}
+
 /// What they are, if they are no module.
-fn other(bytes: &[u8]) -> Option<String> {
+pub(crate) fn other(bytes: &[u8]) -> Option<String> {
     if let Some(rest) = bytes.strip_prefix(MAGIC) {
         return match rest.get(..4) {
             Some(MODULE) => None,

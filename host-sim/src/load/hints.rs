@@ -88,21 +88,20 @@ fn undefined(import: &str) -> Option<String> {
 /// Proposals by the words of the engine's error, and what to do.
 const PROPOSALS: [(&str, &str); 4] = [
     (
-        "exceptions",
-        "Envoy's engine runs the exceptions of WebAssembly, this one does not: compile without them",
+        "legacy_exceptions",
+        "Envoy's engine runs the older form of exceptions as well, this one does not: link with `-sWASM_LEGACY_EXCEPTIONS=0`, \
+         or compile with `-mllvm -wasm-use-legacy-eh=false`",
     ),
-    ("threads", "Envoy's engine takes shared memory, this one does not: compile without threads"),
-    ("shared", "Envoy's engine takes shared memory, this one does not: compile without threads"),
-    ("gc", "Envoy's engine collects garbage, this one does not: compile for linear memory"),
+    ("custom page sizes", "gateways have pages of 64 KiB alone"),
+    ("wide arithmetic", "gateways do not have it: compile without it"),
+    ("stack switching", "gateways do not have it: compile without it"),
 ];
 
 /// What the engine says of a module that it does not compile, and what to do about it.
 pub(crate) fn of_proposals(error: &str) -> String {
     let lower = error.to_lowercase();
     let about = |word: &str| lower.contains(&format!("{word} ")) || lower.ends_with(word);
-    let disabled = ["not enabled", "must be enabled", "disabled", "disallowed", "support"]
-        .iter()
-        .any(|word| lower.contains(word));
+    let disabled = ["not enabled", "must be enabled", "required for"].iter().any(|word| lower.contains(word));
     let hint = PROPOSALS.iter().find(|(word, _)| disabled && about(word));
     hint.map(|(_, hint)| format!("\n  {hint}")).unwrap_or_default()
 }

@@ -2,17 +2,23 @@
 //! ABI. What Envoy refuses is refused here, for the same reason.
 
 mod bytes;
+mod cost;
 mod hints;
+mod shared;
 mod signature;
+mod text;
 
 use wasmtime::{ExternType, Module};
 
 use crate::error::LoadError;
 use crate::module::AbiVersion;
 
-pub(crate) use bytes::recognise;
+pub(crate) use bytes::{binary, other, recognise};
+pub(crate) use cost::bounded;
 pub(crate) use hints::{of_imports, of_proposals};
+pub(crate) use shared::unshare;
 pub(crate) use signature::{check_exports, check_imports};
+pub(crate) use text::of_text;
 
 /// Where host calls find the module's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +39,8 @@ pub(crate) fn abi_version(wasm: &Module) -> Result<AbiVersion, LoadError> {
         return Ok(version);
     }
     let other = |name: &str| name.starts_with("proxy_abi_version_");
-    let found = wasm.exports().map(|e| e.name().to_owned()).find(|name| other(name));
-    Err(LoadError::NotProxyWasm { found })
+    let found = wasm.exports().map(|e| e.name()).find(|name| other(name));
+    Err(LoadError::NotProxyWasm { found: found.map(|name| name.escape_debug().to_string()) })
 }
 
 /// The memory that host calls are about: the last one that is exported, under whatever name, else the one that is imported.

@@ -25,7 +25,8 @@ const OTHERS: [(&str, usize, bool); 8] = [
 pub(crate) fn check_imports(wasm: &Module, abi: AbiVersion) -> Result<(), LoadError> {
     let (mut missing, mut wrong) = (Vec::new(), Vec::new());
     for import in wasm.imports() {
-        let name = format!("`{}.{}`", import.module(), import.name());
+        // Names are anybody's texts, and stand in one line.
+        let name = format!("`{}.{}`", import.module().escape_debug(), import.name().escape_debug());
         match import.ty() {
             ExternType::Memory(_) | ExternType::Table(_) => {}
             ExternType::Func(found) => match abi::signature(import.module(), import.name(), abi) {

@@ -275,6 +275,7 @@ fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
 /// The status in trailers, or in a head that is all there is, and its message.
 fn status_of(headers: &HeaderMap) -> Option<(u32, String)> {
     let status = headers.text("grpc-status")?.parse().unwrap_or(code::UNKNOWN);
+    let status = if status <= code::LAST { status } else { code::INVALID };
     Some((status, headers.text("grpc-message").unwrap_or_default()))
 }
 

@@ -7,6 +7,7 @@
 
 mod body;
 mod calls;
+mod certificate;
 mod client;
 mod connection;
 mod convert;
@@ -45,6 +46,7 @@ use driver::{Setup, World};
 use thread::Command;
 use tls::Secured;
 
+pub use certificate::certificate_properties;
 pub use observe::{Called, Ended, Exchange, Times};
 pub use options::{ClientLimits, Endpoint, ExchangeSink, GatewayOptions, LogSink, Protocol, ServeError};
 pub use tls::{ClientCertificate, Tls, UpstreamTls};

@@ -7,11 +7,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
-use sha2::{Digest, Sha256};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::ServeError;
+use super::certificate::certificate_properties;
 use super::options::Endpoint;
 use crate::property::Properties;
 use crate::shared::lock;
@@ -196,47 +195,7 @@ pub(super) fn secured(properties: &mut Properties, tls: &ServerConnection) {
     properties.set("connection.tls_version", version);
     properties.set("connection.requested_server_name", tls.server_name().unwrap_or_default());
     let Some(certificate) = tls.peer_certificates().and_then(<[_]>::first) else { return };
-    properties.set("connection.mtls", true);
-    let digest: String = Sha256::digest(certificate.as_ref()).iter().map(|b| format!("{b:02x}")).collect();
-    properties.set("connection.sha256_peer_certificate_digest", digest);
-    let Ok((_, parsed)) = X509Certificate::from_der(certificate.as_ref()) else { return };
-    properties.set("connection.subject_peer_certificate", subject(&parsed));
-    let names = parsed.subject_alternative_name().ok().flatten();
-    for name in names.iter().flat_map(|n| &n.value.general_names) {
-        // The first of each kind, as Envoy gives it.
-        let (path, text) = match name {
-            GeneralName::URI(uri) => ("connection.uri_san_peer_certificate", *uri),
-            GeneralName::DNSName(dns) => ("connection.dns_san_peer_certificate", *dns),
-            _ => continue,
-        };
-        let key: Vec<u8> = path.bytes().map(|b| if b == b'.' { 0 } else { b }).collect();
-        if properties.get(&key).is_none() {
-            properties.set(path, text);
-        }
+    for (path, value) in certificate_properties(certificate).iter() {
+        properties.set(&path, value.clone());
     }
-}
-
-/// The subject in the order and form of RFC 2253: last part first, commas between.
-fn subject(certificate: &X509Certificate<'_>) -> String {
-    let parts: Vec<String> = certificate
-        .subject()
-        .iter_attributes()
-        .map(|a| {
-            let name = x509_parser::objects::oid2abbrev(a.attr_type(), x509_parser::objects::oid_registry());
-            let name = name.map_or_else(|_| a.attr_type().to_id_string(), str::to_owned);
-            format!("{name}={}", escaped(a.as_str().unwrap_or_default()))
-        })
-        .collect();
-    parts.into_iter().rev().collect::<Vec<_>>().join(",")
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }

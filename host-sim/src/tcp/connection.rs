@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Failure;
+use crate::foreign::Object;
 use crate::property::{Properties, PropertyValue};
 
 /// A client that connects.
@@ -67,6 +68,8 @@ pub struct ConnectionOutcome {
     pub held_upstream: Vec<u8>,
     /// Whether it is open, and how it ended.
     pub state: ConnectionState,
+    /// Whether it was the filter that closed it.
+    pub closed_by_filter: bool,
 }
 
 /// One direction: what arrived and was not let pass, and what was.
@@ -75,6 +78,8 @@ pub(crate) struct Flow {
     /// What the filter sees: bytes it held back and those that just came.
     pub(crate) buffer: Vec<u8>,
     pub(crate) passed: Vec<u8>,
+    /// Bytes that came from the sender.
+    pub(crate) arrived: usize,
     /// Whether the sender has ended.
     pub(crate) ended: bool,
     pub(crate) end_passed: bool,
@@ -93,8 +98,14 @@ impl Flow {
 
     pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
         self.buffer.extend_from_slice(bytes);
+        self.arrived += bytes.len();
         self.ended |= end;
         self.live = true;
+    }
+
+    /// Takes the buffer from the guest until more arrives.
+    pub(super) fn hide(&mut self) {
+        self.live = false;
     }
 
     /// Lets pass all that is there.
@@ -116,10 +127,14 @@ pub(crate) struct TcpActions {
 #[derive(Default)]
 pub(crate) struct Connection {
     pub(crate) id: u32,
+    /// When it was made, in nanoseconds since the Unix epoch.
+    pub(crate) started: u64,
     pub(crate) properties: Properties,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects of the gateway's own that the guest set.
-    pub(crate) filter_state: BTreeMap<String, String>,
+    pub(crate) filter_state: BTreeMap<String, Object>,
+    /// Properties that its own context declared.
+    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
     /// From the client.
     pub(crate) downstream: Flow,
     /// From the upstream.
@@ -127,6 +142,7 @@ pub(crate) struct Connection {
     pub(crate) connected: bool,
     pub(crate) actions: TcpActions,
     pub(crate) end: Option<ConnectionState>,
+    pub(crate) closed_by_filter: bool,
     /// Whether the guest has heard of its end.
     pub(crate) told: bool,
 }
@@ -142,6 +158,7 @@ impl Connection {
             held_downstream: self.downstream.buffer.clone(),
             held_upstream: self.upstream.buffer.clone(),
             state: self.end.clone().unwrap_or(ConnectionState::Open),
+            closed_by_filter: self.closed_by_filter,
         }
     }
 }

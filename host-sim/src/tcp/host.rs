@@ -17,6 +17,11 @@ pub struct ConnectionId {
 }
 
 impl ConnectionId {
+    /// The worker that has it.
+    pub fn worker(self) -> usize {
+        self.worker
+    }
+
     /// The connection's context, as log lines name it.
     pub fn context(self) -> u32 {
         self.id

@@ -18,8 +18,12 @@ impl Worker {
     pub(super) fn connect(&mut self, connect: &Connect) -> u32 {
         let id = self.take_id();
         let vm = self.instance.vm_mut();
-        let mut connection =
-            Connection { id, properties: connect.properties.clone(), ..Connection::default() };
+        let mut connection = Connection {
+            id,
+            started: vm.clock.now(),
+            properties: connect.properties.clone(),
+            ..Connection::default()
+        };
         if vm.streams.len() + vm.connections.len() >= vm.plugin.limits.streams {
             let failure = Failure { kind: FailureKind::Streams, callback: "", message: String::new() };
             connection.end = Some(ConnectionState::Failed(failure));
@@ -32,8 +36,9 @@ impl Worker {
         });
         match opened {
             Ok(action) => {
+                // One that is closed is so at once.
                 if action.unwrap_or(0) == 0
-                    && let Some(connection) = self.connection_mut(id)
+                    && let Some(connection) = self.connection_mut(id).filter(|one| !one.actions.close)
                 {
                     connection.connected = true;
                 }
@@ -74,19 +79,23 @@ impl Worker {
                 self.instance.call("proxy_on_upstream_data", id, |e| e.upstream_data.as_ref(), params)
             }
         };
+        // Envoy tells of the upstream's end by the last bytes, before these go on, and not by an event of the connection.
+        let called = match called {
+            Ok(action) if from == From::Upstream && end => self.tell_upstream_close(id).map(|()| action),
+            other => other,
+        };
         match called {
             Ok(action) => {
                 let pass = action.unwrap_or(0) == 0;
-                if let Some(connection) = self.connection_mut(id).filter(|_| pass) {
-                    connection.pass(from);
+                if let Some(connection) = self.connection_mut(id).filter(|one| !one.actions.close) {
+                    if pass {
+                        connection.pass(from);
+                    }
+                    connection.end_by(from);
                 }
                 self.after_tcp(id);
             }
-            Err(failure) => return self.fail_connection(id, failure),
-        }
-        // Envoy tells of the upstream's end by the last bytes, not by an event of the connection.
-        if from == From::Upstream && end {
-            self.tell_upstream_close(id);
+            Err(failure) => self.fail_connection(id, failure),
         }
     }
 
@@ -129,9 +138,11 @@ impl Worker {
         }
         if actions.resume {
             connection.pass(From::Downstream);
+            connection.end_by(From::Downstream);
         }
         if actions.close {
             connection.end = Some(ConnectionState::Closed(CloseType::Local));
+            connection.closed_by_filter = true;
         }
     }
 
@@ -140,13 +151,13 @@ impl Worker {
         self.follow_up();
     }
 
-    fn tell_upstream_close(&mut self, id: u32) {
+    fn tell_upstream_close(&mut self, id: u32) -> Result<(), Failure> {
+        if let Some(connection) = self.connection_mut(id) {
+            connection.upstream.hide();
+        }
         let name = "proxy_on_upstream_connection_close";
         let params = (id, CloseType::Unknown as u32);
-        match self.instance.call(name, id, |e| e.upstream_connection_close.as_ref(), params) {
-            Ok(_) => self.after_tcp(id),
-            Err(failure) => self.fail_connection(id, failure),
-        }
+        self.instance.call(name, id, |e| e.upstream_connection_close.as_ref(), params).map(drop)
     }
 
     fn fail_connection(&mut self, id: u32, failure: Failure) {
@@ -171,9 +182,16 @@ impl Connection {
             }
             From::Upstream => self.upstream.pass(),
         }
-        if self.downstream.end_passed && self.upstream.end_passed {
-            // Whose end came last: after the upstream's it is the gateway that closes.
-            let how = if from == From::Upstream { CloseType::Local } else { CloseType::Remote };
+    }
+
+    /// Ends it where one side has ended, held by the filter or not, and has been sent the other's end: its socket is then closed
+    /// both ways.
+    fn end_by(&mut self, from: From) {
+        let client = self.downstream.ended && self.upstream.end_passed;
+        let upstream = self.upstream.ended && self.downstream.end_passed;
+        if client || upstream {
+            // The client's end may close its own socket. Else the upstream's is closed, and the gateway follows.
+            let how = if from == From::Downstream && client { CloseType::Remote } else { CloseType::Local };
             self.end.get_or_insert(ConnectionState::Closed(how));
         }
     }

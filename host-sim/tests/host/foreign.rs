@@ -104,6 +104,65 @@ fn what_is_signed_verifies() {
     }
 }
 
+fn unhex(text: &str) -> Vec<u8> {
+    let digit = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(digit).collect()
+}
+
+/// `{1 result, 2 error}` of a signature of `the text`.
+fn verdict(hash: &str, key: &[u8], signature: &[u8], text: &[u8]) -> Vec<u8> {
+    let parts = [field(1, hash.as_bytes()), field(2, key), field(3, signature), field(4, text)];
+    verify_signature(&parts.concat()).unwrap()
+}
+
+/// What a table of OpenSSL's has: of keys and signatures, what each is, of which key, and its bytes.
+fn vectors(is: fn(&str) -> bool) -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let lines = include_str!("signatures.txt").lines().filter(|line| !line.starts_with('#'));
+    let rows = lines.map(|line| line.split(' ').collect::<Vec<_>>()).filter(|row| is(row[0]));
+    rows.map(|row| (row[0], row[1], unhex(row[2]))).collect()
+}
+
+fn public_key(name: &str) -> Vec<u8> {
+    vectors(|what| what == "key").into_iter().find(|(_, of, _)| *of == name).unwrap().2
+}
+
+const GOOD: &[u8] = b"\x08\x01";
+
+#[test]
+fn every_hash_goes_with_every_key() {
+    let signatures = vectors(|what| what.starts_with("sha"));
+    assert_eq!(signatures.len(), 20);
+    for (hash, name, mut signature) in signatures {
+        let key = public_key(name);
+        assert_eq!(verdict(hash, &key, &signature, b"the text"), GOOD, "{hash} {name}");
+        let other = if hash == "sha1" { "sha224" } else { "sha1" };
+        for (hash, text) in [(hash, &b"another"[..]), (other, b"the text")] {
+            let verdict = verdict(hash, &key, &signature, text);
+            assert_eq!(verdict[0], 0x12, "{hash} {name}: an error, and no result");
+        }
+        let last = signature.len() - 1;
+        signature[last] ^= 1;
+        assert_eq!(verdict(hash, &key, &signature, b"the text")[0], 0x12, "{hash} {name}");
+        signature.truncate(last);
+        assert_eq!(verdict(hash, &key, &signature, b"the text")[0], 0x12, "{hash} {name}");
+    }
+}
+
+#[test]
+fn every_hash_is_signed_with_and_alike_each_time() {
+    for (_, name, private) in vectors(|what| what == "private") {
+        for hash in ["sha1", "SHA224", "sha256", "sha384", "sha512"] {
+            let argument = [field(1, hash.as_bytes()), field(2, &private), field(3, b"the text")].concat();
+            let (status, answer) = ask("sign", &argument);
+            assert_eq!((status.as_str(), &answer[..3]), ("00", &b"\x08\x01\x12"[..]), "{hash} {name}");
+            // Its length takes two bytes from 128 on.
+            let signature = if answer[3] < 0x80 { &answer[4..] } else { &answer[5..] };
+            assert_eq!(verdict(hash, &public_key(name), signature, b"the text"), GOOD, "{hash} {name}");
+            assert_eq!(ask("sign", &argument), (status, answer));
+        }
+    }
+}
+
 #[test]
 fn filter_state_is_set_where_envoy_knows_the_object() {
     for (path, value, status) in [
@@ -143,6 +202,7 @@ fn a_declared_property_can_be_written_once_where_it_says_so() {
         r#"(data (i32.const 4096) "\0a\04once\10\01") (data (i32.const 4112) "\0a\04many")
            (func (export "proxy_on_configure") (param i32 i32) (result i32) {} {} {} (i32.const 1))
            (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+             {} {}
              (call $say_number (call $set_property @"once" @"1"))
              (call $say_number (call $set_property @"once" @"2"))
              (call $say_number (call $set_property @"many" @"1"))
@@ -153,10 +213,16 @@ fn a_declared_property_can_be_written_once_where_it_says_so() {
         declare(4096, 8),
         declare(4096, 8),
         declare(4112, 6),
+        declare(4096, 8),
+        declare(4096, 8),
     ));
     assert_eq!(logged(&mut host), ["00", "02", "00"], "a name is declared once");
     host.run(&Request::get("/"));
-    assert_eq!(logged(&mut host), ["00", "02", "00", "00", "1", "2"]);
+    assert_eq!(
+        logged(&mut host),
+        ["00", "02", "00", "02", "00", "00", "1", "2"],
+        "a stream's own go by themselves"
+    );
 }
 
 #[test]
@@ -172,4 +238,26 @@ fn a_function_that_fails_writes_that_there_is_nothing() {
     ));
     host.run(&Request::get("/"));
     assert_eq!(logged(&mut host), ["03", "00", "00", "00", "01"]);
+}
+
+#[test]
+fn messages_are_read_as_protobuf_reads_them() {
+    let asked = |odd: &[u8]| {
+        let argument = [odd, &field(1, b"md5"), &field(2, b"no key")].concat();
+        ask("verify_signature", &argument)
+    };
+    let unsupported = ("00".to_owned(), b"\x12\x15md5 is not supported.".to_vec());
+    let passed_over =
+        [&b"\x7b\x7c"[..], b"\x7b\x83\x01\x84\x01\x7c", b"\x7a\x04more", b"\x79abcdefgh", b"\x08\x07"];
+    for odd in passed_over {
+        assert_eq!(asked(odd), unsupported, "{odd:?}");
+    }
+    // Groups that do not end or begin, a field of number 0, a kind that there is not.
+    for bad in [&b"\x7b"[..], b"\x7c", b"\x7b\x84\x01", b"\x02\0", b"\x0f"] {
+        assert_eq!(asked(bad), ("02".to_owned(), Vec::new()), "{bad:?}");
+    }
+    let later = [field(1, b"md5"), b"\x08\x07".to_vec(), field(2, b"no key")].concat();
+    assert_eq!(ask("verify_signature", &later), unsupported, "a number in its place is passed over");
+    let garbled = [field(1, b"\xff"), field(2, b"no key")].concat();
+    assert_eq!(ask("verify_signature", &garbled).0, "02", "texts are UTF-8");
 }

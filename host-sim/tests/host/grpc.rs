@@ -163,6 +163,23 @@ fn a_cancelled_call_is_not_heard_of_again() {
 }
 
 #[test]
+fn a_service_that_never_answers_gives_no_metadata_either() {
+    let upstream = GrpcUpstream::always(GrpcReply::never());
+    let mut host = streamer("").grpc_cluster("auth", upstream).start().unwrap();
+    host.advance(Duration::from_secs(9));
+    assert_eq!(logged(&mut host), ["00", "06"], "it was opened, and that is all");
+}
+
+#[test]
+fn a_status_that_there_is_not_is_told_as_none() {
+    let upstream = GrpcUpstream::always(GrpcReply::status(99, "odd%20one"));
+    let mut host = streamer("").grpc_cluster("auth", upstream).start().unwrap();
+    let lines = logged(&mut host);
+    assert_eq!(lines.last().map(String::as_str), Some("odd%20one{via_upstream}"));
+    assert!(!lines.contains(&"99".to_owned()), "{lines:?}");
+}
+
+#[test]
 fn a_stream_delivers_metadata_messages_and_a_status() {
     let reply = GrpcReply::messages(["one", "two"])
         .initial("x-meta", "first")

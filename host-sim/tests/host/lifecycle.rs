@@ -29,7 +29,7 @@ fn what_is_missing_is_named() {
     let no_memory = r#"(module (func (export "proxy_abi_version_0_2_0"))
         (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#;
     assert!(matches!(load(no_memory), Err(LoadError::MissingExport(_))));
-    assert!(matches!(load("(module"), Err(LoadError::Compile(_))));
+    assert!(matches!(load("(module"), Err(LoadError::Text { line: 1, .. })));
 }
 
 #[test]

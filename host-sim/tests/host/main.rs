@@ -1,10 +1,12 @@
 //! The host, by small modules that try what a host must bear.
 
 mod any_calls;
+mod any_module;
 mod as_envoy;
 mod bounds;
 mod calls;
 mod common;
+mod costs;
 mod fail_policy;
 mod faults;
 mod foreign;
@@ -18,6 +20,7 @@ mod measure;
 mod net;
 mod page;
 mod profiles;
+mod proposals;
 mod serve;
 mod serve_certificates;
 mod serve_grpc;

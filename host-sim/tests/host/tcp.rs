@@ -172,9 +172,35 @@ fn a_filter_can_close_the_connection() {
         host.downstream_data(connection, "x", false);
         let outcome = host.connection(connection).unwrap();
         assert_eq!(outcome.state, ConnectionState::Closed(CloseType::Local));
-        assert!(outcome.upstream.is_empty());
+        assert!(outcome.closed_by_filter && outcome.upstream.is_empty());
         assert_eq!(logged(&mut host), ["00", "downstream closed", "01", "done", "log", "delete"]);
     }
+}
+
+#[test]
+fn what_a_filter_closes_is_closed_before_its_bytes_pass() {
+    let mut host = start(
+        r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
+             (drop (call $close (i32.const 2))) (i32.const 0))"#,
+    );
+    let connection = host.connect(&Connect::new());
+    host.downstream_data(connection, "x", false);
+    let outcome = host.connection(connection).unwrap();
+    assert_eq!(outcome.state, ConnectionState::Closed(CloseType::Local));
+    assert!(outcome.upstream.is_empty());
+}
+
+#[test]
+fn a_connection_that_is_held_ends_with_its_sockets() {
+    let mut host =
+        start(r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) (i32.const 1))"#);
+    let connection = host.connect(&Connect::new());
+    host.downstream_data(connection, "x", false);
+    host.upstream_data(connection, "", true);
+    host.downstream_data(connection, "", true);
+    let outcome = host.connection(connection).unwrap();
+    assert_eq!(outcome.state, ConnectionState::Closed(CloseType::Remote));
+    assert!(outcome.upstream.is_empty() && outcome.downstream_ended);
 }
 
 #[test]
@@ -224,6 +250,7 @@ fn connections_are_bounded() {
     host.downstream_data(connection, "9abc", false);
     let state = host.connection(connection).unwrap().state;
     assert_eq!(state, ConnectionState::Closed(CloseType::Local), "more is held than may be");
+    assert!(!host.connection(connection).unwrap().closed_by_filter);
     let open = [host.connect(&Connect::new()), host.connect(&Connect::new())];
     assert!(open.iter().all(|c| host.connection(*c).unwrap().state == ConnectionState::Open));
     let third = host.connect(&Connect::new());

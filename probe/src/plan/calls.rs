@@ -1,6 +1,6 @@
 //! Everything that can be asked without something happening by it, in every phase.
 
-use super::data::{FUNCTIONS, METRICS, OUTGOING, QUEUES, SHARED};
+use super::data::{METRICS, OUTGOING, QUEUES, SHARED};
 use super::messages::*;
 use super::system::{CONTEXTS, HOST, WASI};
 use super::{Phase, Script, all, hold, only, pass};
@@ -39,7 +39,6 @@ pub(crate) const EVERYTHING: &[&[Probe]] = &[
     SHARED,
     QUEUES,
     METRICS,
-    FUNCTIONS,
     OUTGOING,
     // Where there is none of them, they can't be changed.
     REQUEST_EDITS,

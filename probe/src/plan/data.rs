@@ -128,26 +128,6 @@ pub(super) const COUNTING: &[Probe] = &[
     Probe(proxy_define_metric, &[Number(0), Bytes(b"Probe_UPPER"), OutNumber]),
 ];
 
-/// Arguments of `verify_signature` with a P-256 key, and no signature: by a hash that is not lent, and by one that is.
-const P256_MD5: &[u8] = b"\x0a\x03md5\x12\x5b\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04\xa2\x19\xce\x00\x20\x68\xa5\xbe\xbd\x41\xb5\xc1\x41\x5d\xd1\x5b\x69\x66\x6c\x32\x77\xa3\x01\x31\x60\x66\x10\x36\x7c\x61\x56\xaf\xb6\x0d\xbc\x3a\x3d\x01\xaa\x18\xc5\xa8\x35\x23\x65\x10\xe7\xe4\x97\x26\x1c\x1c\x29\xf7\x61\x0a\xdd\x1a\xf4\xe0\x66\x2a\x32\x08";
-const P256_SHA256: &[u8] = b"\x0a\x06sha256\x12\x5b\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00\x04\xa2\x19\xce\x00\x20\x68\xa5\xbe\xbd\x41\xb5\xc1\x41\x5d\xd1\x5b\x69\x66\x6c\x32\x77\xa3\x01\x31\x60\x66\x10\x36\x7c\x61\x56\xaf\xb6\x0d\xbc\x3a\x3d\x01\xaa\x18\xc5\xa8\x35\x23\x65\x10\xe7\xe4\x97\x26\x1c\x1c\x29\xf7\x61\x0a\xdd\x1a\xf4\xe0\x66\x2a\x32\x08";
-
-/// Functions of the gateway: their names, and arguments that they can't read.
-pub(super) const FUNCTIONS: &[Probe] = &[
-    Probe(proxy_call_foreign_function, &[Bytes(b"absent"), Bytes(b""), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b""), Bytes(b""), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"absent"), Bytes(b""), OutAt(NOWHERE), OutAt(NOWHERE)]),
-    Probe(proxy_call_foreign_function, &[At(NOWHERE, 4), Bytes(b""), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), At(NOWHERE, 4), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(b""), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(b"\xff"), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(b"\x0a\x06sha256"), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(b"\x0a\x03md5"), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(b""), OutAt(0), OutAt(0)]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(P256_MD5), OutBytes]),
-    Probe(proxy_call_foreign_function, &[Bytes(b"verify_signature"), Bytes(P256_SHA256), OutBytes]),
-];
-
 /// Calls to others that can't be made.
 pub(super) const OUTGOING: &[Probe] = &[
     Probe(proxy_http_call, &[Bytes(b"absent"), Pairs(HEAD), Bytes(b""), Pairs(&[]), Number(100), OutNumber]),

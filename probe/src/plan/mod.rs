@@ -2,11 +2,14 @@
 
 mod calls;
 mod data;
+mod foreign;
+mod grpc;
 mod messages;
 mod outside;
 mod replies;
 mod streams;
 mod system;
+mod tcp;
 
 use crate::arg::Probe;
 
@@ -127,6 +130,7 @@ pub(crate) struct Script {
 }
 
 /// What is asked and answered in a phase.
+#[derive(Clone, Copy)]
 pub(crate) struct Step {
     phase: Phase,
     /// Which time the host calls for it, counted from 1; every time where there is none.
@@ -149,6 +153,11 @@ const fn hold(phase: Phase, probes: &'static [&'static [Probe]]) -> Step {
     Step { phase, nth: None, everything: false, probes, answer: Some(1) }
 }
 
+/// A step that answers "no" where "yes" is usual.
+const fn refuse(phase: Phase, probes: &'static [&'static [Probe]]) -> Step {
+    Step { phase, nth: None, everything: false, probes, answer: Some(0) }
+}
+
 /// A step for one time alone.
 const fn only(nth: u32, step: Step) -> Step {
     Step { nth: Some(nth), ..step }
@@ -163,7 +172,8 @@ impl Step {
     /// What is asked, in order.
     pub(crate) fn questions(&self) -> impl Iterator<Item = &'static Probe> {
         let everything: &[&[Probe]] = if self.everything { calls::EVERYTHING } else { &[] };
-        everything.iter().chain(self.probes).copied().flatten()
+        let foreign: &[&[Probe]] = if self.everything { foreign::TABLES } else { &[] };
+        everything.iter().chain(foreign).chain(self.probes).copied().flatten()
     }
 }
 
@@ -176,6 +186,7 @@ impl Script {
 
 /// The script of a name.
 pub(crate) fn script(name: &[u8]) -> Option<&'static Script> {
-    let all = [calls::SCRIPTS, outside::SCRIPTS, replies::SCRIPTS, streams::SCRIPTS];
+    let all =
+        [calls::SCRIPTS, grpc::SCRIPTS, outside::SCRIPTS, replies::SCRIPTS, streams::SCRIPTS, tcp::SCRIPTS];
     all.into_iter().flatten().find(|script| script.name.as_bytes() == name)
 }

@@ -5,7 +5,7 @@ use super::messages::{
     REQUEST_EDITS, REQUEST_MAP, REQUEST_TRAILER_EDITS, REQUEST_TRAILER_MAP, RESPONSE_EDITS, RESPONSE_MAP,
     RESPONSE_TRAILER_EDITS, RESPONSE_TRAILER_MAP,
 };
-use super::{Phase, Script, hold, only, pass};
+use super::{Phase, Script, hold, only, pass, refuse};
 use crate::arg::Arg::*;
 use crate::arg::Probe;
 use crate::host::Call::*;
@@ -27,6 +27,7 @@ const LOOK: &[Probe] = &[
 ];
 
 const CONTINUE: &[Probe] = &[Probe(proxy_continue_stream, &[Number(0)])];
+const DONE: &[Probe] = &[Probe(proxy_done, &[])];
 const CONTINUE_RESPONSE: &[Probe] = &[Probe(proxy_continue_stream, &[Number(1)])];
 /// The tick speaks for the stream that came last.
 const AS_STREAM: &[Probe] = &[Probe(proxy_set_effective_context, &[Kept("stream")])];
@@ -59,6 +60,8 @@ macro_rules! body_edits {
         ]
     };
 }
+pub(super) use body_edits;
+
 const BODY_EDITS: &[Probe] = &body_edits!(0);
 const RESPONSE_BODY_EDITS: &[Probe] = &body_edits!(1);
 /// An empty body.
@@ -285,6 +288,14 @@ pub(super) const SCRIPTS: &[Script] = &[
             pass(Phase::Log, &[CONTINUE]),
             pass(Phase::Done, &[CONTINUE]),
             pass(Phase::Delete, &[CONTINUE, CONTINUE_RESPONSE]),
+        ],
+    },
+    // It is not done yet when the stream is.
+    Script {
+        name: "done-later",
+        steps: &[
+            refuse(Phase::Done, &[START_TICK]),
+            only(1, pass(Phase::Tick, &[END_TICK, AS_STREAM, DONE])),
         ],
     },
     // Never let go.

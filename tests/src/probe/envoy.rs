@@ -4,66 +4,37 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{CONFIGURATION, ENVIRONMENT, Exchange, Gateway, NAMES, Sent, Transcript, pairs, quoted};
-use crate::bootstrap::socket_address as address;
+use super::gate::Gate;
+use super::log::{Logged, PATIENCE, PAUSE};
+use super::{CONFIGURATION, Exchange, Gateway, Sent, Transcript, grpc, pairs, quoted, setup};
 use crate::envoy::Envoy;
 use crate::http::{Request, Response};
 use crate::server::{Answer, Server};
-
-/// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How often is looked.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// Listeners, each with a VM of its own that has the same VM id.
 const LISTENERS: [&str; 2] = ["first", "second"];
 
 /// A running Envoy with the module.
 pub struct EnvoyProbe {
-    envoy: Envoy,
+    log: Logged,
     listeners: Vec<SocketAddr>,
     service: TcpListener,
     late: Arc<Gate>,
     _answers: Server,
+    _grpc: grpc::Server,
     /// The number of each listener's VM, once a stream has shown it.
     vms: BTreeMap<usize, String>,
-    /// How much of the log has been read, what was found in it, and which VM each thread spoke of last.
-    read: u64,
-    lines: Vec<Logged>,
-    threads: BTreeMap<String, String>,
     /// The connections that requests come on, and what of them has come.
     incoming: Vec<(TcpStream, Vec<u8>)>,
     /// Whether this exchange's request has come.
     served: bool,
-}
-
-/// Opens once, for whoever waits.
-#[derive(Default)]
-struct Gate(Mutex<bool>, Condvar);
-
-impl Gate {
-    fn set(&self, open: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = open;
-        self.1.notify_all();
-    }
-
-    fn wait(&self) {
-        let shut = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.1.wait_timeout_while(shut, PATIENCE, |open| !*open));
-    }
-}
-
-/// A line of the log: which VM wrote it, if the module did, and what.
-struct Logged {
-    vm: String,
-    text: String,
 }
 
 impl EnvoyProbe {
@@ -76,89 +47,35 @@ impl EnvoyProbe {
         let refuses = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let clusters =
             [("service", service.local_addr()?), ("answers", answers.address()), ("refuses", refuses)];
-        let module = super::module()?;
+        let module = super::module()?.to_string_lossy().into_owned();
         let listeners: Vec<Value> = LISTENERS
             .iter()
             .map(|name| {
-                listener(name, &module.to_string_lossy(), (name == &LISTENERS[0]).then_some(CONFIGURATION.0))
+                setup::http(name, &module, if name == &LISTENERS[0] { CONFIGURATION.0 } else { name })
             })
             .collect();
-        let config = json!({
-            "node": { "id": "probe-node", "cluster": "probe-nodes" },
-            "admin": { "address": address("127.0.0.1:0") },
-            "static_resources": {
-                "listeners": listeners,
-                "clusters": clusters.map(|(name, at)| cluster(name, at)),
-            },
-        });
+        let grpc = grpc::Server::start(Arc::clone(&late))?;
+        let mut clusters = clusters.map(|(name, at)| setup::cluster(name, at)).to_vec();
+        clusters.push(setup::http2_cluster("grpc", grpc.address()));
+        let config = setup::bootstrap(listeners, clusters);
         let envoy = Envoy::start_with(&config.to_string(), &mut Command::new(Envoy::binary()?))?;
         let listeners = LISTENERS.iter().map(|name| envoy.listener(name)).collect::<Result<_>>()?;
         Ok(Self {
-            envoy,
+            log: Logged::new(envoy),
             listeners,
             service,
             late,
             _answers: answers,
+            _grpc: grpc,
             vms: BTreeMap::new(),
-            read: 0,
-            lines: Vec::new(),
-            threads: BTreeMap::new(),
             incoming: Vec::new(),
             served: false,
         })
     }
 
-    /// Reads what was logged since the last time: what the module wrote, and what was logged of what it said.
-    fn read(&mut self) -> Result<()> {
-        let new = self.envoy.log_from(self.read)?;
-        // A line may be half written.
-        let Some(end) = new.rfind('\n') else { return Ok(()) };
-        self.read += end as u64 + 1;
-        for line in new.split_at(end).0.lines() {
-            // [time][thread][level][wasm] [source] wasm log NAMES: TEXT
-            let mut parts = line.split(['[', ']']).filter(|part| !part.is_empty());
-            let (Some(_), Some(thread), Some(level)) = (parts.next(), parts.next(), parts.next()) else {
-                continue;
-            };
-            let Some((_, text)) = line.split_once("wasm log ").and_then(|(_, rest)| rest.split_once(": "))
-            else {
-                continue;
-            };
-            if let Some((vm, text)) = text.strip_prefix("probe ").and_then(|rest| rest.split_once(' ')) {
-                self.threads.insert(thread.to_owned(), vm.to_owned());
-                self.lines.push(Logged { vm: vm.to_owned(), text: text.to_owned() });
-            } else if text.starts_with("said") || text.is_empty() {
-                let vm = self.threads.get(thread).cloned().unwrap_or_default();
-                self.lines.push(Logged { vm, text: format!("logged {level} {}", quoted(text.as_bytes())) });
-            }
-        }
-        Ok(())
-    }
-
-    /// The lines of a VM from a place in the log on.
-    fn since(&mut self, from: usize, vm: Option<&str>) -> Result<Transcript> {
-        self.read()?;
-        let lines = self.lines.iter().skip(from).filter(|line| vm.is_none_or(|vm| vm == line.vm));
-        Ok(lines.map(|line| line.text.clone()).collect())
-    }
-
-    /// Waits until so many lines that begin so have been written.
-    fn await_lines(&mut self, from: usize, start: &str, count: usize) -> Result<()> {
-        let since = Instant::now();
-        loop {
-            let lines = self.since(from, None)?;
-            if lines.iter().filter(|line| line.starts_with(start)).count() >= count {
-                return Ok(());
-            }
-            ensure!(!self.envoy.has_ended()?, "Envoy has ended");
-            ensure!(since.elapsed() < PATIENCE, "no line `{start}` of {count}, in:\n{}", lines.join("\n"));
-            thread::sleep(PAUSE);
-        }
-    }
-
     /// How many requests have set out for the service: each has a connection of its own.
     fn asked(&self) -> Result<u64> {
-        let text = self.envoy.admin_get("/stats?filter=%5Ecluster.service.upstream_cx_total%24")?.text();
+        let text = self.log.envoy.admin_get("/stats?filter=%5Ecluster.service.upstream_cx_total%24")?.text();
         text.rsplit(' ').next().and_then(|count| count.trim().parse().ok()).context("no count of connections")
     }
 
@@ -211,7 +128,7 @@ impl EnvoyProbe {
     fn send(&mut self, mut to: &TcpStream, head: &str, sent: &Sent, from: usize, next: &str) -> Result<()> {
         to.write_all(&head_and_first(head, sent))?;
         for (nth, piece) in sent.pieces.iter().enumerate().skip(1) {
-            self.await_lines(from, next, nth)?;
+            self.log.await_lines(from, next, nth)?;
             to.write_all(&part(sent, piece, nth + 1 == sent.pieces.len()))?;
         }
         Ok(())
@@ -265,7 +182,7 @@ impl EnvoyProbe {
         let answered = self.exchange(exchange);
         let since = Instant::now();
         while answered.is_err() && since.elapsed() < PATIENCE {
-            if self.envoy.has_ended()? {
+            if self.log.envoy.has_ended()? {
                 return Ok(true);
             }
             thread::sleep(PAUSE);
@@ -277,14 +194,13 @@ impl EnvoyProbe {
 impl Gateway for EnvoyProbe {
     fn beginning(&mut self, at: usize) -> Result<Transcript> {
         let vm = self.vms.get(&at).context("no stream has shown the VM")?.clone();
-        let lines = self.since(0, Some(&vm))?;
+        let lines = self.log.since(0, Some(&vm))?;
         let end = lines.iter().position(|line| line.starts_with("create(")).unwrap_or(lines.len());
         Ok(lines.into_iter().take(end).collect())
     }
 
     fn exchange(&mut self, exchange: &Exchange) -> Result<Transcript> {
-        self.read()?;
-        let from = self.lines.len();
+        let from = self.log.read()?;
         self.served = false;
         let asked = self.asked()?;
         self.late.set(false);
@@ -304,7 +220,7 @@ impl Gateway for EnvoyProbe {
                 outcome.push(got);
             }
             if let Some(line) = exchange.abandoned {
-                if self.since(from, None)?.iter().any(|logged| logged.starts_with(line)) {
+                if self.log.since(from, None)?.iter().any(|logged| logged.starts_with(line)) {
                     outcome.push("client went away".to_owned());
                     break;
                 }
@@ -312,29 +228,28 @@ impl Gateway for EnvoyProbe {
                 outcome.push(format!("client got {}", answer(&client, method)));
                 break;
             }
-            ensure!(!self.envoy.has_ended()?, "{}: Envoy has ended", exchange.script);
+            ensure!(!self.log.envoy.has_ended()?, "{}: Envoy has ended", exchange.script);
             ensure!(
                 since.elapsed() < PATIENCE,
                 "{}: neither an answer nor an end, after:\n{}",
                 exchange.script,
-                self.since(from, None)?.join("\n")
+                self.log.since(from, None)?.join("\n")
             );
             thread::sleep(PAUSE);
         }
         drop(client);
-        self.await_lines(from, "delete(", 1).with_context(|| exchange.script)?;
+        self.log.await_lines(from, "delete(", 1).with_context(|| exchange.script)?;
         self.late.set(true);
         if let Some(line) = exchange.until {
-            self.await_lines(from, line, 1).with_context(|| exchange.script)?;
+            self.log.await_lines(from, line, 1).with_context(|| exchange.script)?;
         }
-        let vm = self.lines.iter().skip(from).find(|line| line.text.starts_with("create("));
-        let vm = vm.context("no stream was made")?.vm.clone();
+        let vm = self.log.vm(from, "create(").context("no stream was made")?;
         self.vms.insert(exchange.at, vm.clone());
         let times = self.asked()? - asked;
         if times > 1 {
             outcome.push(format!("service was asked {times} times"));
         }
-        let mut lines = self.since(from, Some(&vm))?;
+        let mut lines = self.log.since(from, Some(&vm))?;
         lines.extend(outcome);
         Ok(lines)
     }
@@ -342,7 +257,7 @@ impl Gateway for EnvoyProbe {
     fn metrics(&mut self) -> Result<Transcript> {
         let mut all = Vec::new();
         for (kind, shown) in [("Counters", "counter"), ("Gauges", "gauge"), ("Histograms", "histogram")] {
-            let text = self.envoy.admin_get(&format!("/stats?type={kind}"))?.text();
+            let text = self.log.envoy.admin_get(&format!("/stats?type={kind}"))?.text();
             let ours = text.lines().filter(|line| line.starts_with("wasmcustom."));
             all.extend(ours.map(|line| match kind {
                 // Gateways keep no single values.
@@ -384,7 +299,7 @@ fn answer(client: &TcpStream, method: &str) -> String {
 }
 
 /// The cluster that the module calls: what it answers goes by the path.
-fn answers(late: Arc<Gate>) -> Result<Server> {
+pub(super) fn answers(late: Arc<Gate>) -> Result<Server> {
     Server::start(move |request| {
         let plain = |body: &[u8]| Response::new(200).header("x-answer", "1").body(body);
         match request.path() {
@@ -413,87 +328,5 @@ fn answers(late: Arc<Gate>) -> Result<Server> {
             }
             _ => Response::new(404).into(),
         }
-    })
-}
-
-/// A listener with the module; its VM is started with this script.
-fn listener(name: &str, module: &str, script: Option<&str>) -> Value {
-    let string =
-        |text: &str| json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
-    let (plugin, root, vm) = NAMES;
-    let filter = json!({
-        "name": "envoy.filters.http.wasm",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": plugin,
-                "root_id": root,
-                "vm_config": {
-                    "vm_id": vm,
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": { "local": { "filename": module } },
-                    "configuration": string(script.unwrap_or(name)),
-                    "environment_variables": { "key_values": { ENVIRONMENT.0: ENVIRONMENT.1 } },
-                },
-                "configuration": string(CONFIGURATION.1),
-            },
-        },
-    });
-    let router = json!({
-        "name": "envoy.filters.http.router",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
-            "suppress_envoy_headers": true,
-        },
-    });
-    let manager = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "probe",
-        "use_remote_address": false,
-        "skip_xff_append": true,
-        "generate_request_id": false,
-        "server_header_transformation": "PASS_THROUGH",
-        "http_protocol_options": { "enable_trailers": true },
-        "http_filters": [filter, router],
-        "route_config": {
-            "name": "probe-routes",
-            "virtual_hosts": [{
-                "name": "probe-host",
-                "domains": ["*"],
-                "routes": [{
-                    "name": "probe-route", "match": { "prefix": "/" }, "route": { "cluster": "service" },
-                }],
-            }],
-        },
-    });
-    json!({
-        "name": name,
-        "address": address("127.0.0.1:0"),
-        "filter_chains": [{
-            "name": "probe-chain",
-            "filters": [{
-                "name": "envoy.filters.network.http_connection_manager", "typed_config": manager,
-            }],
-        }],
-    })
-}
-
-/// A cluster whose connections carry one request each.
-fn cluster(name: &str, at: SocketAddr) -> Value {
-    json!({
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "5s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&at.to_string()) } }] }],
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": { "max_requests_per_connection": 1 },
-                "explicit_http_config": { "http_protocol_options": { "enable_trailers": true } },
-            },
-        },
     })
 }

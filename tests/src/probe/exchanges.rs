@@ -44,8 +44,15 @@ const fn until(line: &'static str, exchange: Exchange) -> Exchange {
 }
 
 /// Everything that is asked in one go.
-pub const CALLS: &[Exchange] =
-    &[whole("calls"), bare("tick-calls"), bare("answer-calls"), bare("create-calls"), bare("none")];
+pub const CALLS: &[Exchange] = &[
+    whole("calls"),
+    bare("tick-calls"),
+    bare("answer-calls"),
+    bare("create-calls"),
+    bare("grpc-calls"),
+    bare("grpc-stream-calls"),
+    bare("none"),
+];
 
 /// What ends Envoy's whole process, and why: each is sent to an Envoy of its own.
 pub const FATAL: &[(&str, &str)] = &[
@@ -129,6 +136,38 @@ pub const BEHAVIOUR: &[Exchange] = &[
     until("http_call_response(", bare("call-orphan")),
     bare("call-reply"),
     until("http_call_response(", bare("call-log")),
+    bare("grpc-one"),
+    bare("grpc-echo"),
+    bare("grpc-blank"),
+    bare("grpc-large"),
+    bare("grpc-two"),
+    bare("grpc-none"),
+    bare("grpc-refuse"),
+    bare("grpc-refuse-late"),
+    bare("grpc-odd-status"),
+    bare("grpc-unimplemented"),
+    bare("grpc-break"),
+    bare("grpc-timeout"),
+    bare("grpc-refused"),
+    bare("grpc-by-name"),
+    until("grpc_close(", bare("grpc-absent")),
+    bare("grpc-bad-names"),
+    bare("grpc-stream-one"),
+    bare("grpc-stream-two"),
+    bare("grpc-stream-none"),
+    bare("grpc-stream-echo"),
+    bare("grpc-stream-after-close"),
+    bare("grpc-stream-refuse"),
+    bare("grpc-stream-refuse-late"),
+    bare("grpc-stream-half"),
+    bare("grpc-stream-break"),
+    bare("grpc-stream-refused"),
+    bare("grpc-cancel"),
+    bare("grpc-stream-cancel"),
+    bare("grpc-close-call"),
+    bare("grpc-over"),
+    until("grpc_message(", bare("grpc-orphan")),
+    until("tick(", bare("done-later")),
     bare("ticks"),
     bare("contexts"),
     bare("queue"),

@@ -8,7 +8,12 @@ pub mod compare;
 pub mod differences;
 pub mod envoy;
 pub mod exchanges;
+mod gate;
+mod grpc;
+mod log;
+mod setup;
 pub mod simulator;
+pub mod tcp;
 pub mod traps;
 
 use std::path::PathBuf;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use countersign_host_sim::{
-    Engine, HeaderMap, Host, Message, MetricValue, Outcome, Request, Response, ResponseOutcome, StreamId,
-    Upstream, UpstreamReply,
+    Engine, GrpcReply, GrpcUpstream, HeaderMap, Host, HostBuilder, Message, MetricValue, Outcome, Properties,
+    Request, Response, ResponseOutcome, StreamId, Upstream, UpstreamReply,
 };
 
 use super::{CONFIGURATION, ENVIRONMENT, Exchange, Gateway, NAMES, Sent, Transcript, pairs, quoted};
@@ -13,8 +13,8 @@ use super::{CONFIGURATION, ENVIRONMENT, Exchange, Gateway, NAMES, Sent, Transcri
 /// When it begins, in seconds since the Unix epoch: a time of day, as the module tells them.
 const START: u64 = 1_750_000_000;
 /// How far time is moved at once while something is waited for, and how often.
-const STEP: Duration = Duration::from_millis(1);
-const STEPS: usize = 10_000;
+pub(super) const STEP: Duration = Duration::from_millis(1);
+pub(super) const STEPS: usize = 10_000;
 /// How many VMs there are.
 const WORKERS: usize = 2;
 
@@ -28,21 +28,7 @@ pub struct SimulatorProbe {
 impl SimulatorProbe {
     /// Starts it.
     pub fn start() -> Result<Self> {
-        let module = Engine::new()?.load_module(&std::fs::read(super::module()?)?)?;
-        let (plugin, root, vm) = NAMES;
-        let mut host = module
-            .host()
-            .names(plugin, root, vm)
-            .vm_config(CONFIGURATION.0)
-            .plugin_config(CONFIGURATION.1)
-            .env(ENVIRONMENT.0, ENVIRONMENT.1)
-            .cluster("service", Upstream::new())
-            .cluster("answers", answers())
-            .cluster("refuses", Upstream::always(UpstreamReply::refused()))
-            .property("xds.node.id", "probe-node")
-            .clock_at(START)
-            .workers(WORKERS)
-            .start()?;
+        let mut host = builder()?.vm_config(CONFIGURATION.0).workers(WORKERS).start()?;
         let all = logged(&mut host);
         // The first VM's lines come first.
         let second = all.iter().skip(1).position(|line| line.starts_with("create_root("));
@@ -168,8 +154,39 @@ impl Gateway for SimulatorProbe {
     }
 }
 
+/// A host with the module, set up but for what its VM is to do.
+pub(super) fn builder() -> Result<HostBuilder> {
+    let module = Engine::new()?.load_module(&std::fs::read(super::module()?)?)?;
+    let (plugin, root, vm) = NAMES;
+    Ok(module
+        .host()
+        .names(plugin, root, vm)
+        .plugin_config(CONFIGURATION.1)
+        .env(ENVIRONMENT.0, ENVIRONMENT.1)
+        .cluster("service", Upstream::new())
+        .cluster("answers", answers())
+        .cluster("refuses", Upstream::always(UpstreamReply::refused()))
+        .grpc_cluster("refuses", GrpcUpstream::always(GrpcReply::refused()))
+        .grpc_cluster("grpc", super::grpc::script())
+        .property("xds.node.id", "probe-node")
+        .clock_at(START))
+}
+
+/// Where a stream or connection is: what the gateway's configuration says.
+pub(super) fn place(properties: &mut Properties) {
+    for (path, value) in [
+        ("xds.cluster_name", "service"),
+        ("xds.cluster_metadata", ""),
+        ("xds.filter_chain_name", "probe-chain"),
+        ("xds.listener_metadata", ""),
+    ] {
+        properties.set(path, value);
+    }
+    properties.set("xds.listener_direction", 0_i64);
+}
+
 /// What the module wrote, and what was logged of what it said.
-fn logged(host: &mut Host) -> Transcript {
+pub(super) fn logged(host: &mut Host) -> Transcript {
     host.take_logs()
         .into_iter()
         .filter_map(|line| match line.message.strip_prefix("probe ") {
@@ -199,17 +216,10 @@ fn request(exchange: &Exchange) -> Request {
     for (name, value) in sent.headers {
         request.headers.append(name.as_bytes(), value.as_bytes());
     }
-    for (path, value) in [
-        ("xds.cluster_name", "service"),
-        ("xds.cluster_metadata", ""),
-        ("xds.route_name", "probe-route"),
-        ("xds.virtual_host_name", "probe-host"),
-        ("xds.filter_chain_name", "probe-chain"),
-        ("xds.listener_metadata", ""),
-    ] {
+    place(&mut request.properties);
+    for (path, value) in [("xds.route_name", "probe-route"), ("xds.virtual_host_name", "probe-host")] {
         request.properties.set(path, value);
     }
-    request.properties.set("xds.listener_direction", 0_i64);
     request.headers.append(b"x-forwarded-proto", b"http");
     request.body = sent.pieces.first().map(|piece| piece.as_bytes().to_vec()).into_iter().collect();
     request.unfinished = sent.pieces.len() > 1;

@@ -6,10 +6,11 @@ use countersign_tests::probe::differences::DIFFERENCES;
 use countersign_tests::probe::envoy::EnvoyProbe;
 use countersign_tests::probe::exchanges::{BEHAVIOUR, CALLS, FATAL, alone};
 use countersign_tests::probe::simulator::SimulatorProbe;
+use countersign_tests::probe::tcp::{SESSIONS, through_envoy, through_simulator};
 use countersign_tests::probe::{Gateway as _, traps};
 
 /// So many lines are compared at least: fewer, and the module was not asked what it is there for.
-const LINES: usize = 12_000;
+const LINES: usize = 30_000;
 
 #[test]
 fn the_simulator_answers_as_envoy_does() -> Result<()> {
@@ -24,6 +25,11 @@ fn the_simulator_answers_as_envoy_does() -> Result<()> {
         report.add(&format!("{number} {}", exchange.script), &theirs, &ours);
     }
     report.add("metrics", &envoy.metrics()?, &simulator.metrics()?);
+    drop(envoy);
+    let sessions = SESSIONS.iter().zip(through_envoy(SESSIONS)?).zip(through_simulator(SESSIONS)?);
+    for (number, ((session, theirs), ours)) in sessions.enumerate() {
+        report.add(&format!("connection {number} {}", session.script), &theirs, &ours);
+    }
     println!("{} lines are alike, {} differences are known", report.same, report.known.len());
     for found in &report.unknown {
         println!("{}\n  envoy     {:?}\n  simulator {:?}", found.exchange, found.envoy, found.simulator);
@@ -70,6 +76,7 @@ fn the_page_tells_what_is_compared() -> Result<()> {
     expected.extend(RULES.iter().map(|(rule, _)| format!("- {rule}")));
     expected.extend(FATAL.iter().map(|(script, why)| format!("- `{script}`: {why}")));
     expected.push(format!("{} requests", CALLS.len() + BEHAVIOUR.len()));
+    expected.push(format!("{} connections", SESSIONS.len()));
     expected.push(format!("{} calls", traps::questions().len()));
     expected.push(format!("more than {},000 lines", LINES / 1000));
     let missing: Vec<&String> = expected.iter().filter(|text| !page.contains(text.as_str())).collect();

@@ -94,8 +94,12 @@ fn both(
 }
 
 /// Files whose cases cannot be run on a gateway at all, and why.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("any-module.yaml", "it is about a module that decides nothing, and traps and restarts its VMs"),
+    (
+        "connections.yaml",
+        "it is about a network filter that decides nothing, and services that are made to fail",
+    ),
     ("step-up-admin.yaml", "its policies decide by the day and the hour, and its logins have fixed times"),
     (
         "wires.yaml",

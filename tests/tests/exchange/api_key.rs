@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, Result};
 use countersign_core::crypto::digest::sha256;
+use countersign_core::exchange::Event;
+use countersign_core::gateway::CallAnswer;
 use countersign_core::metrics::Counter;
 use countersign_tests::world::{Answer, Ask, START, World};
 use serde_json::{Value, json};
@@ -286,6 +288,32 @@ fn a_client_cannot_pass_for_a_legacy_caller_or_a_modern_one() -> Result<()> {
             assert_eq!(answer.verdict(), "allow");
             assert!(removes(&answer, name), "{name} goes on");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_key_whose_end_comes_while_its_request_waits_is_refused() -> Result<()> {
+    for over in [false, true] {
+        let mut world = world_with(|config| {
+            config["upstream_tokens"] = json!([{
+                "name": "own", "grant": "client_credentials", "cluster": "issuer", "token": "opaque",
+                "uri": "https://issuer.bank.example/token", "audiences": ["model"], "timeout_milliseconds": 30_000,
+            }]);
+            config["routes"][0]["upstream_token"] = "own".into();
+            for key in config["api_keys"]["keys"].as_array_mut().into_iter().flatten() {
+                key["not_after"] = "2026-09-21T14:13:30Z".into();
+            }
+        })?;
+        let (mut exchange, held) = world.begin(&with_key(KEY));
+        assert_eq!(held.verdict(), "held");
+        let call = world.fetch().context("a call to the token service")?;
+        world.advance(if over { 10 } else { 9 });
+        let headers = vec![(Box::from(*b"content-type"), Box::from(*b"application/json"))];
+        let body = json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 100 });
+        world.answer(&call, Some(CallAnswer { status: 200, headers, body: body.to_string().into() }));
+        let expected = if over { "token.api_key.expired" } else { "allow" };
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), expected);
     }
     Ok(())
 }

@@ -263,14 +263,68 @@ fn a_stampede_of_many_tokens_has_a_bound() -> Result<()> {
     let mut calls = Vec::new();
     for number in 0..100 {
         let (_, answer) = world.begin(&Ask::read().bearer(&format!("token{number}")));
-        let expected = if number < 8 { Flow::Hold } else { Flow::Closed };
+        // A quarter is for tokens that the issuer has spoken for.
+        let expected = if number < 6 { Flow::Hold } else { Flow::Closed };
         assert_eq!(answer.flow, expected, "{number}");
-        if number >= 8 {
+        if number >= 6 {
             assert_eq!(answer.verdict(), "limit.pending");
         }
         calls.extend(world.fetch());
     }
-    assert_eq!(calls.len(), 8);
+    assert_eq!(calls.len(), 6);
+    Ok(())
+}
+
+/// A world whose first route relies on old words, and that was told that the token `known` is active, a while ago.
+fn degradable(change: impl FnOnce(&mut Value)) -> Result<World> {
+    let mut world = configured(|config| {
+        config["routes"][0]["profile"] = "degradable".into();
+        config["routes"][0]["degrade"] = json!({ "introspection_seconds": 600 });
+        change(config);
+    })?;
+    let good = active(&world);
+    assert_eq!(verdict(&mut world, "known", &good)?, "allow");
+    world.advance(60);
+    Ok(world)
+}
+
+#[test]
+fn nobody_crowds_out_the_question_about_a_token_that_the_issuer_spoke_for() -> Result<()> {
+    for (what, most) in [("calls", 8), ("pending_requests", 8)] {
+        let mut world = degradable(|config| match what {
+            "calls" => config["issuers"][0]["introspection"]["calls"] = json!(most),
+            _ => config["limits"] = json!({ "pending_requests": most }),
+        })?;
+        for number in 0..100 {
+            world.begin(&Ask::read().bearer(&format!("made-up-{number}")));
+        }
+        let (mut exchange, held) = world.begin(&Ask::read().bearer("known"));
+        assert_eq!(held.verdict(), "held", "{what}: it is asked about, and its old word does not serve");
+        let mut answered = false;
+        while let Some(call) = world.fetch() {
+            answered |= call.body().starts_with(b"token=known&");
+            world.answer(&call, said(&json!({ "active": false })));
+        }
+        assert!(answered);
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "token.inactive");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_issuer_that_is_asked_too_often_is_still_asked_about_tokens_that_it_spoke_for() -> Result<()> {
+    let mut world = degradable(|_| {})?;
+    let often = || Some(answer(429, "application/json", "{}"));
+    for number in 0..5 {
+        let refused = asked(&mut world, &format!("made-up-{number}"), often())?;
+        assert_eq!(refused.verdict(), "system.introspection_unavailable");
+    }
+    let unasked = world.verdict(&Ask::read().bearer("made-up"));
+    assert_eq!(unasked, "system.introspection_unavailable", "it is left alone");
+    assert!(world.fetch().is_none());
+    assert_eq!(verdict(&mut world, "known", &json!({ "active": false }))?, "token.inactive");
+    // It has answered.
+    assert_eq!(verdict(&mut world, "made-up", &json!({ "active": false }))?, "token.inactive");
     Ok(())
 }
 

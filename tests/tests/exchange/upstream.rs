@@ -391,7 +391,7 @@ fn a_configuration_that_could_not_work_is_refused() -> Result<()> {
     let set = |field: &'static str, value: Value| -> Change {
         Box::new(move |config: &mut Value| config["upstream_tokens"][0][field] = value.clone())
     };
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 18] = [
         (set("name", json!("")), "upstream_tokens[0].name"),
         (set("audiences", json!([])), "upstream_tokens[0].audiences"),
         (set("scopes", json!(["a b"])), "upstream_tokens[0].scopes"),
@@ -402,6 +402,13 @@ fn a_configuration_that_could_not_work_is_refused() -> Result<()> {
         (set("max_lifetime_seconds", json!(9)), "upstream_tokens[0].max_lifetime_seconds"),
         (set("client_id", json!("")), "upstream_tokens[0].client_id"),
         (set("parameters", json!({ "client_secret": "s" })), "upstream_tokens[0].parameters.client_secret"),
+        (set("parameters", json!({ "Client-Secret": "s" })), "upstream_tokens[0].parameters.Client-Secret"),
+        (set("parameters", json!({ "password": "s" })), "upstream_tokens[0].parameters.password"),
+        (set("parameters", json!({ "x_api_key": "s" })), "upstream_tokens[0].parameters.x_api_key"),
+        (
+            set("uri", json!("https://issuer.bank.example/token?tenant=a&client_secret=s")),
+            "upstream_tokens[0].uri`: expected no secret in the address, found `client_secret`",
+        ),
         (set("actor_id", json!("x")), "upstream_tokens[0].actor_id"),
         (set("grant", json!("client_credentials")), "upstream_tokens[0].actor"),
         (

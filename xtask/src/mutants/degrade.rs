@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "a new word ends the old one",
         file: "core/src/gateway/opaque.rs",
-        check: "self.cache.remove(token);\n                    if let Some(mark) = mark {",
-        without: "if let Some(mark) = mark {",
+        check: "self.cache.remove(token);\n                    self.strike(",
+        without: "self.strike(",
         tests: DEGRADE,
     },
     Mutant {

@@ -11,6 +11,7 @@ mod revocation;
 mod revoked;
 mod serving;
 mod signatures;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +39,7 @@ struct Mutant {
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const PAGE: &[&str] = &["--package", "countersign", "--lib", "serve::"];
 const GATEWAY: &[&str] = &["--test", "host", "serve"];
-const ADVISORIES: &[&str] = &["--test", "advisories"];
+const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
 const API_KEYS: &[&str] = &["--test", "exchange", "api_key::"];
@@ -96,6 +97,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         revoked::MUTANTS,
         serving::MUTANTS,
         signatures::MUTANTS,
+        words::MUTANTS,
     ]
     .into_iter()
     .flatten()

@@ -1,6 +1,6 @@
 //! What is shown of a WebAssembly module: where it comes from, what it imports and exports, and which hosts can run it.
 
-use crate::console::{BAD, DIM, GOOD, HEADING, count};
+use crate::console::{BAD, DIM, GOOD, HEADING, count, shown};
 use countersign_host_sim::{Callback, Fit, HostCall, Inspection, Kind, Profile};
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -28,9 +28,11 @@ impl Module {
         self.fits.iter().all(Fit::runs)
     }
 
+    /// Shows it. Its names are anybody's texts: each stands in its line.
     pub(super) fn text(&self, path: &Path, out: &mut dyn Write) -> io::Result<()> {
         let module = &self.module;
-        let mut line = |name: &str, text: &str| writeln!(out, "{HEADING}{name:<9}{HEADING:#} {text}");
+        let mut line =
+            |name: &str, text: &str| writeln!(out, "{HEADING}{name:<9}{HEADING:#} {}", shown(text));
         let name = module.name.as_ref().map_or_else(String::new, |name| format!(", named `{name}`"));
         line("module", &format!("{}{name}", path.display()))?;
         line("abi", &self.abi())?;
@@ -56,12 +58,12 @@ impl Module {
                 writeln!(out, "  none")?;
             }
             for (family, names) in families {
-                writeln!(out, "  {family:<22} {}", names.join(", "))?;
+                writeln!(out, "  {family:<22} {}", shown(&names.join(", ")))?;
             }
         }
         let others = self.other_exports();
         if !others.is_empty() {
-            writeln!(out, "\n{HEADING}other exports{HEADING:#}\n  {}", others.join(", "))?;
+            writeln!(out, "\n{HEADING}other exports{HEADING:#}\n  {}", shown(&others.join(", ")))?;
         }
         Ok(())
     }
@@ -76,7 +78,7 @@ impl Module {
             };
             writeln!(out, "  {:<6} {verdict} {DIM}({}){DIM:#}", fit.profile.name(), fit.profile.title())?;
             for reason in fit.refusals.iter().chain(fit.misses.iter().filter(|_| fit.runs())) {
-                writeln!(out, "         {reason}")?;
+                writeln!(out, "         {}", shown(&reason.to_string()))?;
             }
         }
         Ok(())

@@ -33,6 +33,19 @@ fn core_verifies_what_is_signed() {
     }
 }
 
+#[test]
+fn a_key_from_a_seed_signs_in_the_same_way_each_time() {
+    for algorithm in Algorithm::ALL {
+        let key = || PrivateKey::generate_from(algorithm, &mut ChaCha20Rng::from_seed([7; 32])).unwrap();
+        let signature = key().sign(b"input").unwrap();
+        assert_eq!(key().sign(b"input").unwrap(), signature, "{algorithm}");
+        assert_ne!(key().sign(b"other").unwrap(), signature, "{algorithm}");
+    }
+    let read = PrivateKey::parse(&PrivateKey::generate(Algorithm::Ps256).unwrap().to_pem().unwrap()).unwrap();
+    let read = read.with_algorithm(Algorithm::Ps256).unwrap();
+    assert_ne!(read.sign(b"input").unwrap(), read.sign(b"input").unwrap(), "salts of the system's");
+}
+
 /// The example of RFC 7638 §3.1.
 #[test]
 fn thumbprint_is_that_of_the_standard() {

@@ -2,8 +2,8 @@
 
 use super::expect::ExpectChoice;
 use super::{
-    AnswerSpec, Chunks, Headers, HostSpec, Peer, PluginSpec, ProofChoice, Publication, RequestSpec, Service,
-    Text, TokenChoice, Upstreams,
+    AnswerSpec, Chunks, ConnectSpec, GrpcServices, Headers, HostSpec, Peer, PluginSpec, ProofChoice,
+    Publication, RequestSpec, Service, Text, TokenChoice, TransferSpec, Upstreams,
 };
 use schemars::JsonSchema;
 use serde::de::{Error, Visitor};
@@ -13,128 +13,163 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A case: one request with what is expected, or steps. `${name}` anywhere in it stands for what `each` or `matrix` has.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::scenario) struct Case {
-    /// Its name, by which it can be picked.
-    pub(in crate::scenario) name: String,
-    /// The case runs once for each of these objects, whose members stand for `${name}`.
-    #[serde(default)]
-    #[expect(dead_code, reason = "taken out before a case is read; here for the schema")]
-    each: Option<Vec<Map<String, Value>>>,
-    /// The case runs once for each combination of these lists' entries, which stand for `${name}`; but for those that `exclude`, a list
-    /// of objects, names.
-    #[serde(default)]
-    #[expect(dead_code, reason = "taken out before a case is read; here for the schema")]
-    matrix: Option<BTreeMap<String, Vec<Value>>>,
-    /// Keys are not fetched before the first request.
-    #[serde(default)]
-    pub(in crate::scenario) cold: bool,
-    /// What the module is started with in this case, in place of what the file says.
-    #[serde(default)]
-    pub(in crate::scenario) plugin: PluginSpec,
-    /// The gateway around it in this case, in place of what the file says.
-    #[serde(default)]
-    pub(in crate::scenario) host: HostSpec,
-    /// How clusters answer in this case.
-    #[serde(default)]
-    pub(in crate::scenario) upstreams: Upstreams,
-    /// How the service answers in this case.
-    #[serde(default)]
-    pub(in crate::scenario) service: Service,
-    /// What issuers publish in this case.
-    #[serde(default)]
-    pub(in crate::scenario) issuers: BTreeMap<String, Publication>,
-    /// The request, where there is but one.
-    #[serde(default)]
-    pub(in crate::scenario) request: Option<RequestSpec>,
-    /// A token's name, `none`, or a token made for the case.
-    #[serde(default)]
-    pub(in crate::scenario) token: Option<TokenChoice>,
-    /// A key's name, `none`, or a proof made for the case.
-    #[serde(default)]
-    pub(in crate::scenario) proof: Option<ProofChoice>,
-    /// A SPIFFE ID, `none`, or an object.
-    #[serde(default)]
-    pub(in crate::scenario) peer: Option<Peer>,
-    /// What the service answers where the request is forwarded.
-    #[serde(default)]
-    pub(in crate::scenario) response: Option<AnswerSpec>,
-    /// What must come of the request.
-    #[serde(default)]
-    #[schemars(with = "Option<ExpectChoice>")]
-    pub(in crate::scenario) expect: Option<Value>,
-    /// Steps, in place of `request`.
-    #[serde(default)]
-    pub(in crate::scenario) steps: Vec<Step>,
+/// What a case and each of its steps have in common: they change who answers, and send a request. Serde's `flatten` would take
+/// unknown members for known ones, so that the members are written out here once.
+macro_rules! acting {
+    ($(#[$about:meta])* $name:ident { $($first:tt)* } { $($between:tt)* } { $($last:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Default, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(in crate::scenario) struct $name {
+            $($first)*
+            /// What issuers publish from now on.
+            #[serde(default)]
+            pub(in crate::scenario) issuers: BTreeMap<String, Publication>,
+            /// How clusters answer from now on.
+            #[serde(default)]
+            pub(in crate::scenario) upstreams: Upstreams,
+            /// How gRPC services answer from now on.
+            #[serde(default)]
+            pub(in crate::scenario) grpc: GrpcServices,
+            /// How the service answers from now on.
+            #[serde(default)]
+            pub(in crate::scenario) service: Service,
+            $($between)*
+            /// A request to send.
+            #[serde(default)]
+            pub(in crate::scenario) request: Option<RequestSpec>,
+            /// A connection to open, through the module as a network filter.
+            #[serde(default)]
+            pub(in crate::scenario) connect: Option<ConnectSpec>,
+            /// A token's name, `none`, or a token made for the request.
+            #[serde(default)]
+            pub(in crate::scenario) token: Option<TokenChoice>,
+            /// A key's name, `none`, or a proof made for the request.
+            #[serde(default)]
+            pub(in crate::scenario) proof: Option<ProofChoice>,
+            /// A SPIFFE ID, `none`, or an object.
+            #[serde(default)]
+            pub(in crate::scenario) peer: Option<Peer>,
+            /// What the service answers where the request is forwarded.
+            #[serde(default)]
+            pub(in crate::scenario) response: Option<AnswerSpec>,
+            $($last)*
+            /// What must come of it.
+            #[serde(default)]
+            #[schemars(with = "Option<ExpectChoice>")]
+            pub(in crate::scenario) expect: Option<Value>,
+        }
+
+        impl $name {
+            /// What is presented with what it sends.
+            pub(in crate::scenario) fn credentials(&self) -> Credentials<'_> {
+                Credentials {
+                    token: self.token.as_ref(),
+                    proof: self.proof.as_ref(),
+                    peer: self.peer.as_ref(),
+                }
+            }
+        }
+    };
 }
 
-/// One step of a case. What it holds is done in the order of the members here.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::scenario) struct Step {
-    /// Issuers publish other keys from now on.
-    #[serde(default)]
-    pub(in crate::scenario) issuers: BTreeMap<String, Publication>,
-    /// Clusters answer otherwise from now on.
-    #[serde(default)]
-    pub(in crate::scenario) upstreams: Upstreams,
-    /// The service answers otherwise from now on.
-    #[serde(default)]
-    pub(in crate::scenario) service: Service,
-    /// Every worker gets a fresh VM with another configuration, which the module accepts or refuses.
-    #[serde(default)]
-    pub(in crate::scenario) configure: Option<Configure>,
-    /// A worker, or `all`, gets a fresh VM.
-    #[serde(default)]
-    pub(in crate::scenario) restart: Option<Which>,
-    /// The VM traps the next time that it calls a host function.
-    #[serde(default)]
-    pub(in crate::scenario) trap: Option<Trap>,
-    /// A host function fails from now on, or one call alone.
-    #[serde(default)]
-    pub(in crate::scenario) fail: Option<Fail>,
-    /// The host functions of a worker, or of `all`, work again.
-    #[serde(default)]
-    pub(in crate::scenario) mend: Option<Which>,
-    /// Let this much time pass, such as `5s`.
-    #[serde(default)]
-    pub(in crate::scenario) advance: Option<String>,
-    /// A worker, or `all`, has its timer ring now.
-    #[serde(default)]
-    pub(in crate::scenario) tick: Option<Which>,
-    /// Send a request.
-    #[serde(default)]
-    pub(in crate::scenario) request: Option<RequestSpec>,
-    /// A token's name, `none`, or a token made for this request.
-    #[serde(default)]
-    pub(in crate::scenario) token: Option<TokenChoice>,
-    /// A key's name, `none`, or a proof made for this request.
-    #[serde(default)]
-    pub(in crate::scenario) proof: Option<ProofChoice>,
-    /// A SPIFFE ID, `none`, or an object.
-    #[serde(default)]
-    pub(in crate::scenario) peer: Option<Peer>,
-    /// What the service answers where the request is forwarded.
-    #[serde(default)]
-    pub(in crate::scenario) response: Option<AnswerSpec>,
-    /// Send it without waiting; it must be held, and goes by this name.
-    #[serde(default)]
-    pub(in crate::scenario) hold: Option<String>,
-    /// Send more of a held request that was left `unfinished`.
-    #[serde(default)]
-    pub(in crate::scenario) send: Option<SendSpec>,
-    /// The client of the request of this name goes away.
-    #[serde(default)]
-    pub(in crate::scenario) close: Option<String>,
-    /// Let time pass until the request of this name is decided.
-    #[serde(default)]
-    pub(in crate::scenario) settle: Option<String>,
-    /// What must come of it.
-    #[serde(default)]
-    #[schemars(with = "Option<ExpectChoice>")]
-    pub(in crate::scenario) expect: Option<Value>,
+/// What a client presents.
+#[derive(Clone, Copy)]
+pub(in crate::scenario) struct Credentials<'a> {
+    pub(in crate::scenario) token: Option<&'a TokenChoice>,
+    pub(in crate::scenario) proof: Option<&'a ProofChoice>,
+    pub(in crate::scenario) peer: Option<&'a Peer>,
+}
+
+impl Credentials<'_> {
+    /// These, and what `base` has besides.
+    pub(in crate::scenario) fn or(self, base: Self) -> Self {
+        Self {
+            token: self.token.or(base.token),
+            proof: self.proof.or(base.proof),
+            peer: self.peer.or(base.peer),
+        }
+    }
+}
+
+acting! {
+    /// A case: one request with what is expected, or steps. `${name}` anywhere in it stands for what `each` or `matrix` has.
+    Case {
+        /// Its name, by which it can be picked.
+        pub(in crate::scenario) name: String,
+        /// The case runs once for each of these objects, whose members stand for `${name}`.
+        #[serde(default)]
+        #[expect(dead_code, reason = "taken out before a case is read; here for the schema")]
+        each: Option<Vec<Map<String, Value>>>,
+        /// The case runs once for each combination of these lists' entries, which stand for `${name}`; but for those that `exclude`, a list
+        /// of objects, names.
+        #[serde(default)]
+        #[expect(dead_code, reason = "taken out before a case is read; here for the schema")]
+        matrix: Option<BTreeMap<String, Vec<Value>>>,
+        /// Keys are not fetched before the first request.
+        #[serde(default)]
+        pub(in crate::scenario) cold: bool,
+        /// What the module is started with in this case, in place of what the file says.
+        #[serde(default)]
+        pub(in crate::scenario) plugin: PluginSpec,
+        /// The gateway around it in this case, in place of what the file says.
+        #[serde(default)]
+        pub(in crate::scenario) host: HostSpec,
+    } {
+        /// Steps, in place of `request` or `connect`.
+        #[serde(default)]
+        pub(in crate::scenario) steps: Vec<Step>,
+    } {}
+}
+
+acting! {
+    /// One step of a case. What it holds is done in the order of the members here.
+    Step {} {
+        /// Every worker gets a fresh VM with another configuration, which the module accepts or refuses.
+        #[serde(default)]
+        pub(in crate::scenario) configure: Option<Configure>,
+        /// A worker, or `all`, gets a fresh VM.
+        #[serde(default)]
+        pub(in crate::scenario) restart: Option<Which>,
+        /// The VM traps the next time that it calls a host function.
+        #[serde(default)]
+        pub(in crate::scenario) trap: Option<Trap>,
+        /// A host function fails from now on, or one call alone.
+        #[serde(default)]
+        pub(in crate::scenario) fail: Option<Fail>,
+        /// The host functions of a worker, or of `all`, work again.
+        #[serde(default)]
+        pub(in crate::scenario) mend: Option<Which>,
+        /// Let this much time pass, such as `5s`.
+        #[serde(default)]
+        pub(in crate::scenario) advance: Option<String>,
+        /// A worker, or `all`, has its timer ring now.
+        #[serde(default)]
+        pub(in crate::scenario) tick: Option<Which>,
+    } {
+        /// Send it without waiting; it must be held, and goes by this name. A connection stays open by it.
+        #[serde(default)]
+        pub(in crate::scenario) hold: Option<String>,
+        /// Send more of a held request that was left `unfinished`.
+        #[serde(default)]
+        pub(in crate::scenario) send: Option<SendSpec>,
+        /// Let more happen on a connection that was held.
+        #[serde(default)]
+        pub(in crate::scenario) transfer: Option<TransferSpec>,
+        /// The client of the request or connection of this name goes away.
+        #[serde(default)]
+        pub(in crate::scenario) close: Option<String>,
+        /// Let time pass until the request of this name is decided, or nothing of the connection is held; then it ends.
+        #[serde(default)]
+        pub(in crate::scenario) settle: Option<String>,
+    }
+}
+
+impl Case {
+    /// Whether it is about the start of the module alone.
+    pub(in crate::scenario) fn starts(&self) -> bool {
+        self.request.is_none() && self.connect.is_none() && self.steps.is_empty()
+    }
 }
 
 /// Another configuration.

@@ -68,6 +68,9 @@ pub(in crate::scenario) type Peer = Short<Box<PeerSpec>>;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct PeerSpec {
+    /// The file's certificate of this name, which says what is not said here.
+    #[serde(default)]
+    pub(in crate::scenario) certificate: Option<String>,
     /// The URI in the certificate's subject alternative name (`connection.uri_san_peer_certificate`).
     #[serde(default)]
     uri_san: Option<Bytes>,
@@ -92,7 +95,7 @@ pub(in crate::scenario) struct PeerSpec {
 }
 
 impl PeerSpec {
-    /// Its properties, by path.
+    /// Its properties, by path, but for those of its certificate.
     pub(in crate::scenario) fn properties(&self) -> impl Iterator<Item = (String, PropertyValue)> {
         let texts = [
             ("uri_san_peer_certificate", &self.uri_san),

@@ -2,21 +2,26 @@
 //! shows.
 
 mod case;
+mod connection;
 mod credentials;
 mod expect;
+mod grpc;
 mod message;
 mod plugin;
 mod shown;
 mod world;
 
-pub(super) use case::{Case, Fail, SendSpec, Step, Which};
-pub(super) use credentials::{KeySpec, ProofChoice, ProofSpec, TokenChoice, TokenSpec};
+pub(super) use case::{Case, Credentials, Fail, SendSpec, Step, Which};
+pub(super) use connection::{Closer, ConnectSpec, ConnectionExpect, TransferSpec, Turn};
+pub(super) use credentials::{CertificateSpec, KeySpec, ProofChoice, ProofSpec, TokenChoice, TokenSpec};
 pub(super) use expect::{
-    BodyExpect, CallExpect, CallsExpect, Expect, HeadersExpect, Metric, Range, UpstreamExpect, ValueExpect,
+    BodyExpect, CallExpect, CallKind, CallsExpect, Expect, HeadersExpect, Metric, Range, UpstreamExpect,
+    ValueExpect,
 };
+pub(super) use grpc::{GrpcAnswerSpec, GrpcCallExpect, GrpcServices};
 pub(super) use message::{Bytes, Chunks, Headers, Peer, PeerSpec, Property, RequestSpec};
 pub(super) use plugin::{HostSpec, PluginSpec, Text};
-pub(super) use world::{AnswerSpec, Publication, Service, Upstreams};
+pub(super) use world::{AnswerSpec, Publication, Service, Upstreams, When};
 
 use super::short::Short;
 use schemars::JsonSchema;
@@ -54,12 +59,18 @@ pub(super) struct File {
     /// Signing keys by name, made for this run from its seed: an algorithm, or an object.
     #[serde(default)]
     pub(super) keys: BTreeMap<String, Short<KeySpec>>,
+    /// Certificates of clients by name, made for this run from its seed, or given.
+    #[serde(default)]
+    pub(super) certificates: BTreeMap<String, CertificateSpec>,
     /// What issuers of the configuration publish, by issuer: names of keys, or a text as it is.
     #[serde(default)]
     pub(super) issuers: BTreeMap<String, Publication>,
     /// How the clusters answer that the module calls, by name and path.
     #[serde(default)]
     pub(super) upstreams: Upstreams,
+    /// How gRPC services answer that the module calls, by cluster and method.
+    #[serde(default)]
+    pub(super) grpc: GrpcServices,
     /// How the service answers that requests are forwarded to, by path.
     #[serde(default)]
     pub(super) service: Service,
@@ -116,12 +127,10 @@ impl File {
         self.time = self.time.or(base.time);
         self.engine = self.engine.or(base.engine);
         self.keys = over(self.keys, base.keys);
+        self.certificates = over(self.certificates, base.certificates);
         self.issuers = over(self.issuers, base.issuers);
-        let mut upstreams = base.upstreams;
-        for (cluster, paths) in self.upstreams {
-            upstreams.entry(cluster).or_default().extend(paths);
-        }
-        self.upstreams = upstreams;
+        self.upstreams = within(self.upstreams, base.upstreams);
+        self.grpc = within(self.grpc, base.grpc);
         self.service = over(self.service, base.service);
         self.tokens = over(self.tokens, base.tokens);
         self.defaults = self.defaults.over(base.defaults);
@@ -147,6 +156,17 @@ impl Defaults {
 /// The members of both, those of the first where both have them.
 fn over<V>(first: BTreeMap<String, V>, mut base: BTreeMap<String, V>) -> BTreeMap<String, V> {
     base.extend(first);
+    base
+}
+
+/// The same for what stands in each member.
+fn within<V>(
+    first: BTreeMap<String, BTreeMap<String, V>>,
+    mut base: BTreeMap<String, BTreeMap<String, V>>,
+) -> BTreeMap<String, BTreeMap<String, V>> {
+    for (name, inner) in first {
+        base.entry(name).or_default().extend(inner);
+    }
     base
 }
 

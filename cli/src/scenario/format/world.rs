@@ -1,6 +1,6 @@
 //! What answers: issuers, clusters, and the service that requests go to.
 
-use super::{Chunks, Headers};
+use super::{BodyExpect, Chunks, Headers, ValueExpect};
 use crate::scenario::revocation::{RevocationsSpec, StatusListSpec};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -41,6 +41,9 @@ pub(in crate::scenario) struct AnswerSpec {
     /// The revocation feed that the configuration has fetched from there.
     #[serde(default)]
     pub(in crate::scenario) revocations: Option<RevocationsSpec>,
+    /// Which requests of the path it answers; each one that no answer with `when` is for, where it is absent.
+    #[serde(default)]
+    pub(in crate::scenario) when: Option<When>,
     /// The status; 200 where it is absent.
     #[serde(default)]
     pub(in crate::scenario) status: Option<u16>,
@@ -56,6 +59,24 @@ pub(in crate::scenario) struct AnswerSpec {
     /// How long it takes, such as `200ms`.
     #[serde(default)]
     pub(in crate::scenario) delay: Option<String>,
+}
+
+/// What a request is like. Answers of a path for requests that are alike come in a sequence of their own.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct When {
+    /// `:method`, in which `*` stands for anything.
+    #[serde(default)]
+    pub(in crate::scenario) method: Option<String>,
+    /// `:authority`, in the same form.
+    #[serde(default)]
+    pub(in crate::scenario) authority: Option<String>,
+    /// Headers by name, in the form of those that are expected upstream.
+    #[serde(default)]
+    pub(in crate::scenario) headers: BTreeMap<String, ValueExpect>,
+    /// The body, in the form of one that is expected.
+    #[serde(default)]
+    pub(in crate::scenario) body: Option<BodyExpect>,
 }
 
 impl JsonSchema for Publication {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use countersign_host_sim::serve::{Ended, Times};
-use countersign_host_sim::{HeaderMap, LogLevel, LogLine};
+use countersign_host_sim::{HeaderMap, LogLevel, LogLine, Properties};
 
 use super::*;
 
@@ -73,7 +73,7 @@ fn what_told_credentials_at_the_time_tells_them_later() {
             "version": 1, "issuers": [], "policy": {}, "routes": [],
             "api_keys": { "header": header, "keys": [] },
         }));
-        Secrets::of(Some(&config.unwrap()))
+        Secrets::new(Some(&config.unwrap()), &[])
     };
     let ledger = Ledger::new(keys("accept"));
     ledger.add(exchange(1), None);

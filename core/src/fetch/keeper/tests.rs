@@ -242,19 +242,31 @@ fn nothing_that_stands_in_shared_data_is_believed_more_than_the_network() {
         assert_eq!(worker.answer(id, Some(&self::document("a")), 1), Ok("renewed"));
         assert_eq!(Worker::new(2, source(), &shared).look(1), News::Renewed, "and it is mended");
     }
-    // A document that claims to be from the future is as old as the moment at which it is met.
+    // One of a moment ago by a clock that is a little ahead.
+    let shared = Rc::new(Alone::default());
+    let text = document("a");
+    let ahead = Shared { brought: then(1, None), discovery: None, document: text.as_bytes() };
+    shared.set(&names.status, &good, None).unwrap();
+    shared.set(&names.document, &ahead.encode(&source()).unwrap(), None).unwrap();
+    assert_eq!(Worker::new(1, source(), &shared).look(0), News::Renewed);
+    // Nobody knows how old a document is that claims to be from the future.
     let shared = Rc::new(Alone::default());
     shared.set(&names.status, &good, None).unwrap();
-    let document = document("a");
     let future = Shared {
         brought: then(1 << 40, Some(Span::from_secs(1 << 30))),
         discovery: None,
-        document: document.as_bytes(),
+        document: text.as_bytes(),
     };
     shared.set(&names.document, &future.encode(&source()).unwrap(), None).unwrap();
     let mut worker = Worker::new(1, source(), &shared);
-    assert_eq!(worker.look(0), News::Renewed);
-    assert!(!worker.store.usable(at(1_100)));
+    assert_eq!(worker.look(0), News::Nothing);
+    // Once the clock was seen to go back, it stays away even when that time has come.
+    let clock = at(1 << 20);
+    worker.keeper.set_back(Span::from_secs(10), &worker.source, &*shared, clock);
+    assert!(shared.get(&names.document).unwrap().unwrap().bytes.is_empty());
+    shared.set(&names.document, &ahead.encode(&source()).unwrap(), Some(2)).unwrap();
+    worker.keeper.set_back(Span::from_secs(10), &worker.source, &*shared, clock);
+    assert!(!shared.get(&names.document).unwrap().unwrap().bytes.is_empty(), "one of before stays");
 }
 
 #[test]

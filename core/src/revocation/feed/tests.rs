@@ -78,7 +78,27 @@ fn signed<T>(error: SignedError) -> Result<T, FeedError> {
 
 /// A token of this minute with all identifiers.
 fn token<'a>(jti: &'a str, sub: &'a str, sid: &'a str) -> Identifiers<'a> {
-    Identifiers { jti: Some(jti), sub: Some(sub), sid: Some(sid), issued_at: Some(now()) }
+    Identifiers { jti: Some(jti), sub: Some(sub), sid: Some(sid), actors: &[], issued_at: Some(now()) }
+}
+
+#[test]
+fn who_is_taken_back_acts_for_nobody() {
+    let actors = ["gateway".into(), "agent-7".into()];
+    let delegated = || Identifiers { actors: &actors, ..token("a", "alice", "c") };
+    let feed = read(&Publisher::revoking("sub", &["agent-7"]).claims()).unwrap();
+    assert_eq!(feed.revokes(&delegated()), Some(By::Sub));
+    let nobody = Identifiers { sub: None, ..delegated() };
+    assert_eq!(feed.revokes(&nobody), Some(By::Sub));
+    let other = read(&Publisher::revoking("sub", &["agent-8"]).claims()).unwrap();
+    assert_eq!(other.revokes(&delegated()), None);
+    for (time, by) in [(NOW as u32, None), (NOW as u32 + 1, Some(By::SubIssuedBefore))] {
+        let subjects = [(String::from("gateway"), time)].into();
+        let feed = read(&Publisher { subjects, ..Publisher::default() }.claims()).unwrap();
+        assert_eq!(feed.revokes(&delegated()), by);
+    }
+    // What is a session's or a token's name is no party's.
+    let feed = read(&Publisher::revoking("jti", &["agent-7"]).claims()).unwrap();
+    assert_eq!(feed.revokes(&delegated()), None);
 }
 
 #[test]
@@ -323,6 +343,7 @@ proptest! {
                 jti: jti.as_deref(),
                 sub: sub.as_deref(),
                 sid: sid.as_deref(),
+                actors: &[],
                 issued_at: issued.map(Timestamp::from_secs),
             });
             prop_assert_eq!(found.is_some(), !expected.is_empty());

@@ -33,10 +33,12 @@ fn good_signatures_are_good_and_bad_ones_are_an_answer_not_an_error() {
             let result = verify_signature(&other).unwrap();
             assert_eq!(result.first(), Some(&0x12), "an error alone: {result:?}");
         }
-        for no_key in [&spki[1..], b""] {
-            let arguments = arguments(hash, no_key, &signature, b"text", "");
-            assert_eq!(verify_signature(&arguments), Err(Status::BadArgument));
-        }
+        let other = arguments(hash, &spki[1..], &signature, b"text", "");
+        assert_eq!(verify_signature(&other).unwrap().first(), Some(&0x12), "no key is an answer too");
+        assert_eq!(
+            verify_signature(&arguments(hash, b"", &signature, b"text", "")),
+            Err(Status::BadArgument)
+        );
     }
 }
 

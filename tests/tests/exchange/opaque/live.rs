@@ -21,6 +21,8 @@ fn a_live_route_believes_no_answer_from_before() -> Result<()> {
         assert_eq!(asked(&mut world, "opaque", said(&opaque))?.verdict(), "allow");
     }
     assert_eq!(verdict(&mut world, "opaque", &json!({ "active": false }))?, "token.inactive");
+    // In the moment of a refusal nothing else counts.
+    world.advance(1);
     assert_eq!(verdict(&mut world, "opaque", &opaque)?, "allow", "nor a refusal");
 
     let signed = world.token()?;
@@ -28,15 +30,33 @@ fn a_live_route_believes_no_answer_from_before() -> Result<()> {
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": true, "sub": "alice" }))?, "allow");
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": false }))?, "token.inactive");
     assert_eq!(verdict(&mut world, &signed, &json!({ "active": true }))?, "allow");
-    // What can't be an answer about this token is none.
-    for body in [
-        json!({ "active": true, "sub": "bob" }),
-        json!({ "active": true, "iss": "https://other.example" }),
-        json!({ "active": "true" }),
-        json!([]),
-    ] {
-        assert_eq!(verdict(&mut world, &signed, &body)?, "system.introspection_unavailable", "{body}");
+    let own = world.claims();
+    for name in ["sub", "jti", "client_id", "iat", "exp", "aud", "iss"] {
+        let body = mint::with(&active_answer(), json!({ name: own[name].clone() }));
+        assert_eq!(verdict(&mut world, &signed, &body)?, "allow", "{body}");
     }
+    // What can't be an answer about this token is none.
+    let none = "system.introspection_unavailable";
+    let expected = [
+        (json!({ "active": true, "exp": START - 31 }), "token.expired"),
+        (json!({ "active": true, "token_type": "refresh_token" }), "token.type"),
+        (json!({ "active": true, "token_type": 1 }), "token.type"),
+        (json!({ "active": true, "sub": "bob" }), none),
+        (json!({ "active": true, "sub": "alice", "jti": "another" }), none),
+        (json!({ "active": true, "client_id": "another" }), none),
+        (json!({ "active": true, "iat": START - 1 }), none),
+        (json!({ "active": true, "aud": "https://other.example" }), none),
+        (json!({ "active": true, "iss": "https://other.example" }), none),
+        (json!({ "active": "true" }), none),
+        (json!([]), none),
+    ];
+    let found = expected.iter().map(|(body, _)| {
+        let mut world = live()?;
+        let signed = world.token()?;
+        Ok((body.clone(), verdict(&mut world, &signed, body)?))
+    });
+    let found: Vec<(Value, String)> = found.collect::<Result<_>>()?;
+    assert_eq!(found, expected.map(|(body, verdict)| (body, verdict.to_owned())));
     Ok(())
 }
 
@@ -189,6 +209,77 @@ fn a_signed_answer_is_by_the_issuer_to_the_gateway_and_new() -> Result<()> {
         let refused = asked(&mut world, "opaque", Some(answer(200, media_type, &body)))?;
         assert_eq!(refused.verdict(), "system.introspection_unavailable");
     }
+    Ok(())
+}
+
+#[test]
+fn a_signed_word_ends_with_its_key_for_who_waits_too() -> Result<()> {
+    for gone in [false, true] {
+        let mut world = World::configured(|config| {
+            remote_keys(config);
+            config["issuers"][0]["introspection"] = json!({
+                "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+                "signed": true,
+            });
+            config["routes"][0]["live"] = json!(true);
+        })?;
+        // Another key than the token's.
+        let (own, of_word) = (world.key.clone(), mint::SigningKey::new("k2")?);
+        let token = world.key.sign(&mint::with(&world.claims(), json!({ "exp": START + 600 })))?;
+        let (mut exchange, _) = world.begin(&Ask::read().bearer(&token));
+        let keys = world.fetch().context("expected a fetch of keys")?;
+        world.publish(&keys, &[&own, &of_word]);
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held");
+        let question = world.fetch().context("expected a question")?;
+        let payload = json!({
+            "iss": ISSUER, "aud": "the gateway", "iat": world.now().as_secs(),
+            "token_introspection": { "active": true },
+        });
+        world.answer(&question, signed_answer(&of_word, json!({ "kid": "k2" }), &payload)?);
+        if gone {
+            // The request is not looked at before the keys are new.
+            world.advance(96);
+            world.tick();
+            let keys = world.fetch().context("expected a fetch of keys")?;
+            world.publish(&keys, &[&own]);
+        }
+        let expected = if gone { "system.introspection_unavailable" } else { "allow" };
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_signed_word_serves_no_longer_than_the_issuers_keys() -> Result<()> {
+    let mut world = World::configured(|config| {
+        remote_keys(config);
+        config["issuers"][0]["introspection"] = json!({
+            "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+            "signed": true, "active_seconds": 300,
+        });
+        config["routes"][0]["credentials"] = json!(["opaque_token"]);
+    })?;
+    let key = world.key.clone();
+    let keys = world.fetch().context("expected a fetch of keys")?;
+    world.publish(&keys, &[&key]);
+    // From then on the source of the keys is down, and after 1,000 seconds they are not relied on.
+    world.advance(950);
+    let (mut exchange, _) = world.begin(&Ask::read().bearer("opaque"));
+    let mut calls: Vec<_> = core::iter::from_fn(|| world.fetch()).collect();
+    let question = calls.pop().context("expected a question")?;
+    let question = match &*question.to.path {
+        "/introspect" => question,
+        _ => calls.pop().context("expected a question")?,
+    };
+    let now = world.now().as_secs();
+    let said = mint::with(&active(&world), json!({ "iat": now, "exp": now + 600 }));
+    let payload = mint::with(&payload(&world), json!({ "token_introspection": said }));
+    world.answer(&question, signed_answer(&key, json!({}), &payload)?);
+    assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "allow");
+    world.advance(100);
+    assert_eq!(world.verdict(&Ask::read().bearer("opaque")), "allow");
+    world.advance(100);
+    assert_eq!(world.verdict(&Ask::read().bearer("opaque")), "held", "the issuer has to say it again");
     Ok(())
 }
 

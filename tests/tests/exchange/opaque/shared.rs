@@ -112,13 +112,70 @@ fn a_later_word_counts_again_and_an_earlier_one_does_not() -> Result<()> {
     assert_eq!(workers.all[0].event(&mut refused, Event::Settled).verdict(), "token.inactive");
     let good_then = good(&workers.all[1]);
     workers.all[1].answer(&call, good_then);
-    assert_eq!(workers.all[1].event(&mut early, Event::Settled).verdict(), "allow", "its own answer");
-    assert_eq!(workers.all[1].verdict(&ask()), "held", "which serves nobody else");
+    let late = workers.all[1].event(&mut early, Event::Settled);
+    assert_eq!(late.verdict(), "token.inactive", "its own answer knew nothing of the refusal");
+    assert_eq!(workers.all[1].verdict(&ask()), "held", "and serves nobody else");
     // What is asked for after the refusal serves as ever.
     workers.advance(6);
     let good_now = good(&workers.all[2]);
     assert_eq!(verdict(&mut workers.all[2], good_now)?, "allow");
     assert_eq!(workers.all[2].verdict(&ask()), "allow");
+    Ok(())
+}
+
+#[test]
+fn a_later_word_revives_no_earlier_one_of_another_worker() -> Result<()> {
+    let mut workers = served()?;
+    workers.advance(1);
+    workers.restart(0)?;
+    assert_eq!(verdict(&mut workers.all[0], inactive())?, "token.inactive");
+    // The token is good again, for less.
+    workers.advance(6);
+    let less = said(&mint::with(&active(&workers.all[0]), json!({ "tenant": "other" })));
+    assert_eq!(verdict(&mut workers.all[0], less.clone())?, "policy.not_permitted");
+    for world in &mut workers.all[1..] {
+        assert_eq!(
+            verdict(world, less.clone())?,
+            "policy.not_permitted",
+            "its word is from before the refusal"
+        );
+        assert!(world.counted.contains(&Counter::RefusedElsewhere));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_refusal_ends_a_first_word_that_was_on_its_way() -> Result<()> {
+    let mut workers = workers()?;
+    let (mut early, held) = workers.all[1].begin(&ask());
+    assert_eq!(held.verdict(), "held");
+    let call = workers.all[1].fetch().context("a question")?;
+    assert_eq!(verdict(&mut workers.all[0], inactive())?, "token.inactive");
+    let good = good(&workers.all[1]);
+    workers.all[1].answer(&call, good);
+    assert_eq!(workers.all[1].event(&mut early, Event::Settled).verdict(), "token.inactive");
+    assert_eq!(workers.all[1].verdict(&ask()), "held", "nor does it serve later");
+    Ok(())
+}
+
+#[test]
+fn what_another_configuration_hears_is_of_that_one() -> Result<()> {
+    let mut workers = served()?;
+    workers.advance(1);
+    // The same issuer, asked for others: what it refuses there says nothing here.
+    let mut other = World::with_key(workers.key.clone(), |config| {
+        config["issuers"][0]["audiences"] = json!(["https://other.bank.example"]);
+        config["issuers"][0]["introspection"] =
+            json!({ "cluster": "issuer", "uri": "https://issuer.bank.example/introspect" });
+        config["routes"][0]["credentials"] = json!(["opaque_token"]);
+    })?;
+    other.gateway.set_shared(workers.shared());
+    other.set_now(workers.all[0].now());
+    let elsewhere = good(&workers.all[0]);
+    assert_eq!(verdict(&mut other, elsewhere)?, "token.audience");
+    for world in &mut workers.all {
+        assert_eq!(world.verdict(&ask()), "allow");
+    }
     Ok(())
 }
 

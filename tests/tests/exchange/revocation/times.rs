@@ -99,6 +99,10 @@ fn the_delay_counts_from_when_the_copy_before_was_asked_for() -> Result<()> {
     world.answer(&fetch, Some(CallAnswer::new(200, &*list)));
     let health = world.gateway.revocation_health(world.now()).flatten().next().context("health")?;
     assert_eq!((health.delay, health.age), (Some(Span::from_secs(57)), Some(Span::from_secs(1))));
+    // While nothing new comes, it grows.
+    world.advance(90);
+    let health = world.gateway.revocation_health(world.now()).flatten().next().context("a document")?;
+    assert_eq!(health.delay, Some(Span::from_secs(91)));
     Ok(())
 }
 

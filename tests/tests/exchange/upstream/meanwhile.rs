@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use countersign_core::exchange::Event;
 use countersign_core::gateway::{Call, CallAnswer};
 use countersign_tests::mint::{self, SigningKey};
+use countersign_tests::proof;
 use countersign_tests::revocation::{Feed, Publish as _};
 use countersign_tests::world::{Ask, ISSUER, World, remote_keys};
 use serde_json::{Value, json};
@@ -135,4 +136,57 @@ fn nor_an_opaque_one_that_its_issuer_refuses_meanwhile() -> Result<()> {
     world.answer(&exchanged, given(&narrow));
     assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "token.inactive");
     Ok(())
+}
+
+#[test]
+fn nor_an_opaque_one_whose_word_was_signed_by_a_key_that_was_taken_back() -> Result<()> {
+    for gone in [false, true] {
+        let mut world = World::configured(|config| {
+            slow(config);
+            remote_keys(config);
+            config["issuers"][0]["introspection"] = json!({
+                "cluster": "issuer", "uri": "https://issuer.bank.example/introspect", "client_id": "the gateway",
+                "signed": true,
+            });
+            for route in [0, 1] {
+                config["routes"][route]["credentials"] = json!(["opaque_token"]);
+            }
+        })?;
+        let old = world.key.clone();
+        let keys = call(&mut world, "/jwks")?;
+        world.publish(&keys, &[&old]);
+        world.advance(90);
+        let (mut exchange, _) = world.begin(&Ask::read().bearer("opaque"));
+        let question = call(&mut world, "/introspect")?;
+        let header = json!({ "alg": "ES256", "kid": "k1", "typ": "token-introspection+jwt" });
+        let said = mint::with(&world.claims(), json!({ "active": true, "token_type": "Bearer" }));
+        let payload = json!({
+            "iss": ISSUER, "aud": "the gateway", "iat": world.now().as_secs(), "token_introspection": said,
+        });
+        let headers = vec![(Box::from(*b"content-type"), Box::from(*b"application/token-introspection+jwt"))];
+        let body = proof::sign(&header, &payload, &old)?.into();
+        world.answer(&question, Some(CallAnswer { status: 200, headers, body }));
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), "held", "for the token service");
+        let exchanged = call(&mut world, "/token")?;
+        world.advance(6);
+        world.tick();
+        let keys = call(&mut world, "/jwks")?;
+        let new = SigningKey::new("k2")?;
+        let all = if gone { vec![&new] } else { vec![&new, &old] };
+        world.publish(&keys, &all);
+        let narrow = if gone { mint_narrow(&world, &new)? } else { narrow(&world, json!({}))? };
+        world.answer(&exchanged, given(&narrow));
+        let expected = if gone { "token.key.unknown" } else { "allow" };
+        assert_eq!(world.event(&mut exchange, Event::Settled).verdict(), expected);
+    }
+    Ok(())
+}
+
+/// A narrow token that this key signed, which is the issuer's by now.
+fn mint_narrow(world: &World, key: &SigningKey) -> Result<String> {
+    let now = world.now().as_secs();
+    key.sign(&json!({
+        "sub": "alice", "aud": "model", "iat": now, "exp": now + 200, "scope": "score",
+        "act": { "sub": "spiffe://bank.example/orchestrator" },
+    }))
 }

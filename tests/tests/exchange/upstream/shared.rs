@@ -160,6 +160,35 @@ fn what_was_asked_for_before_a_refusal_comes_too_late() -> Result<()> {
 }
 
 #[test]
+fn a_first_refusal_outweighs_what_was_asked_for_before() -> Result<()> {
+    let mut workers = workers(3)?;
+    let token = workers.all[0].token()?;
+    let (mut early, call) = held(&mut workers.all[0], &token)?;
+    let refused = said(400, &json!({ "error": "invalid_grant" }));
+    assert_eq!(answered(&mut workers.all[1], &token, refused)?.verdict(), "delegation.exchange_refused");
+    let narrow = narrow(&workers.all[0], json!({}))?;
+    workers.all[0].answer(&call, given(&narrow));
+    assert_eq!(workers.all[0].event(&mut early, Event::Settled).verdict(), "delegation.exchange_refused");
+    let ask = Ask::read().bearer(&token);
+    let found: Vec<String> = workers.all.iter_mut().map(|world| world.verdict(&ask)).collect();
+    assert_eq!(found, ["held", "delegation.exchange_refused", "held"], "it serves nobody");
+    Ok(())
+}
+
+#[test]
+fn what_could_not_be_taken_back_is_not_shared() -> Result<()> {
+    let mut workers = workers(2)?;
+    let shared = Rc::new(Unmarked(workers.shared()));
+    workers.all.iter_mut().for_each(|world| world.gateway.set_shared(Rc::clone(&shared) as _));
+    let token = workers.all[0].token()?;
+    let first = narrow(&workers.all[0], json!({}))?;
+    assert_eq!(answered(&mut workers.all[0], &token, given(&first))?.verdict(), "allow");
+    upstream(&mut workers.all[0], &token)?;
+    assert_eq!(workers.all[1].verdict(&Ask::read().bearer(&token)), "held", "it asks for itself");
+    Ok(())
+}
+
+#[test]
 fn what_is_taken_back_is_not_found_even_where_nothing_is_marked() -> Result<()> {
     let mut workers = workers(2)?;
     let shared = Rc::new(Unmarked(workers.shared()));

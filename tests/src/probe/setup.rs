@@ -1,0 +1,128 @@
+//! How Envoy is set up with the module.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::{CONFIGURATION, ENVIRONMENT, NAMES};
+use crate::bootstrap::socket_address as address;
+
+/// The whole configuration.
+pub(super) fn bootstrap(listeners: Vec<Value>, clusters: Vec<Value>) -> Value {
+    json!({
+        "node": { "id": "probe-node", "cluster": "probe-nodes" },
+        "admin": { "address": address("127.0.0.1:0") },
+        "static_resources": { "listeners": listeners, "clusters": clusters },
+    })
+}
+
+/// A listener with the module as an HTTP filter, whose VM is started with this script.
+pub(super) fn http(name: &str, module: &str, script: &str) -> Value {
+    let filter = filter("envoy.filters.http.wasm", "http.wasm.v3.Wasm", module, script);
+    let router = json!({
+        "name": "envoy.filters.http.router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+            "suppress_envoy_headers": true,
+        },
+    });
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "probe",
+        "use_remote_address": false,
+        "skip_xff_append": true,
+        "generate_request_id": false,
+        "server_header_transformation": "PASS_THROUGH",
+        "http_protocol_options": { "enable_trailers": true },
+        "http_filters": [filter, router],
+        "route_config": {
+            "name": "probe-routes",
+            "virtual_hosts": [{
+                "name": "probe-host",
+                "domains": ["*"],
+                "routes": [{
+                    "name": "probe-route", "match": { "prefix": "/" }, "route": { "cluster": "service" },
+                }],
+            }],
+        },
+    });
+    listener(
+        name,
+        &[json!({ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager })],
+    )
+}
+
+/// A listener with the module as a network filter, in front of the cluster `service`.
+pub(super) fn tcp(name: &str, module: &str, script: &str) -> Value {
+    let proxy = json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": "probe",
+            "cluster": "service",
+        },
+    });
+    listener(name, &[filter("envoy.filters.network.wasm", "network.wasm.v3.Wasm", module, script), proxy])
+}
+
+fn listener(name: &str, filters: &[Value]) -> Value {
+    json!({
+        "name": name,
+        "address": address("127.0.0.1:0"),
+        "filter_chains": [{ "name": "probe-chain", "filters": filters }],
+    })
+}
+
+fn filter(name: &str, kind: &str, module: &str, script: &str) -> Value {
+    let string =
+        |text: &str| json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
+    let (plugin, root, vm) = NAMES;
+    json!({
+        "name": name,
+        "typed_config": {
+            "@type": format!("type.googleapis.com/envoy.extensions.filters.{kind}"),
+            "config": {
+                "name": plugin,
+                "root_id": root,
+                "vm_config": {
+                    "vm_id": vm,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": module } },
+                    "configuration": string(script),
+                    "environment_variables": { "key_values": { ENVIRONMENT.0: ENVIRONMENT.1 } },
+                },
+                "configuration": string(CONFIGURATION.1),
+            },
+        },
+    })
+}
+
+/// A cluster whose connections carry one request each.
+pub(super) fn cluster(name: &str, at: SocketAddr) -> Value {
+    let http = json!({ "http_protocol_options": { "enable_trailers": true } });
+    cluster_of(name, at, &http)
+}
+
+/// A cluster that speaks HTTP/2, as gRPC does.
+pub(super) fn http2_cluster(name: &str, at: SocketAddr) -> Value {
+    cluster_of(name, at, &json!({ "http2_protocol_options": {} }))
+}
+
+fn cluster_of(name: &str, at: SocketAddr, protocol: &Value) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&at.to_string()) } }] }],
+        },
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": { "max_requests_per_connection": 1 },
+                "explicit_http_config": protocol,
+            },
+        },
+    })
+}
