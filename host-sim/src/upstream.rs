@@ -196,6 +196,8 @@ impl UpstreamReply {
 
 pub(crate) const REFUSED: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+pub(crate) const OVERFLOW: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: overflow";
 pub(crate) const RESET: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
 const MALFORMED: &str =

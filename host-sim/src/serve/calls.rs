@@ -12,7 +12,7 @@ use super::convert::{response_head, to_request, trailers_in, trailers_out};
 use super::driver::{Driver, Setup};
 use super::options::{Endpoint, Protocol};
 use crate::outcome::HttpCall;
-use crate::upstream::{REFUSED, RESET, TIMEOUT, made_up};
+use crate::upstream::{OVERFLOW, REFUSED, RESET, TIMEOUT, made_up};
 use crate::vm::Answer;
 
 /// Where a cluster is, and what calls to it get on their way.
@@ -26,6 +26,9 @@ pub(super) async fn make(driver: Rc<Driver>, setup: Arc<Setup>, key: (u64, u32),
     let Some(cluster) = setup.clusters.get(&call.cluster) else {
         // A cluster that is not there is refused before there is a call.
         return driver.answer(key, call.token, made_up(setup.plugin.profile, 503, REFUSED));
+    };
+    let Ok(_place) = driver.world.calls.try_acquire() else {
+        return driver.answer(key, call.token, made_up(setup.plugin.profile, 503, OVERFLOW));
     };
     for (name, value) in &cluster.headers {
         call.headers.set(name.as_bytes(), value.as_bytes());

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::driver::Driver;
 use super::exchange::{Link, exchange};
+use super::first::Begun;
 use super::options::{ClientLimits, Endpoint, Protocol};
 use super::thread::Local;
 use super::tls::{self, Secured};
@@ -70,8 +71,16 @@ async fn speak(
     http2: Option<bool>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let builder = builder(&link.gate.limits, http2);
     let head_timeout = link.gate.limits.head_timeout;
+    // Who says nothing at first takes a place for no longer than who says half of something.
+    let (stream, told) = tokio::select! {
+        begun = tokio::time::timeout(head_timeout, Begun::read(stream)) => match begun {
+            Ok(Ok(begun)) => begun,
+            _ => return,
+        },
+        _ = stopped.changed() => return,
+    };
+    let builder = builder(&link.gate.limits, http2.unwrap_or(told));
     let link = Rc::new(link);
     let service = service_fn(move |request| {
         let link = Rc::clone(&link);
@@ -88,7 +97,7 @@ async fn speak(
     }
 }
 
-fn builder(limits: &ClientLimits, http2: Option<bool>) -> auto::Builder<Local> {
+fn builder(limits: &ClientLimits, http2: bool) -> auto::Builder<Local> {
     let mut builder = auto::Builder::new(Local);
     builder
         .http1()
@@ -103,9 +112,5 @@ fn builder(limits: &ClientLimits, http2: Option<bool>) -> auto::Builder<Local> {
         .max_concurrent_streams(limits.streams)
         .keep_alive_interval(limits.head_timeout)
         .keep_alive_timeout(limits.head_timeout);
-    match http2 {
-        Some(true) => builder.http2_only(),
-        Some(false) => builder.http1_only(),
-        None => builder,
-    }
+    if http2 { builder.http2_only() } else { builder.http1_only() }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, Semaphore};
 
 use super::calls;
 use super::client::Client;
@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) shared: Arc<Shared>,
     pub(super) log: LogSink,
     pub(super) observe: Option<ExchangeSink>,
+    /// Calls that the filter may have under way, gRPC among them, over all workers.
+    pub(super) calls: Semaphore,
     /// Numbers exchanges.
     pub(super) exchanges: AtomicU64,
     /// Ways to reach every worker, by index.

@@ -18,7 +18,7 @@ use super::convert::{is_hop_by_hop, response_head, trailers_in};
 use super::driver::{Driver, Setup};
 use crate::grpc::{GrpcAction, GrpcCall, GrpcEvent, GrpcReply, code, told};
 use crate::header_map::HeaderMap;
-use crate::upstream::TIMEOUT;
+use crate::upstream::{OVERFLOW, TIMEOUT};
 
 /// Bytes before each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
@@ -174,6 +174,12 @@ async fn answer(
     let limit = setup.plugin.limits.body_bytes;
     let Some(cluster) = setup.clusters.get(&call.cluster) else {
         return Ending::made_up(&GrpcReply::refused());
+    };
+    let Ok(_place) = driver.world.calls.try_acquire() else {
+        return Ending::status((
+            code::UNAVAILABLE,
+            told(OVERFLOW, "upstream_reset_before_response_started{overflow}"),
+        ));
     };
     let Some(request) = request(&call, &cluster.headers, &cluster.endpoint.address) else {
         return Ending::status((code::INTERNAL, String::from("the metadata is none that HTTP allows")));

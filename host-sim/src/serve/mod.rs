@@ -13,6 +13,7 @@ mod connection;
 mod convert;
 mod driver;
 mod exchange;
+mod first;
 mod grpc;
 mod handle;
 mod observe;
@@ -91,6 +92,7 @@ impl Gateway {
             shared,
             log: Arc::clone(&options.log),
             observe: options.observe.clone(),
+            calls: Semaphore::new(options.limits.calls),
             exchanges: AtomicU64::new(0),
             peers: peers.clone(),
         });

@@ -48,11 +48,14 @@ pub enum Protocol {
     Http2,
 }
 
-/// What clients may use up.
+/// What clients and the filter may use up.
 #[derive(Clone, Debug)]
 pub struct ClientLimits {
     /// Connections open at once, over all workers; later ones wait to be taken.
     pub connections: usize,
+    /// Calls and gRPC streams that the filter has under way at once, over all workers. Further ones fail as in Envoy: by 503, or
+    /// the status 14. Each may take a file handle, of which clients need some too.
+    pub calls: usize,
     /// Streams open at once on one HTTP/2 connection.
     pub streams: u32,
     /// Headers of one message.
@@ -72,6 +75,7 @@ impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            calls: 256,
             streams: 100,
             headers: 100,
             header_bytes: 60 << 10,

@@ -22,6 +22,7 @@ mod page;
 mod profiles;
 mod proposals;
 mod serve;
+mod serve_bounds;
 mod serve_certificates;
 mod serve_grpc;
 mod serve_http2;

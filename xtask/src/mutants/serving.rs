@@ -171,4 +171,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         without: "if false",
         tests: GATEWAY,
     },
+    Mutant {
+        name: "how long a client says nothing",
+        file: "host-sim/src/serve/connection.rs",
+        check: "tokio::time::timeout(head_timeout, Begun::read(stream))",
+        without: "tokio::time::timeout(Duration::MAX, Begun::read(stream))",
+        tests: GATEWAY,
+    },
+    Mutant {
+        name: "calls under way",
+        file: "host-sim/src/serve/calls.rs",
+        check: "driver.world.calls.try_acquire()",
+        without: "Ok::<_, ()>(())",
+        tests: GATEWAY,
+    },
+    Mutant {
+        name: "gRPC calls under way",
+        file: "host-sim/src/serve/grpc.rs",
+        check: "driver.world.calls.try_acquire()",
+        without: "Ok::<_, ()>(())",
+        tests: GATEWAY,
+    },
 ];
