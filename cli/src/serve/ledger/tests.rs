@@ -142,11 +142,11 @@ fn one_who_falls_behind_is_told_what_was_missed() {
     assert_eq!(told.len(), 2 + BATCH);
     assert!(told[2].contains("\"id\":501,") && told[101].contains("\"id\":600,"), "{told:?}");
 
-    // Who comes later is told of all that is kept.
+    // Who comes later is told of all that is kept, and that the oldest had to go meanwhile.
     let mut late = ledger.look_on(&json!({})).unwrap();
     ledger.add(exchange(601), None);
     assert!(!ledger.tell());
-    assert_eq!((events(&mut late).len(), events(&mut viewer).len()), (1 + ENTRIES, 1));
+    assert_eq!((events(&mut late).len(), events(&mut viewer).len()), (2 + ENTRIES, 1));
 
     // One who reads nothing hears of the rest once it does.
     for round in 0..20 {
