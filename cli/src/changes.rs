@@ -25,6 +25,8 @@ pub(crate) struct Changes {
     seen: Seen,
     /// None where the system has no notices to give.
     notices: Option<RecommendedWatcher>,
+    /// The folders that it gives notice of.
+    watched: BTreeMap<PathBuf, RecursiveMode>,
 }
 
 impl Changes {
@@ -36,7 +38,8 @@ impl Changes {
                 noticed();
             }
         });
-        let mut changes = Self { files: Vec::new(), seen: Seen::new(), notices: notices.ok() };
+        let (seen, watched) = (Seen::new(), BTreeMap::new());
+        let mut changes = Self { files: Vec::new(), seen, notices: notices.ok(), watched };
         changes.follow(files);
         changes
     }
@@ -47,20 +50,35 @@ impl Changes {
         if files == self.files {
             return false;
         }
-        if let Some(notices) = &mut self.notices {
-            for path in &files {
-                let (folder, mode) = match path.is_dir() {
-                    true => (path.as_path(), RecursiveMode::Recursive),
-                    // A file that is replaced is another file: its folder is told of it.
-                    false => (folder(path), RecursiveMode::NonRecursive),
-                };
-                // Where that fails, looking from time to time is left.
-                let _ = notices.watch(folder, mode);
-            }
-        }
+        self.watch(&files);
         self.files = files;
         self.seen = Seen::new();
         true
+    }
+
+    /// Has notice given of what happens to these, and of nothing else.
+    fn watch(&mut self, files: &[PathBuf]) {
+        let Some(notices) = &mut self.notices else { return };
+        let mut wanted = BTreeMap::new();
+        for path in files {
+            if path.is_dir() {
+                wanted.insert(path.clone(), RecursiveMode::Recursive);
+            } else {
+                // A file that is replaced is another file: its folder is told of it.
+                wanted.entry(folder(path).to_owned()).or_insert(RecursiveMode::NonRecursive);
+            }
+        }
+        let gone: Vec<_> = self.watched.extract_if(.., |path, mode| wanted.get(path) != Some(mode)).collect();
+        for (path, _) in gone {
+            // A folder that was removed is no longer watched anyhow.
+            let _ = notices.unwatch(&path);
+        }
+        for (path, mode) in wanted {
+            // Again too: a folder in the place of another is another. Where that fails, looking from time to time is left.
+            if notices.watch(&path, mode).is_ok() {
+                self.watched.insert(path, mode);
+            }
+        }
     }
 
     /// What differs from the last time that it was looked at. Waits until files stand still.
@@ -149,6 +167,20 @@ mod tests {
             assert_eq!(changes.take(), std::slice::from_ref(path));
             assert!(changes.take().is_empty());
         }
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    #[test]
+    fn folders_that_are_no_longer_read_are_let_go_of() {
+        let folder = std::env::temp_dir().join(format!("countersign-let-go-{}", std::process::id()));
+        let [old, kept, new] = ["old", "kept", "new"].map(|name| folder.join(name));
+        for path in [&old, &kept, &new] {
+            fs::create_dir_all(path).unwrap();
+        }
+        let mut changes = Changes::new(vec![old.clone(), kept.clone()], || ());
+        assert!(changes.follow(vec![kept.clone(), new.join("config.yaml")]));
+        let mut is_watched = |path: &Path| changes.notices.as_mut().unwrap().unwatch(path).is_ok();
+        assert!(!is_watched(&old));
+        assert!(is_watched(&kept) && is_watched(&new));
         fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -196,7 +196,9 @@ impl UpstreamReply {
 
 pub(crate) const REFUSED: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
-const RESET: &str =
+pub(crate) const OVERFLOW: &str =
+    "upstream connect error or disconnect/reset before headers. reset reason: overflow";
+pub(crate) const RESET: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
 const MALFORMED: &str =
     "upstream connect error or disconnect/reset before headers. reset reason: protocol error";

@@ -17,6 +17,19 @@ pub(crate) fn envoy(args: &[String]) -> Result<()> {
     steps.step("measuring", || run("bench-envoy", args))
 }
 
+/// `countersign serve` beside Envoy with the same module. `--seconds N` and `--rounds N` go on to the benchmark.
+pub(crate) fn serve(args: &[String]) -> Result<()> {
+    let mut steps = Steps::new(5);
+    steps.step("Envoy", setup::envoy)?;
+    steps.step("load generator", setup::wrk)?;
+    steps.step("building countersign.wasm", filter::build_step)?;
+    steps.step("building the command and the benchmark", || {
+        built("countersign")?;
+        built("bench-serve")
+    })?;
+    steps.step("measuring", || run("bench-serve", args))
+}
+
 /// Cedar's own implementations. `--quick` goes on to the benchmark.
 pub(crate) fn cedar(args: &[String]) -> Result<()> {
     let mut steps = Steps::new(4);

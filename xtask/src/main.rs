@@ -43,6 +43,7 @@ cargo xtask CHORE
                  takes security checks out, one at a time, and sees tests go red
   demo [--envoy] the fraud-scoring flow, on the simulator or on real Envoy
   bench envoy    Countersign beside Envoy's own filters
+  bench serve    `countersign serve` beside Envoy with the same module; `--seconds N`, `--rounds N`
   bench cedar    policies beside Cedar's own implementations; `--quick` for a short run
   bench credentials
                  signatures by tables beside the crates' own, and new tokens beside Envoy's own filter
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         ("mutants", args) => mutants::run(args),
         ("demo", args) => test::demo(args),
         ("bench", [what, args @ ..]) if what == "envoy" => bench::envoy(args),
+        ("bench", [what, args @ ..]) if what == "serve" => bench::serve(args),
         ("bench", [what, args @ ..]) if what == "cedar" => bench::cedar(args),
         ("bench", [what, args @ ..]) if what == "credentials" => bench::credentials(args),
         ("bench", [what, args @ ..]) if what == "live-credentials" => bench::live_credentials(args),

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use countersign_host_sim::serve::{
-    ClientCertificate, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError, Tls,
-};
+use countersign_host_sim::serve::{Endpoint, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError};
 use countersign_host_sim::{LogLevel, LogLine};
 use serde_json::{Map, Value};
 
@@ -24,6 +22,7 @@ use crate::serve::admin::Admin;
 use crate::serve::clusters::{cluster, clusters, origin};
 use crate::serve::reload::{Reloader, Trigger};
 use crate::serve::secrets::Secrets;
+use crate::serve::tls::{Certificates, TlsArgs};
 use crate::serve::{Board, Ledger, Observer, Recorder, Status};
 
 /// How long requests under way may take to end when the gateway stops.
@@ -41,28 +40,18 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where allowed requests go, such as `http://127.0.0.1:9000`.
+    /// Where allowed requests go, such as `http://127.0.0.1:9000`. Over `https` the two agree on HTTP/2 or HTTP/1.1.
     #[arg(long, value_name = "URL", value_parser = origin)]
-    upstream: String,
-    /// Speak HTTP/2 with the upstream, without asking it first.
+    upstream: Endpoint,
+    /// Speak HTTP/2 with the upstream: in the clear without asking it first, over TLS and else not at all.
     #[arg(long)]
     upstream_http2: bool,
     /// Where a cluster is that the filter calls, such as `issuer=http://127.0.0.1:8090`. One that is not named here is
     /// at the address in the configuration's `uri`.
     #[arg(long, value_name = "NAME=URL", value_parser = cluster)]
-    cluster: Vec<(String, String)>,
-    /// The gateway's certificate chain, as PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Its private key, as PEM.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// The authorities of client certificates, as PEM. A caller without a certificate is left to the filter.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    client_ca: Option<PathBuf>,
-    /// Take no connection without a client certificate.
-    #[arg(long, requires = "client_ca")]
-    require_client_cert: bool,
+    cluster: Vec<(String, Endpoint)>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// How many workers there are, each with a VM of its own.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
@@ -92,12 +81,15 @@ impl Serve {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let plugin = self.plugin.load()?;
         let clusters = match &plugin.config {
-            Some(config) => clusters(&self.cluster, config)?,
+            Some(config) => clusters(&self.cluster, config, self.tls.calls())?,
             None => self.cluster.iter().cloned().collect(),
         };
+        self.check_tls()?;
+        let certificates = self.tls.load()?;
         let ledger = Arc::new(Ledger::new(Secrets::new(plugin.config.as_ref(), &self.show_header)));
         let observer = self.observer(&plugin, &ledger)?;
-        let mut options = self.options(&clusters, plugin.config.is_some())?;
+        let digest = certificates.digest;
+        let mut options = self.options(&clusters, certificates, plugin.config.is_some());
         options.observe = observer.as_ref().map(|(_, sink)| Arc::clone(sink));
         let host = plugin.host.clone().workers(usize::from(self.workers));
         let gateway = Gateway::start(host, options).map_err(|error| match error {
@@ -105,15 +97,11 @@ impl Serve {
             other => Failure::usage(other.to_string()),
         })?;
         let gateway = Arc::new(gateway);
-        let scheme = if self.tls_cert.is_some() { "https" } else { "http" };
+        let scheme = if self.tls.serves() { "https" } else { "http" };
         let address = format!("{scheme}://{}", gateway.address());
-        say!("{GOOD}listening{GOOD:#} on {address}");
-        for (name, address) in &clusters {
-            say!("  cluster `{name}` is at {address}");
-        }
         let board = Arc::new(Board::new(Status {
-            address,
-            upstream: format!("http://{}", self.upstream),
+            address: address.clone(),
+            upstream: url(&self.upstream),
             digest: plugin.digest.clone(),
             generation: gateway.generation(),
             ..Status::default()
@@ -124,12 +112,20 @@ impl Serve {
                 let (ledger, board) = (Arc::clone(&ledger), Arc::clone(&board));
                 let admin =
                     Admin::start(self.admin, &self.admin_host, ledger, board, Arc::downgrade(&gateway))?;
-                say!("  decisions are shown at {}", admin.url());
                 Some(admin)
             }
         };
-        let triggers = self.look_after(&plugin, &gateway, &board, &ledger)?;
-        wait(&triggers)?;
+        let unheard = |error| Failure::usage(format!("cannot wait for signals: {error}"));
+        let signals = Signals::new().map_err(unheard)?;
+        say!("{GOOD}listening{GOOD:#} on {address}");
+        for (name, endpoint) in &clusters {
+            say!("  cluster `{name}` is at {}", endpoint.address);
+        }
+        if let Some(admin) = &admin {
+            say!("  decisions are shown at {}", admin.url());
+        }
+        let triggers = self.look_after(&plugin, digest, &gateway, &board, &ledger)?;
+        signals.wait(&triggers).map_err(unheard)?;
         say!("{HINT}stopping{HINT:#}");
         // Whoever looks after changes may have ended already.
         let _ = triggers.send(Trigger::Ended);
@@ -162,51 +158,67 @@ impl Serve {
         started.map(Some).map_err(|error| Failure::usage(format!("no thread to observe on: {error}")))
     }
 
-    fn options(&self, clusters: &BTreeMap<String, String>, audited: bool) -> Result<GatewayOptions, Failure> {
+    /// What is called over TLS needs authorities to trust.
+    fn check_tls(&self) -> Result<(), Failure> {
+        let mut named = self.cluster.iter().map(|(name, endpoint)| (format!("--cluster {name}="), endpoint));
+        let upstream = self.upstream.tls.then(|| ("--upstream ".to_owned(), &self.upstream));
+        match upstream.or_else(|| named.find(|(_, endpoint)| endpoint.tls)) {
+            Some((option, endpoint)) if !self.tls.calls() => Err(Failure::usage(format!(
+                "`{option}{}`: expected `--upstream-ca FILE` beside an `https` address",
+                url(endpoint)
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn options(
+        &self,
+        clusters: &BTreeMap<String, Endpoint>,
+        certificates: Certificates,
+        audited: bool,
+    ) -> GatewayOptions {
         let mut options = GatewayOptions::new(self.upstream.clone()).log(move |line| log(line, audited));
         options.listen = self.listen;
         options.clusters.clone_from(clusters);
-        options.tls = self.tls()?;
+        options.tls = certificates.tls;
+        options.upstream_tls = certificates.upstream;
         if self.upstream_http2 {
             options.upstream_protocol = Protocol::Http2;
         }
-        Ok(options)
+        options
     }
 
     /// Has a thread take up changes; what to tell it by.
     fn look_after(
         &self,
         plugin: &Plugin,
+        certificates: [u8; 32],
         gateway: &Arc<Gateway>,
         board: &Arc<Board>,
         ledger: &Arc<Ledger>,
     ) -> Result<Sender<Trigger>, Failure> {
         let (triggers, taken) = channel();
-        let reloader = Reloader {
+        let mut reloader = Reloader {
             plugin: self.plugin.clone(),
+            tls: self.tls.clone(),
+            certificates,
             named: self.cluster.clone(),
             gateway: Arc::downgrade(gateway),
             board: Arc::clone(board),
             ledger: Arc::clone(ledger),
             watches: !self.no_watch,
         };
-        let (files, noticed) = (plugin.files.clone(), triggers.clone());
+        let (files, noticed) = ([plugin.files.clone(), self.tls.files()].concat(), triggers.clone());
         let run = move || reloader.run(files, &taken, noticed);
         // Policies are compiled there, for which the usual stack is too small.
         let thread = std::thread::Builder::new().name("reload".into()).stack_size(STACK).spawn(run);
         thread.map_err(|error| Failure::usage(format!("no thread to reload on: {error}")))?;
         Ok(triggers)
     }
+}
 
-    fn tls(&self) -> Result<Option<Tls>, Failure> {
-        let (Some(certificates), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
-        let client = match &self.client_ca {
-            Some(path) if self.require_client_cert => ClientCertificate::Required(read(path)?),
-            Some(path) => ClientCertificate::Optional(read(path)?),
-            None => ClientCertificate::None,
-        };
-        Ok(Some(Tls { certificates: read(certificates)?, key: read(key)?, client }))
-    }
+fn url(endpoint: &Endpoint) -> String {
+    format!("{}://{}", if endpoint.tls { "https" } else { "http" }, endpoint.address)
 }
 
 /// Audit lines are for programs, all else is for people. Only Countersign's own filter writes audit lines.
@@ -229,36 +241,55 @@ fn is_audit(message: &str) -> bool {
         .is_ok_and(|audit| audit["countersign"] == "audit")
 }
 
-/// Waits for Ctrl-C, or for being told to end. Being told to reload is passed on.
-fn wait(triggers: &Sender<Trigger>) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot wait for signals: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(ended(triggers)).map_err(failed)
+/// Ctrl-C, being told to end, and being told to reload: heard from the start on, so that none comes too early.
+struct Signals {
+    runtime: tokio::runtime::Runtime,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    reload: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
-async fn ended(triggers: &Sender<Trigger>) -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut reload = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            ended = tokio::signal::ctrl_c() => return ended,
-            _ = terminate.recv() => return Ok(()),
-            _ = reload.recv() => {
-                // Whoever takes changes up ends later than this.
-                let _ = triggers.send(Trigger::Asked);
-            }
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let entered = runtime.enter();
+            let interrupt = signal(SignalKind::interrupt())?;
+            let terminate = signal(SignalKind::terminate())?;
+            let reload = signal(SignalKind::hangup())?;
+            drop(entered);
+            Ok(Self { runtime, interrupt, terminate, reload })
         }
+        #[cfg(not(unix))]
+        Ok(Self { runtime })
     }
-}
 
-#[cfg(not(unix))]
-async fn ended(_: &Sender<Trigger>) -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
-}
+    /// Waits until it is to end. Being told to reload is passed on.
+    #[cfg(unix)]
+    fn wait(self, triggers: &Sender<Trigger>) -> std::io::Result<()> {
+        let Self { runtime, mut interrupt, mut terminate, mut reload } = self;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => return Ok(()),
+                    _ = terminate.recv() => return Ok(()),
+                    _ = reload.recv() => {
+                        // Whoever takes changes up ends later than this.
+                        let _ = triggers.send(Trigger::Asked);
+                    }
+                }
+            }
+        })
+    }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|error| Failure::at(path.display(), format!("expected a readable PEM file: {error}")))
+    /// Waits until it is to end.
+    #[cfg(not(unix))]
+    fn wait(self, _: &Sender<Trigger>) -> std::io::Result<()> {
+        self.runtime.block_on(tokio::signal::ctrl_c())
+    }
 }

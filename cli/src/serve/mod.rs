@@ -7,6 +7,7 @@ mod observer;
 pub(crate) mod reload;
 pub(crate) mod secrets;
 mod status;
+pub(crate) mod tls;
 mod view;
 
 pub(crate) use ledger::Ledger;

@@ -1,14 +1,14 @@
-//! Takes exchanges from the workers, and hands them to the page and the recording on a thread of its own.
+//! Takes exchanges from the workers: the page's go straight into the ledger, a recording is written on a thread of its own.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
 use countersign_host_sim::serve::{Exchange, ExchangeSink};
 
 use super::ledger::Ledger;
 
-/// Exchanges that may wait. Beyond, the page misses some, and a recording has the workers wait.
+/// Exchanges that may wait to be written down. Beyond, the workers wait.
 const WAITING: usize = 4096;
 
 /// Something that is told of every exchange.
@@ -17,7 +17,7 @@ pub(crate) trait Recorder: Send {
     fn record(&mut self, exchange: &Exchange);
 }
 
-/// The thread that takes exchanges.
+/// The thread that writes exchanges down, where any is.
 pub(crate) struct Observer {
     thread: Option<JoinHandle<()>>,
 }
@@ -26,22 +26,27 @@ impl Observer {
     /// Starts it; what the gateway is given. It ends when that is dropped.
     pub(crate) fn start(
         ledger: Option<Arc<Ledger>>,
-        mut recorder: Option<Box<dyn Recorder>>,
+        recorder: Option<Box<dyn Recorder>>,
     ) -> std::io::Result<(Self, ExchangeSink)> {
-        let (sender, exchanges) = sync_channel::<Exchange>(WAITING);
-        let all = recorder.is_some();
-        let run = move || {
-            for exchange in exchanges {
-                if let Some(recorder) = &mut recorder {
-                    recorder.record(&exchange);
-                }
+        let Some(mut recorder) = recorder else {
+            let sink: ExchangeSink = Arc::new(move |exchange| {
                 if let Some(ledger) = &ledger {
-                    ledger.add(exchange, None);
+                    ledger.add(Arc::new(exchange), None);
                 }
-            }
+            });
+            return Ok((Self { thread: None }, sink));
         };
-        let thread = std::thread::Builder::new().name("observer".into()).spawn(run)?;
-        let sink: ExchangeSink = Arc::new(move |exchange| send(&sender, exchange, all));
+        let (sender, exchanges) = sync_channel::<Arc<Exchange>>(WAITING);
+        let run = move || exchanges.into_iter().for_each(|exchange| recorder.record(&exchange));
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(run)?;
+        let sink: ExchangeSink = Arc::new(move |exchange| {
+            let exchange = Arc::new(exchange);
+            if let Some(ledger) = &ledger {
+                ledger.add(Arc::clone(&exchange), None);
+            }
+            // Only a thread that panicked takes no more, and it has said so itself.
+            let _ = sender.send(exchange);
+        });
         Ok((Self { thread: Some(thread) }, sink))
     }
 
@@ -49,13 +54,5 @@ impl Observer {
     pub(crate) fn end(mut self) {
         // A thread that panicked has said so itself.
         let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn send(sender: &SyncSender<Exchange>, exchange: Exchange, all: bool) {
-    match sender.try_send(exchange) {
-        Err(TrySendError::Full(exchange)) if all => drop(sender.send(exchange)),
-        // The page may miss one; the audit line was written all the same.
-        Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
     }
 }

@@ -5,11 +5,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use countersign_host_sim::serve::Gateway;
+use countersign_host_sim::serve::{Endpoint, Gateway};
 
 use super::Ledger;
 use super::clusters::clusters;
 use super::status::Board;
+use super::tls::TlsArgs;
 use crate::changes::Changes;
 use crate::console::{GOOD, HINT, say};
 use crate::failure::Failure;
@@ -33,8 +34,12 @@ pub(crate) enum Trigger {
 pub(crate) struct Reloader {
     /// What runs.
     pub(crate) plugin: PluginArgs,
+    /// What TLS is done with.
+    pub(crate) tls: TlsArgs,
+    /// What tells the certificates that are in use from others.
+    pub(crate) certificates: [u8; 32],
     /// The clusters that were named.
-    pub(crate) named: Vec<(String, String)>,
+    pub(crate) named: Vec<(String, Endpoint)>,
     /// The gateway, until it ends.
     pub(crate) gateway: Weak<Gateway>,
     /// Where the outcome is told.
@@ -48,7 +53,7 @@ pub(crate) struct Reloader {
 impl Reloader {
     /// Takes up changes of these files until it is told to end.
     pub(crate) fn run(
-        self,
+        &mut self,
         files: Vec<std::path::PathBuf>,
         triggers: &Receiver<Trigger>,
         noticed: Sender<Trigger>,
@@ -68,28 +73,53 @@ impl Reloader {
             if !asked && !changed {
                 continue;
             }
-            match self.reload(asked) {
+            let renewed = self.renew();
+            let mut failed = None;
+            if let Err(failure) = &renewed {
+                failure.print();
+                say!("  {HINT}the certificates stay{HINT:#}");
+                failed = Some(failure.told());
+            }
+            match self.reload(asked && matches!(renewed, Ok(false))) {
                 Ok(files) => {
                     if let Some(changes) = &mut changes {
-                        changes.follow(files);
+                        changes.follow([files, self.tls.files()].concat());
                     }
                 }
                 Err(failure) => {
                     failure.print();
                     let generation = self.board.status().generation;
                     say!("  {HINT}generation {generation} stays{HINT:#}");
-                    self.board.failed(Some(failure.told()));
+                    failed = Some(failure.told());
                 }
+            }
+            if failed.is_some() {
+                self.board.failed(failed);
             }
             self.ledger.tell_state(&self.board.data());
         }
     }
 
+    /// Takes other certificates up, where there are any.
+    fn renew(&mut self) -> Result<bool, Failure> {
+        let certificates = self.tls.load()?;
+        if certificates.digest == self.certificates {
+            return Ok(false);
+        }
+        let Some(gateway) = self.gateway.upgrade() else { return Ok(false) };
+        gateway
+            .reload_tls(certificates.tls.as_ref(), certificates.upstream.as_ref())
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        self.certificates = certificates.digest;
+        say!("{GOOD}reloaded{GOOD:#} certificates");
+        Ok(true)
+    }
+
     /// Reads, checks and tries what is there now; the files that it was read from.
     fn reload(&self, asked: bool) -> Result<Vec<std::path::PathBuf>, Failure> {
         let plugin = self.plugin.load()?;
-        let named: BTreeMap<String, String> = match &plugin.config {
-            Some(config) => clusters(&self.named, config)?,
+        let named: BTreeMap<String, Endpoint> = match &plugin.config {
+            Some(config) => clusters(&self.named, config, self.tls.calls())?,
             None => self.named.iter().cloned().collect(),
         };
         let status = self.board.status();

@@ -61,8 +61,35 @@ pub(crate) fn summary(exchange: &Exchange, secrets: &Secrets, replay_of: Option<
     })
 }
 
+/// What the page shows of an exchange.
+pub(crate) struct Shown {
+    /// In the list.
+    pub(crate) summary: Value,
+    /// By itself.
+    pub(crate) detail: Value,
+}
+
+impl Shown {
+    /// What is shown of one: in no more bytes than these, or by its summary alone.
+    pub(crate) fn of(exchange: &Exchange, secrets: &Secrets, replay_of: Option<u64>, bytes: usize) -> Self {
+        let summary = summary(exchange, secrets, replay_of);
+        let within = exchange.byte_size() - exchange.body.len() <= bytes;
+        let detail = within.then(|| detail(exchange, secrets, &summary));
+        let detail = detail.filter(|detail| detail.to_string().len() <= bytes);
+        let detail = detail.unwrap_or_else(|| too_large(&summary));
+        Self { summary, detail }
+    }
+
+    /// Its request is no longer kept.
+    pub(crate) fn keep_no_more(&mut self) {
+        if let Some(members) = self.detail.as_object_mut() {
+            members.insert("replayable".into(), false.into());
+        }
+    }
+}
+
 /// What is shown of one decision.
-pub(crate) fn detail(exchange: &Exchange, secrets: &Secrets, summary: &Value) -> Value {
+fn detail(exchange: &Exchange, secrets: &Secrets, summary: &Value) -> Value {
     let own = secrets.trusts_audit();
     let logs = exchange.logs.iter().filter(|line| !(own && line.message.starts_with(AUDIT)));
     let call = |called: &Called| {
@@ -76,6 +103,7 @@ pub(crate) fn detail(exchange: &Exchange, secrets: &Secrets, summary: &Value) ->
         "request_headers": headers(&exchange.request, secrets),
         "upstream_headers": exchange.forwarded.as_ref().map(|head| headers(head, secrets)),
         "response_headers": headers(&exchange.response, secrets),
+        "body": { "bytes": exchange.request_bytes, "kept": exchange.body.len() },
         "reply": scrub(&String::from_utf8_lossy(&exchange.reply), Kind::Text),
         "properties": properties(&exchange.properties),
         "logs": logs.map(|line| scrub(&line.to_string(), Kind::Text).into_owned()).collect::<Vec<_>>(),
@@ -85,11 +113,11 @@ pub(crate) fn detail(exchange: &Exchange, secrets: &Secrets, summary: &Value) ->
 }
 
 /// What is shown of one that is too large to be kept whole.
-pub(crate) fn too_large(summary: &Value) -> Value {
+fn too_large(summary: &Value) -> Value {
     let note = "it is larger than what is kept of a decision";
     json!({
         "decision": summary, "audit": null, "replay_path": summary["path"], "peer": null, "request_headers": [],
-        "upstream_headers": null, "response_headers": [], "reply": note, "properties": [], "logs": [], "calls": [],
+        "upstream_headers": null, "response_headers": [], "body": null, "reply": note, "properties": [], "logs": [], "calls": [],
         "replayable": false,
     })
 }

@@ -11,15 +11,20 @@ use crate::header_map::HeaderMap;
 
 pub(crate) use host::GrpcCalls;
 pub use script::{GrpcReply, GrpcUpstream};
+pub(crate) use script::{RESET_DETAILS, told};
 pub(crate) use service::{Service, service};
 
 /// gRPC's status codes, as far as hosts give them themselves.
 pub(crate) mod code {
     pub(crate) const OK: u32 = 0;
+    pub(crate) const UNKNOWN: u32 = 2;
     pub(crate) const DEADLINE_EXCEEDED: u32 = 4;
+    pub(crate) const PERMISSION_DENIED: u32 = 7;
+    pub(crate) const RESOURCE_EXHAUSTED: u32 = 8;
     pub(crate) const UNIMPLEMENTED: u32 = 12;
     pub(crate) const INTERNAL: u32 = 13;
     pub(crate) const UNAVAILABLE: u32 = 14;
+    pub(crate) const UNAUTHENTICATED: u32 = 16;
     /// The last that gRPC has.
     pub(crate) const LAST: u32 = 16;
     /// What hosts tell of one that it does not have.

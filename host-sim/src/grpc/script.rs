@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::code;
 use crate::header_map::HeaderMap;
-use crate::upstream::REFUSED;
+use crate::upstream::{REFUSED, RESET};
 
 /// A cluster of gRPC services that answers by method, in sequence.
 #[derive(Clone, Debug, Default)]
@@ -206,11 +206,11 @@ impl GrpcReply {
     }
 
     /// The trailers, the status and its message at the end; `None` where there is none.
-    pub(super) fn ending_of(&self) -> Option<(HeaderMap, u32, String)> {
+    pub(crate) fn ending_of(&self) -> Option<(HeaderMap, u32, String)> {
         let (status, message, details) = match &self.end {
             End::Status(status, message) => (*status, message.as_str(), "via_upstream"),
             End::Refused => (code::UNAVAILABLE, REFUSED, REFUSED_DETAILS),
-            End::Reset if self.messages.is_empty() => (code::UNAVAILABLE, BROKEN, BROKEN_DETAILS),
+            End::Reset if self.messages.is_empty() => (code::UNAVAILABLE, RESET, BROKEN_DETAILS),
             End::Reset => {
                 return Some((HeaderMap::new(), code::INTERNAL, told("", RESET_DETAILS)));
             }
@@ -240,12 +240,11 @@ impl GrpcReply {
 /// How long an answer took, in milliseconds. It is told of streams that the module has ended before.
 pub(super) const TIME: &[u8] = b"x-envoy-upstream-service-time";
 const REFUSED_DETAILS: &str = "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}";
-const BROKEN: &str =
-    "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
 const BROKEN_DETAILS: &str = "upstream_reset_before_response_started{connection_termination}";
-const RESET_DETAILS: &str = "upstream_reset_after_response_started{connection_termination}";
+/// What a stream's end says that breaks after it began.
+pub(crate) const RESET_DETAILS: &str = "upstream_reset_after_response_started{connection_termination}";
 
 /// A status message as Envoy tells it, with the details of its response code.
-pub(super) fn told(message: &str, details: &str) -> String {
+pub(crate) fn told(message: &str, details: &str) -> String {
     if message.is_empty() { details.to_owned() } else { format!("{message}{{{details}}}") }
 }

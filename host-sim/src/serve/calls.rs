@@ -10,14 +10,14 @@ use super::body::Body;
 use super::client::CallError;
 use super::convert::{response_head, to_request, trailers_in, trailers_out};
 use super::driver::{Driver, Setup};
-use super::options::Protocol;
+use super::options::{Endpoint, Protocol};
 use crate::outcome::HttpCall;
-use crate::upstream::{REFUSED, TIMEOUT, made_up};
+use crate::upstream::{OVERFLOW, REFUSED, RESET, TIMEOUT, made_up};
 use crate::vm::Answer;
 
 /// Where a cluster is, and what calls to it get on their way.
 pub(super) struct Cluster {
-    pub(super) address: String,
+    pub(super) endpoint: Endpoint,
     pub(super) headers: Vec<(String, String)>,
 }
 
@@ -27,27 +27,37 @@ pub(super) async fn make(driver: Rc<Driver>, setup: Arc<Setup>, key: (u64, u32),
         // A cluster that is not there is refused before there is a call.
         return driver.answer(key, call.token, made_up(setup.plugin.profile, 503, REFUSED));
     };
+    let Ok(_place) = driver.world.calls.try_acquire() else {
+        return driver.answer(key, call.token, made_up(setup.plugin.profile, 503, OVERFLOW));
+    };
     for (name, value) in &cluster.headers {
         call.headers.set(name.as_bytes(), value.as_bytes());
     }
     let (timeout, token) = (call.timeout, call.token);
     let limit = setup.plugin.limits.body_bytes;
-    let sent = send(&driver, &cluster.address, call, limit);
+    let sent = send(&driver, &cluster.endpoint, call, limit);
     let result = if timeout.is_zero() { Ok(sent.await) } else { tokio::time::timeout(timeout, sent).await };
     let answer = match result {
         Ok(Ok(answer)) => Some(answer),
         Ok(Err(CallError::Connect)) => made_up(setup.plugin.profile, 503, REFUSED),
-        Ok(Err(CallError::Broken)) => None,
-        Err(_) => made_up(setup.plugin.profile, 504, TIMEOUT),
+        Ok(Err(CallError::Reset)) => made_up(setup.plugin.profile, 503, RESET),
+        Ok(Err(CallError::Broken | CallError::Invalid)) => None,
+        Ok(Err(CallError::Late)) | Err(_) => made_up(setup.plugin.profile, 504, TIMEOUT),
     };
     driver.answer(key, token, answer);
 }
 
-async fn send(driver: &Driver, address: &str, call: HttpCall, limit: usize) -> Result<Answer, CallError> {
-    let request = to_request(&call.headers, address, false).ok_or(CallError::Broken)?;
+async fn send(
+    driver: &Driver,
+    endpoint: &Endpoint,
+    call: HttpCall,
+    limit: usize,
+) -> Result<Answer, CallError> {
+    let http2 = driver.client.speaks_http2(endpoint, Protocol::Agreed).await?;
+    let request = to_request(&call.headers, &endpoint.address, http2).ok_or(CallError::Invalid)?;
     let trailers = (!call.trailers.is_empty()).then(|| trailers_out(&call.trailers));
     let request = request.map(|()| Body::Whole(Bytes::from(call.body), trailers));
-    let (response, lease) = driver.client.send(address, Protocol::Http1, request).await?;
+    let (response, lease) = driver.client.send(endpoint, http2, request).await?;
     let headers = response_head(&response);
     let body = Limited::new(response.into_body(), limit).collect().await.map_err(|_| CallError::Broken)?;
     lease.keep();

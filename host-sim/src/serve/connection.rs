@@ -12,24 +12,24 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 use super::driver::Driver;
 use super::exchange::{Link, exchange};
-use super::options::{ClientLimits, Protocol};
+use super::first::Begun;
+use super::options::{ClientLimits, Endpoint, Protocol};
 use super::thread::Local;
-use super::tls;
+use super::tls::{self, Secured};
 
 /// Bytes of an HTTP/1.1 head, and of what is read ahead of a body: as much as headers may have, and no less than the library needs.
 const LEAST_BUFFER: usize = 16 << 10;
 
 /// What all connections are served with.
 pub(super) struct Gate {
-    pub(super) upstream: String,
+    pub(super) upstream: Endpoint,
     pub(super) protocol: Protocol,
     pub(super) timeout: Duration,
     pub(super) limits: ClientLimits,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) secured: Arc<Secured>,
     pub(super) local: SocketAddr,
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn serve(
     // A response that waits for more data to fill a packet only costs time.
     let _ = stream.set_nodelay(true);
     let mut properties = tls::plain(number, gate.local, peer);
-    match gate.tls.clone() {
+    match gate.secured.acceptor() {
         None => {
             let link = Link { scheme: "http", properties, driver, gate };
             speak(stream, link, None, stopped).await;
@@ -71,8 +71,16 @@ async fn speak(
     http2: Option<bool>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let builder = builder(&link.gate.limits, http2);
     let head_timeout = link.gate.limits.head_timeout;
+    // Who says nothing at first takes a place for no longer than who says half of something.
+    let (stream, told) = tokio::select! {
+        begun = tokio::time::timeout(head_timeout, Begun::read(stream)) => match begun {
+            Ok(Ok(begun)) => begun,
+            _ => return,
+        },
+        _ = stopped.changed() => return,
+    };
+    let builder = builder(&link.gate.limits, http2.unwrap_or(told));
     let link = Rc::new(link);
     let service = service_fn(move |request| {
         let link = Rc::clone(&link);
@@ -89,7 +97,7 @@ async fn speak(
     }
 }
 
-fn builder(limits: &ClientLimits, http2: Option<bool>) -> auto::Builder<Local> {
+fn builder(limits: &ClientLimits, http2: bool) -> auto::Builder<Local> {
     let mut builder = auto::Builder::new(Local);
     builder
         .http1()
@@ -104,9 +112,5 @@ fn builder(limits: &ClientLimits, http2: Option<bool>) -> auto::Builder<Local> {
         .max_concurrent_streams(limits.streams)
         .keep_alive_interval(limits.head_timeout)
         .keep_alive_timeout(limits.head_timeout);
-    match http2 {
-        Some(true) => builder.http2_only(),
-        Some(false) => builder.http1_only(),
-        None => builder,
-    }
+    if http2 { builder.http2_only() } else { builder.http1_only() }
 }

@@ -7,17 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, Semaphore};
 
 use super::calls;
 use super::client::Client;
+use super::grpc::{self, Link};
 use super::handle::{Handle, Mark, is_settled};
 use super::observe::Trace;
 use super::options::{ExchangeSink, LogSink};
 use super::thread::Command;
 use crate::builder::HostBuilder;
 use crate::error::StartError;
+use crate::grpc::GrpcEvent;
 use crate::outcome::Request;
 use crate::shared::Shared;
 use crate::stream::Stream;
@@ -32,6 +34,8 @@ pub(super) struct World {
     pub(super) shared: Arc<Shared>,
     pub(super) log: LogSink,
     pub(super) observe: Option<ExchangeSink>,
+    /// Calls that the filter may have under way, gRPC among them, over all workers.
+    pub(super) calls: Semaphore,
     /// Numbers exchanges.
     pub(super) exchanges: AtomicU64,
     /// Ways to reach every worker, by index.
@@ -76,6 +80,8 @@ struct Generation {
     /// Streams that the filter holds and where they stood when it began to, and those that wait for the upstream alone.
     held: HashMap<u32, Mark>,
     sent: HashSet<u32>,
+    /// The VM's gRPC calls and streams that are under way, by their numbers.
+    links: HashMap<u32, Link>,
 }
 
 /// What a stream is waited for.
@@ -135,6 +141,7 @@ impl Driver {
             streams: HashMap::new(),
             held: HashMap::new(),
             sent: HashSet::new(),
+            links: HashMap::new(),
         });
         drop(generations);
         self.settle(number, None);
@@ -284,6 +291,23 @@ impl Driver {
         self.settle(key.0, None);
     }
 
+    /// Delivers what came back on a gRPC call or stream; what is for a VM that is gone is lost.
+    pub(super) fn grpc_event(self: &Rc<Self>, key: grpc::Key, event: GrpcEvent) {
+        let mut generations = self.generations.borrow_mut();
+        let (number, incarnation) = key.vm;
+        let generation =
+            generations.iter_mut().find(|one| one.setup.number == number && one.incarnation == incarnation);
+        let Some(generation) = generation else { return };
+        if event.is_last(key.token) {
+            generation.links.remove(&key.token);
+        }
+        let Some(vm) = generation.vm.as_mut() else { return };
+        // A VM that fails here is found failed when things are settled.
+        let _ = vm.grpc_event(key.token, event);
+        drop(generations);
+        self.settle(number, None);
+    }
+
     /// A shared queue of this worker's has a new value: the newest VM hears of it.
     pub(super) fn queue_ready(self: &Rc<Self>, token: u32) {
         let number = self.newest();
@@ -350,10 +374,10 @@ impl Driver {
             let watch = generation.streams.get_mut(&(generation.incarnation, line.context));
             match watch.and_then(|watch| watch.trace.as_mut()) {
                 Some(trace) => {
-                    trace.logged(&line);
                     if !trace.trial {
                         (self.world.log)(&line);
                     }
+                    trace.logged(line);
                 }
                 None => (self.world.log)(&line),
             }
@@ -365,6 +389,10 @@ impl Driver {
             }
             let key = (number, generation.incarnation);
             tokio::task::spawn_local(calls::make(Rc::clone(self), Arc::clone(&generation.setup), key, call));
+        }
+        for action in std::mem::take(&mut vm.instance.vm_mut().grpc.actions) {
+            let vm = (number, generation.incarnation);
+            grpc::carry_out(self, &generation.setup, &mut generation.links, vm, action);
         }
         for (index, token) in self.world.shared.take_ready() {
             if let Some(peer) = self.world.peers.get(index) {
@@ -463,6 +491,7 @@ impl Generation {
         self.next_tick = None;
         self.held.clear();
         self.sent.clear();
+        self.links.clear();
         for watch in self.streams.values() {
             watch.moved.notify_waiters();
         }

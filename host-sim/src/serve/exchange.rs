@@ -14,12 +14,11 @@ use super::convert::{content_length, request_head, response_head, to_request, to
 use super::driver::Driver;
 use super::handle::{Handle, Next, Side};
 use super::observe::Ended;
-use super::options::Protocol;
 use super::pump::{RequestBody, ResponseBody, Taken};
 use crate::header_map::HeaderMap;
 use crate::outcome::Request;
 use crate::property::Properties;
-use crate::upstream::{REFUSED, TIMEOUT};
+use crate::upstream::{REFUSED, RESET, TIMEOUT};
 
 /// What the requests of one connection have in common.
 pub(super) struct Link {
@@ -108,17 +107,15 @@ enum Sent {
 /// Sends the request upstream, its body as it comes.
 async fn send(handle: &Rc<Handle>, gate: &Gate, body: RequestBody, declared: Option<u64>) -> Sent {
     let head = handle.head(Side::Request);
-    let http2 = gate.protocol == Protocol::Http2;
-    let Some(request) = to_request(&head, &gate.upstream, http2) else {
-        return Sent::Failed(502, "the filter made a request that is no HTTP");
-    };
     let body = body.into_body(declared.filter(|_| !handle.sees_body(Side::Request)));
-    if handle.is_watched() {
-        handle.note(|trace| trace.exchange.forwarded = Some(head));
-    }
     let began = Instant::now();
-    let client = handle.client();
-    let mut sending = std::pin::pin!(client.send(&gate.upstream, gate.protocol, request.map(|()| body)));
+    let sending = async {
+        let client = handle.client();
+        let http2 = client.speaks_http2(&gate.upstream, gate.protocol).await?;
+        let request = to_request(&head, &gate.upstream.address, http2).ok_or(CallError::Invalid)?;
+        client.send(&gate.upstream, http2, request.map(|()| body)).await
+    };
+    let mut sending = std::pin::pin!(sending);
     let sent = loop {
         let deadline = handle.progress().max(began) + gate.timeout;
         tokio::select! {
@@ -127,16 +124,25 @@ async fn send(handle: &Rc<Handle>, gate: &Gate, body: RequestBody, declared: Opt
             () = tokio::time::sleep_until(deadline.into()) => {
                 // A body that still comes in keeps the request alive.
                 if handle.progress().max(began) + gate.timeout <= Instant::now() {
-                    return Sent::Failed(504, TIMEOUT);
+                    break Some(Err(CallError::Late));
                 }
             }
         }
     };
-    handle.note(|trace| trace.exchange.times.upstream = began.elapsed());
+    if handle.is_watched() {
+        let forwarded = !matches!(sent, Some(Err(CallError::Invalid)));
+        handle.note(|trace| {
+            trace.exchange.times.upstream = began.elapsed();
+            trace.exchange.forwarded = forwarded.then(|| head.clone());
+        });
+    }
     match sent {
         Some(Ok((response, lease))) => Sent::Response(response, lease),
+        Some(Err(CallError::Late)) => Sent::Failed(504, TIMEOUT),
+        Some(Err(CallError::Invalid)) => Sent::Failed(502, "the filter made a request that is no HTTP"),
         _ if handle.request() != Next::Pass => Sent::Instead,
         Some(Err(CallError::Connect)) => Sent::Failed(503, REFUSED),
+        Some(Err(CallError::Reset)) => Sent::Failed(503, RESET),
         Some(Err(CallError::Broken)) | None => Sent::Failed(502, "upstream response was cut short"),
     }
 }

@@ -76,9 +76,8 @@ impl Handle {
     /// More of the request's body; `end` says that it is the last.
     pub(super) fn request_body(&self, chunk: Vec<u8>, end: bool) {
         self.went_on();
-        let bytes = chunk.len() as u64;
+        self.note(|trace| trace.received(&chunk));
         self.driver.poke(self.key, |vm, id| vm.request_body(id, chunk, end));
-        self.note(|trace| trace.exchange.request_bytes += bytes);
     }
 
     /// The request's trailers, which end it.

@@ -13,6 +13,8 @@ mod connection;
 mod convert;
 mod driver;
 mod exchange;
+mod first;
+mod grpc;
 mod handle;
 mod observe;
 mod options;
@@ -43,17 +45,19 @@ use crate::worker::Worker;
 use connection::Gate;
 use driver::{Setup, World};
 use thread::Command;
+use tls::Secured;
 
 pub use certificate::certificate_properties;
 pub use observe::{Called, Ended, Exchange, Times};
-pub use options::{ClientLimits, ExchangeSink, GatewayOptions, LogSink, Protocol, ServeError};
-pub use tls::{ClientCertificate, Tls};
+pub use options::{ClientLimits, Endpoint, ExchangeSink, GatewayOptions, LogSink, Protocol, ServeError};
+pub use tls::{ClientCertificate, Tls, UpstreamTls};
 
 /// A running gateway. It stops when it is dropped.
 pub struct Gateway {
     runtime: Option<Runtime>,
     address: SocketAddr,
     world: Arc<World>,
+    secured: Arc<Secured>,
     workers: Vec<thread::Handle>,
     stop: watch::Sender<bool>,
     server: Option<tokio::task::JoinHandle<()>>,
@@ -73,7 +77,7 @@ impl Gateway {
     /// Where the module refuses its configuration, the address is taken, or TLS cannot be set up.
     pub fn start(builder: HostBuilder, options: GatewayOptions) -> Result<Self, ServeError> {
         let count = builder.workers;
-        let tls = options.tls.as_ref().map(Tls::acceptor).transpose()?;
+        let secured = Arc::new(Secured::new(options.tls.as_ref(), options.upstream_tls.as_ref())?);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(options::io("no thread for connections"))?;
         let listener = runtime.block_on(TcpListener::bind(options.listen));
@@ -88,6 +92,7 @@ impl Gateway {
             shared,
             log: Arc::clone(&options.log),
             observe: options.observe.clone(),
+            calls: Semaphore::new(options.limits.calls),
             exchanges: AtomicU64::new(0),
             peers: peers.clone(),
         });
@@ -96,7 +101,7 @@ impl Gateway {
             protocol: options.upstream_protocol,
             timeout: options.upstream_timeout,
             limits: options.limits.clone(),
-            tls,
+            secured: Arc::clone(&secured),
             local: address,
         });
         let (stop, stopped) = watch::channel(false);
@@ -123,6 +128,7 @@ impl Gateway {
             runtime: Some(runtime),
             address,
             world,
+            secured,
             workers,
             stop,
             server: Some(server),
@@ -157,7 +163,7 @@ impl Gateway {
     pub fn reload(
         &self,
         builder: HostBuilder,
-        clusters: &BTreeMap<String, String>,
+        clusters: &BTreeMap<String, Endpoint>,
     ) -> Result<u64, StartError> {
         let mut generation = lock(&self.generation);
         let setup = setup(*generation + 1, builder, clusters, &self.cluster_headers);
@@ -169,6 +175,17 @@ impl Gateway {
         }
         *generation += 1;
         Ok(*generation)
+    }
+
+    /// Does TLS with other certificates, keys and authorities, on connections to come: from clients, to the upstream and to clusters.
+    ///
+    /// # Errors
+    /// Where they cannot be used, or clients would lose TLS: nothing has changed then.
+    pub fn reload_tls(&self, tls: Option<&Tls>, upstream: Option<&UpstreamTls>) -> Result<(), ServeError> {
+        if tls.is_none() && self.secured.acceptor().is_some() {
+            return Err(ServeError::Tls("expected a certificate for clients, found none".to_owned()));
+        }
+        self.secured.replace(tls, upstream)
     }
 
     /// Has the filter decide on a request that goes nowhere, body and all. It counts in the filter's metrics; what is logged about it
@@ -248,16 +265,16 @@ async fn accept(
 fn setup(
     number: u64,
     builder: HostBuilder,
-    clusters: &BTreeMap<String, String>,
+    clusters: &BTreeMap<String, Endpoint>,
     headers: &BTreeMap<String, Vec<(String, String)>>,
 ) -> Arc<Setup> {
     let mut builder = builder.clock(Clock::real()).system_randomness();
     for name in clusters.keys() {
         builder = builder.cluster(name, Upstream::new());
     }
-    let at = |(name, address): (&String, &String)| {
+    let at = |(name, endpoint): (&String, &Endpoint)| {
         let headers = headers.get(name).cloned().unwrap_or_default();
-        (name.clone().into_bytes(), calls::Cluster { address: address.clone(), headers })
+        (name.clone().into_bytes(), calls::Cluster { endpoint: endpoint.clone(), headers })
     };
     let clusters: HashMap<_, _> = clusters.iter().map(at).collect();
     Arc::new(Setup { number, plugin: builder.plugin(), builder, clusters })

@@ -13,6 +13,8 @@ const LINES: usize = 64;
 const CALLS: usize = 64;
 /// Bytes that are kept of the body of the filter's own answer.
 const BODY: usize = 16 << 10;
+/// Bytes that are kept of the body of a request.
+const REQUEST_BODY: usize = 64 << 10;
 
 /// How an exchange ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub struct Exchange {
     pub properties: Properties,
     /// Bytes of body that arrived from the client.
     pub request_bytes: u64,
+    /// The first 64 KiB of them.
+    pub body: Vec<u8>,
     /// The head that went upstream, if one did.
     pub forwarded: Option<HeaderMap>,
     /// The head that went back to the client.
@@ -87,6 +91,17 @@ pub struct Exchange {
     pub calls: Vec<Called>,
     /// Where the time went.
     pub times: Times,
+}
+
+impl Exchange {
+    /// About how many bytes it takes up.
+    pub fn byte_size(&self) -> usize {
+        let heads = [Some(&self.request), self.forwarded.as_ref(), Some(&self.response)];
+        let heads: usize = heads.into_iter().flatten().map(HeaderMap::byte_size).sum();
+        let lines: usize = self.logs.iter().map(|line| line.message.len()).sum();
+        let calls: usize = self.calls.iter().map(|call| call.cluster.len() + call.path.len()).sum();
+        size_of::<Self>() + heads + lines + calls + self.body.len() + self.reply.len()
+    }
 }
 
 /// An exchange that is being watched.
@@ -107,6 +122,7 @@ impl Trace {
             request: request.headers.clone(),
             properties: request.properties.clone(),
             request_bytes: 0,
+            body: Vec::new(),
             forwarded: None,
             response: HeaderMap::new(),
             reply: Vec::new(),
@@ -115,13 +131,23 @@ impl Trace {
             calls: Vec::new(),
             times: Times::default(),
         };
-        Self { exchange, began: Instant::now(), trial }
+        let mut trace = Self { exchange, began: Instant::now(), trial };
+        request.body.iter().for_each(|piece| trace.received(piece));
+        trace
     }
 
-    pub(super) fn logged(&mut self, line: &LogLine) {
+    pub(super) fn logged(&mut self, line: LogLine) {
         if self.exchange.logs.len() < LINES {
-            self.exchange.logs.push(line.clone());
+            self.exchange.logs.push(line);
         }
+    }
+
+    /// Notes a piece of the request's body.
+    pub(super) fn received(&mut self, piece: &[u8]) {
+        let exchange = &mut self.exchange;
+        exchange.request_bytes += piece.len() as u64;
+        let room = REQUEST_BODY.saturating_sub(exchange.body.len());
+        exchange.body.extend_from_slice(piece.get(..room).unwrap_or(piece));
     }
 
     pub(super) fn called(&mut self, cluster: String, path: String) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::observe::Exchange;
-use super::tls::Tls;
+use super::tls::{Tls, UpstreamTls};
 use crate::error::StartError;
 use crate::log::LogLine;
 
@@ -16,21 +16,46 @@ pub type LogSink = Arc<dyn Fn(&LogLine) + Send + Sync>;
 /// Takes each exchange when it is over.
 pub type ExchangeSink = Arc<dyn Fn(Exchange) + Send + Sync>;
 
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// `host:port`.
+    pub address: String,
+    /// Whether it is spoken to over TLS. Its certificate has to be for that host.
+    pub tls: bool,
+}
+
+impl Endpoint {
+    /// A server that is spoken to over TLS.
+    pub fn tls(address: impl Into<String>) -> Self {
+        Self { address: address.into(), tls: true }
+    }
+}
+
+impl<A: Into<String>> From<A> for Endpoint {
+    fn from(address: A) -> Self {
+        Self { address: address.into(), tls: false }
+    }
+}
+
 /// The protocol that a server is spoken to in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP/1.1.
+    /// Over TLS what the two agree on (ALPN), HTTP/2 before HTTP/1.1; in the clear HTTP/1.1.
     #[default]
-    Http1,
-    /// HTTP/2 with prior knowledge (RFC 9113 §3.3).
+    Agreed,
+    /// HTTP/2; in the clear with prior knowledge (RFC 9113 §3.3).
     Http2,
 }
 
-/// What clients may use up.
+/// What clients and the filter may use up.
 #[derive(Clone, Debug)]
 pub struct ClientLimits {
     /// Connections open at once, over all workers; later ones wait to be taken.
     pub connections: usize,
+    /// Calls and gRPC streams that the filter has under way at once, over all workers. Further ones fail as in Envoy: by 503, or
+    /// the status 14. Each may take a file handle, of which clients need some too.
+    pub calls: usize,
     /// Streams open at once on one HTTP/2 connection.
     pub streams: u32,
     /// Headers of one message.
@@ -50,6 +75,7 @@ impl Default for ClientLimits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            calls: 256,
             streams: 100,
             headers: 100,
             header_bytes: 60 << 10,
@@ -65,16 +91,18 @@ impl Default for ClientLimits {
 pub struct GatewayOptions {
     /// Where to listen. Port 0 takes any free one.
     pub listen: SocketAddr,
-    /// Where requests go that the filter lets pass, as `host:port`.
-    pub upstream: String,
+    /// Where requests go that the filter lets pass.
+    pub upstream: Endpoint,
     /// How the upstream is spoken to.
     pub upstream_protocol: Protocol,
-    /// Clusters that the filter can call, each as `host:port`.
-    pub clusters: BTreeMap<String, String>,
+    /// Clusters that the filter can call.
+    pub clusters: BTreeMap<String, Endpoint>,
     /// Headers that calls to a cluster get on their way, by its name.
     pub cluster_headers: BTreeMap<String, Vec<(String, String)>>,
     /// TLS, if connections are to have it.
     pub tls: Option<Tls>,
+    /// What is done over TLS with the upstream and with clusters; none of them can have it without.
+    pub upstream_tls: Option<UpstreamTls>,
     /// How long to wait for the head of the upstream's response, once it has all of the request.
     pub upstream_timeout: Duration,
     /// What clients may use up.
@@ -86,8 +114,8 @@ pub struct GatewayOptions {
 }
 
 impl GatewayOptions {
-    /// A plain gateway on a free port of the loopback interface, in front of `upstream` (`host:port`).
-    pub fn new(upstream: impl Into<String>) -> Self {
+    /// A plain gateway on a free port of the loopback interface, in front of `upstream`.
+    pub fn new(upstream: impl Into<Endpoint>) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             upstream: upstream.into(),
@@ -95,6 +123,7 @@ impl GatewayOptions {
             clusters: BTreeMap::new(),
             cluster_headers: BTreeMap::new(),
             tls: None,
+            upstream_tls: None,
             upstream_timeout: Duration::from_secs(15),
             limits: ClientLimits::default(),
             log: Arc::new(|_| {}),
@@ -102,8 +131,8 @@ impl GatewayOptions {
         }
     }
 
-    /// Adds a cluster that the filter can call at `address` (`host:port`).
-    pub fn cluster(mut self, name: &str, address: impl Into<String>) -> Self {
+    /// Adds a cluster that the filter can call at `address`.
+    pub fn cluster(mut self, name: &str, address: impl Into<Endpoint>) -> Self {
         self.clusters.insert(name.to_owned(), address.into());
         self
     }
@@ -118,6 +147,12 @@ impl GatewayOptions {
     /// Serves TLS.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// What is done over TLS with the upstream and with clusters.
+    pub fn upstream_tls(mut self, tls: UpstreamTls) -> Self {
+        self.upstream_tls = Some(tls);
         self
     }
 

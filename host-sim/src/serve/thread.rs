@@ -67,7 +67,8 @@ pub(super) fn spawn(parts: Parts) -> Result<Handle, ServeError> {
 
 async fn run(parts: Parts) {
     let Parts { index, world, gate, setup, vm, mut inbox, stopped, .. } = parts;
-    let driver = Driver::new(world, Client::default(), index, setup, vm);
+    let client = Client::new(Arc::clone(&gate.secured));
+    let driver = Driver::new(world, client, index, setup, vm);
     let ticking = tokio::task::spawn_local(Rc::clone(&driver).tick());
     while let Some(command) = inbox.recv().await {
         match command {

@@ -25,10 +25,10 @@ const SAY: &str = r#"
       (call $say_number (i32.load (i32.const 24))) (call $say_result))"#;
 
 /// `envoy.config.core.v3.GrpcService` of the cluster `auth`.
-const AUTH: &str = "\\0a\\06\\0a\\04auth";
+pub(crate) const AUTH: &str = "\\0a\\06\\0a\\04auth";
 
 /// A guest that makes a call for each request, and says what came of it.
-fn caller(service: &str, timeout: u32) -> HostBuilder {
+pub(crate) fn caller(service: &str, timeout: u32) -> HostBuilder {
     let (metadata, headers) = data(4096, &pairs(&[("x-caller", "me")]));
     let (segment, service) = raw_data(4400, service);
     builder(&format!(
@@ -41,7 +41,7 @@ fn caller(service: &str, timeout: u32) -> HostBuilder {
 }
 
 /// The same with a stream, and calls to make on it in each request.
-fn streamer(on_headers: &str) -> HostBuilder {
+pub(crate) fn streamer(on_headers: &str) -> HostBuilder {
     let (metadata, headers) = data(4096, &pairs(&[("x-caller", "me")]));
     let (segment, service) = raw_data(4400, AUTH);
     builder(&format!(

@@ -31,6 +31,10 @@ impl Body for Frames {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.0.poll_recv(context).map(|frame| frame.map(Ok))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_closed() && self.0.is_empty()
+    }
 }
 
 pub(crate) type FrameSender = UnboundedSender<Frame<Bytes>>;

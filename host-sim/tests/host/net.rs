@@ -90,6 +90,17 @@ pub(crate) fn plain(address: SocketAddr, request: &str) -> Answer {
     ask(TcpStream::connect(address).unwrap(), request)
 }
 
+/// The same, for an answer whose length is not known before: it ends with the connection.
+pub(crate) fn to_its_end(address: SocketAddr, request: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap();
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
+}
+
 /// An authority and what it issues.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 

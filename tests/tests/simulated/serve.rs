@@ -78,6 +78,48 @@ fn a_request_passes_and_one_is_refused() -> Result<()> {
 }
 
 #[test]
+fn changed_certificates_are_taken_up_and_bad_ones_are_told() -> Result<()> {
+    let world = World::start(Issuing::BuiltIn)?;
+    let [old, new] = [Authority::new("old")?, Authority::new("new")?];
+    let first = old.server(HOST)?;
+    let mut serve = Command::new(countersign_tests::root().join("target/release/countersign"));
+    serve.current_dir(countersign_tests::root()).args(["serve", "--listen", "127.0.0.1:0", "--no-admin"]);
+    serve.arg("--config").arg(write("renewed.json", &world.configuration()?.to_string())?);
+    serve.arg("--upstream").arg(format!("http://{}", world.service.address()));
+    serve.arg("--tls-cert").arg(write("renewed.pem", &first.certificate_pem)?);
+    serve.arg("--tls-key").arg(write("renewed-key.pem", &first.key_pem)?);
+    serve.arg("--client-ca").arg(write("renewed-ca.pem", world.authority.certificate_pem())?);
+    serve.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running(serve.spawn()?);
+    let mut said = BufReader::new(running.0.stderr.take().context("no standard error")?).lines();
+    let mut says = |part: &str| -> Result<String> {
+        loop {
+            let line = said.next().context("the command ended")??;
+            if let Some((_, rest)) = line.split_once(part) {
+                return Ok(rest.to_owned());
+            }
+        }
+    };
+    let address: SocketAddr = says("listening on https://")?.parse()?;
+    let status = |authority: &Authority| -> Result<u16> {
+        let client = Client::tls(address, HOST, authority, world.identity("edge"))?;
+        Ok(client.send(&Request::get("/"))?.status)
+    };
+    let before = status(&old)?;
+    ensure!(status(&new).is_err());
+
+    // A certificate whose key is not there yet.
+    let second = new.server(HOST)?;
+    write("renewed.pem", &second.certificate_pem)?;
+    says("certificates stay")?;
+    ensure!(status(&old)? == before && status(&new).is_err());
+    write("renewed-key.pem", &second.key_pem)?;
+    says("reloaded certificates")?;
+    ensure!(status(&new)? == before && status(&old).is_err());
+    Ok(())
+}
+
+#[test]
 fn a_cluster_that_nothing_calls_is_refused() -> Result<()> {
     let command = countersign_tests::root().join("target/release/countersign");
     let run = |more: &[&str]| {
@@ -95,6 +137,7 @@ fn a_cluster_that_nothing_calls_is_refused() -> Result<()> {
         ),
         (["--upstream", "http://127.0.0.1:1/base", "--workers", "1"], "and no more, found `/base` after it"),
         (["--upstream", "http://:80", "--workers", "1"], "expected `http://HOST:PORT`"),
+        (["--upstream", "https://127.0.0.1:1", "--workers", "1"], "expected `--upstream-ca FILE`"),
         (
             ["--upstream", "http://127.0.0.1:1", "--module", "no/such.wasm"],
             "no/such.wasm: expected the filter's module",

@@ -9,6 +9,7 @@ mod parties;
 mod requests;
 mod revocation;
 mod revoked;
+mod serving;
 mod signatures;
 mod words;
 
@@ -36,6 +37,8 @@ struct Mutant {
 }
 
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
+const PAGE: &[&str] = &["--package", "countersign", "--lib", "serve::"];
+const GATEWAY: &[&str] = &["--test", "host", "serve"];
 const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
@@ -92,6 +95,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         requests::MUTANTS,
         revocation::MUTANTS,
         revoked::MUTANTS,
+        serving::MUTANTS,
         signatures::MUTANTS,
         words::MUTANTS,
     ]

@@ -208,8 +208,9 @@ fn exchange(planted: &mut Planted) -> Exchange {
         at: 1_700_000_000_000_000_000,
         request,
         properties,
-        request_bytes: 0,
         forwarded: None,
+        request_bytes: 64,
+        body: planted.jwt("the body").into_bytes(),
         response: HeaderMap::new(),
         reply: reply.to_string().into_bytes(),
         ended: Ended::Replied(403),
@@ -225,10 +226,11 @@ fn told(exchange: &Exchange) -> (String, String) {
     let line = format::write(&Line::Request(Box::new(recorded(exchange, 1, &ledger))));
     assert!(matches!(format::parse(&line), Ok(Some(Line::Request(_)))), "{line}");
     let mut viewer = ledger.look_on(&json!({})).unwrap();
-    let shown = ledger.add(exchange.clone(), None);
+    ledger.add(Arc::new(exchange.clone()), None);
+    ledger.tell();
+    let shown = ledger.detail(1).unwrap();
     assert_ne!(shown["logs"], json!([]), "too large to be shown");
     let mut page = shown.to_string();
-    page.push_str(&ledger.detail(1).unwrap().to_string());
     while let Ok(event) = viewer.try_recv() {
         page.push_str(std::str::from_utf8(&event).unwrap());
     }
@@ -275,7 +277,8 @@ fn what_another_module_logs_is_no_audit_line() {
     let exchange = exchange(&mut Planted::default());
     let ledger = Ledger::new(Secrets::new(None, &[]));
     assert_eq!(recorded(&exchange, 1, &ledger).decision, None);
-    let shown = ledger.add(exchange, None);
+    ledger.add(Arc::new(exchange), None);
+    let shown = ledger.detail(1).unwrap();
     assert_eq!(shown["audit"], json!(null));
     assert!(shown["logs"].to_string().contains("countersign"), "{shown}");
 }

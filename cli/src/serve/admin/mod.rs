@@ -31,6 +31,8 @@ use guard::Guard;
 
 /// How often pages hear that the gateway is still there.
 const ALIVE: Duration = Duration::from_secs(15);
+/// How long decisions are gathered before pages are told of them.
+const GATHER: Duration = Duration::from_millis(50);
 /// Connections at once.
 const CONNECTIONS: usize = 64;
 /// Bytes of what a page sends.
@@ -79,6 +81,7 @@ impl Admin {
         let guard = Guard::new(address, hosts).map_err(failed)?;
         let url = guard.url();
         let desk = Arc::new(Desk { guard, ledger, board, gateway, replays: Semaphore::new(REPLAYS) });
+        runtime.spawn(tell(Arc::clone(&desk.ledger)));
         runtime.spawn(accept(listener, desk));
         Ok(Self { runtime: Some(runtime), url })
     }
@@ -93,6 +96,19 @@ impl Drop for Admin {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
+        }
+    }
+}
+
+/// Tells pages of decisions, many at a time.
+async fn tell(ledger: Arc<Ledger>) {
+    loop {
+        ledger.news().await;
+        loop {
+            tokio::time::sleep(GATHER).await;
+            if !ledger.tell() {
+                break;
+            }
         }
     }
 }
@@ -255,3 +271,6 @@ fn headed(status: StatusCode, kind: &'static str, content: Content) -> Answer {
     }
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,6 +147,9 @@
       make("div", { class: "row" }, make("label", {}, "request"), method, path),
       make("div", { class: "row" }, make("label", {}, "peer"), peer),
       headers,
+      detail.body && detail.body.bytes ? make("p", { class: "small", id: "replay-body" }, detail.body.kept === detail.body.bytes
+        ? `Its body of ${detail.body.bytes} bytes goes with it.`
+        : `Of its body of ${detail.body.bytes} bytes only the first ${detail.body.kept} are kept and go with it.`) : null,
       make("div", { class: "row" },
         make("button", { type: "submit", class: "main", disabled: !detail.replayable }, "send through the filter"),
         make("button", { type: "button", on: { click: () => headers.append(line("", "", null)) } }, "add a header")),

@@ -1,6 +1,6 @@
 //! A request that is sent through the filter again, with a change.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use countersign_host_sim::serve::Gateway;
 use countersign_host_sim::{HeaderMap, Request};
@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::serve::Ledger;
+use crate::serve::ledger::{Ledger, Original};
 
 /// Headers that a change may have.
 const HEADERS: usize = 256;
@@ -45,15 +45,14 @@ pub(super) fn run(
 ) -> Result<Value, (StatusCode, String)> {
     let wrong = |why: String| (StatusCode::BAD_REQUEST, why);
     let gone = || (StatusCode::GONE, String::from("the request is no longer kept with its credentials"));
-    let original = ledger.original(change.id).ok_or_else(gone)?;
-    let secrets = ledger.secrets();
+    let Original { exchange: original, secrets } = ledger.original(change.id).ok_or_else(gone)?;
     if change.headers.len() > HEADERS {
         return Err(wrong(format!("expected at most {HEADERS} headers, found {}", change.headers.len())));
     }
     if change.method.is_empty() || !change.method.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(wrong(format!("expected a method such as `GET`, found `{}`", change.method)));
     }
-    let shown = original.headers.text(":path").unwrap_or_default();
+    let shown = original.request.text(":path").unwrap_or_default();
     let kept_path = secrets.path(&shown) == change.path;
     let path = if kept_path { shown } else { change.path.clone() };
     if !path.starts_with('/') || path.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
@@ -64,9 +63,9 @@ pub(super) fn run(
     headers.append(b":method", change.method.as_bytes());
     headers.append(b":path", path.as_bytes());
     for name in [":authority", ":scheme"] {
-        headers.append(name.as_bytes(), original.headers.get(name).unwrap_or_default());
+        headers.append(name.as_bytes(), original.request.get(name).unwrap_or_default());
     }
-    let old: Vec<(&[u8], &[u8])> = original.headers.iter().collect();
+    let old: Vec<(&[u8], &[u8])> = original.request.iter().collect();
     for (index, header) in change.headers.iter().enumerate() {
         let name = http::HeaderName::from_bytes(header.name.as_bytes())
             .map_err(|_| wrong(format!("header {}: expected a name, found `{}`", index + 1, header.name)))?;
@@ -85,7 +84,7 @@ pub(super) fn run(
         headers.append(name.as_str().as_bytes(), value);
     }
 
-    let mut properties = original.properties;
+    let mut properties = original.properties.clone();
     if crate::serve::view::peer(&properties) != change.peer {
         for path in PEER {
             properties.remove(path);
@@ -98,9 +97,13 @@ pub(super) fn run(
     let stopped =
         || (StatusCode::SERVICE_UNAVAILABLE, String::from("the gateway has no filter to send it to"));
     let gateway = gateway.upgrade().ok_or_else(stopped)?;
-    let request = Request { headers, properties, ..Request::default() };
-    let exchange = gateway.try_out(request).ok_or_else(stopped)?;
-    Ok(ledger.add(exchange, Some(change.id)))
+    let body = if original.body.is_empty() { Vec::new() } else { vec![original.body.clone()] };
+    let request = Request { headers, properties, body, ..Request::default() };
+    let exchange = Arc::new(gateway.try_out(request).ok_or_else(stopped)?);
+    let shown =
+        Original { exchange: Arc::clone(&exchange), secrets: ledger.secrets() }.shown(Some(change.id));
+    ledger.add(exchange, Some(change.id));
+    Ok(shown.detail)
 }
 
 /// What is said of a peer's certificate.

@@ -1,22 +1,19 @@
 //! `cargo xtask bench envoy`: what Countersign costs Envoy, beside Envoy's own filters, on one core.
 
 mod floor;
-mod load;
 mod report;
 mod variants;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use countersign_tests::client::Client;
 use countersign_tests::envoy::Envoy;
-use countersign_tests::http::Request;
+use countersign_tests::load::{GATEWAY_CORE, Load};
 use countersign_tests::mint::{self, SigningKey};
-use load::{ENVOY_CORE, Load};
-use serde_json::{Value, json};
-use variants::{AUDIENCE, ISSUER, METHOD, TARGET, Tokens};
+use countersign_tests::scored::{METHOD, TARGET, refuses, tokens};
+use variants::Tokens;
 
 /// New tokens in a round of requests; far more than any cache holds.
 const POOL: u32 = 20_000;
@@ -46,7 +43,7 @@ fn main() -> Result<()> {
     let mut gateways = Vec::new();
     for variant in &variants {
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", ENVOY_CORE]).arg(Envoy::binary()?);
+        command.args(["--cpu-list", GATEWAY_CORE]).arg(Envoy::binary()?);
         command.args(["--log-level", variant.log_level()]);
         let envoy = Envoy::start_with(&variant.bootstrap().to_json().to_string(), &mut command)
             .with_context(|| format!("Envoy with {}", variant.what))?;
@@ -57,8 +54,8 @@ fn main() -> Result<()> {
             refuses(&Client::plain(listener), key).with_context(|| variant.what)?;
         }
         println!("warming up: {}", variant.what);
-        let load = Load { method: METHOD, target: TARGET, tokens, first: 0, seconds: 1 };
-        let sent = load.send(&envoy, listener).with_context(|| variant.what)?.requests + IN_FLIGHT;
+        let load = Load { method: METHOD, target: TARGET, tokens, first: 0, seconds: 1, refused: false };
+        let sent = load.send(envoy.pid(), listener).with_context(|| variant.what)?.requests + IN_FLIGHT;
         gateways.push((envoy, listener, tokens, sent));
     }
     let mut all = Vec::new();
@@ -67,8 +64,8 @@ fn main() -> Result<()> {
         for (variant, (envoy, listener, tokens, sent)) in variants.iter().zip(&mut gateways) {
             let hits = "wasmcustom.countersign.token_cache.hit";
             let before = envoy.stat(hits)?;
-            let load = Load { method: METHOD, target: TARGET, tokens, first: *sent, seconds };
-            let burst = load.send(envoy, *listener).with_context(|| variant.what)?;
+            let load = Load { method: METHOD, target: TARGET, tokens, first: *sent, seconds, refused: false };
+            let burst = load.send(envoy.pid(), *listener).with_context(|| variant.what)?;
             println!(
                 "round {round}/{rounds}  {:<44}{:>9.0} req/s{:>9.1} us",
                 variant.what, burst.rate, burst.cpu_us
@@ -81,44 +78,6 @@ fn main() -> Result<()> {
         all.push(bursts);
     }
     report::write(&variants, &all)
-}
-
-/// A gateway that lets everything in is not measured: a forged token, a strange tenant and no token must fail.
-fn refuses(client: &Client, key: &SigningKey) -> Result<()> {
-    let good = key.sign(&claims(0))?;
-    let forged = mint::tamper(&good, json!({ "tenant": "other" }))?;
-    let foreign = key.sign(&mint::with(&claims(0), json!({ "tenant": "other" })))?;
-    for (what, request, expected) in [
-        ("the token", Request::new(METHOD, TARGET).bearer(&good), 200),
-        ("no token", Request::new(METHOD, TARGET), 401),
-        ("a forged token", Request::new(METHOD, TARGET).bearer(&forged), 401),
-        ("a token of another tenant", Request::new(METHOD, TARGET).bearer(&foreign), 403),
-    ] {
-        let answer = client.send(&request)?;
-        ensure!(
-            answer.status == expected,
-            "{what}: expected {expected}, got {} {}",
-            answer.status,
-            answer.text()
-        );
-    }
-    Ok(())
-}
-
-/// A file with this many tokens, all different, one a line.
-fn tokens(folder: &Path, name: &str, key: &SigningKey, count: u32) -> Result<PathBuf> {
-    let file = folder.join(format!("tokens-{name}"));
-    let signed = (0..count).map(|number| key.sign(&claims(number))).collect::<Result<Vec<_>>>()?;
-    fs::write(&file, signed.join("\n") + "\n")?;
-    Ok(file)
-}
-
-fn claims(number: u32) -> Value {
-    let now = mint::now();
-    json!({
-        "iss": ISSUER, "aud": AUDIENCE, "sub": "ada", "iat": now, "exp": now + 3600, "jti": format!("bench-{number}"),
-        "client_id": "analyst-desk", "tenant": "acme", "roles": ["analyst", "employee"],
-    })
 }
 
 struct Arguments {

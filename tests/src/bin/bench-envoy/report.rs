@@ -3,9 +3,9 @@
 use std::fs;
 
 use anyhow::{Context, Result};
+use countersign_tests::load::{Burst, median};
 use serde_json::{Value, json};
 
-use crate::load::Burst;
 use crate::variants::{Asked, Variant};
 
 /// Prints the table and writes `target/bench/envoy.json`. `rounds[i]` holds a burst for each variant.
@@ -63,11 +63,4 @@ pub(crate) fn write(variants: &[Variant], rounds: &[Vec<Burst>]) -> Result<()> {
     }
     println!("written to target/bench/envoy.json");
     Ok(())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
-    if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
 }

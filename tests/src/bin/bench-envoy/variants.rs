@@ -7,31 +7,10 @@ use anyhow::Result;
 use countersign_core::crypto::Algorithm;
 use countersign_tests::bootstrap::{Bootstrap, countersign, direct};
 use countersign_tests::envoy::Envoy;
-use countersign_tests::policies;
+use countersign_tests::scored::{AUDIENCE, ISSUER, METHOD, configuration};
 use serde_json::{Value, json};
 
 use crate::floor;
-
-/// The request.
-pub(crate) const METHOD: &str = "POST";
-pub(crate) const TARGET: &str = "/v1/tenants/acme/transfers/t-1001/score";
-/// Issuer and audience of its token.
-pub(crate) const ISSUER: &str = "https://issuer.bank.example";
-pub(crate) const AUDIENCE: &str = "https://api.bank.example";
-
-const SCHEMA: &str = r#"
-entity Role;
-entity User in [Role] { tenant: String };
-entity Transfer { tenant: String };
-entity Workload;
-action "score" appliesTo { principal: User, resource: Transfer, context: {} };
-"#;
-
-const POLICY: &str = r#"
-@id("analysts-score-own-tenant")
-permit (principal in Role::"analyst", action == Action::"score", resource is Transfer)
-when { principal.tenant == resource.tenant };
-"#;
 
 /// What tokens the requests of a burst carry.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,37 +150,6 @@ pub(crate) fn all(jwks: &Value, folder: &Path) -> Result<Vec<Variant>> {
             &floor(Algorithm::Rs256)?,
         ),
     ])
-}
-
-/// Countersign's configuration.
-fn configuration(jwks: &Value) -> Result<Value> {
-    let image = policies::image(SCHEMA, POLICY)?;
-    Ok(json!({
-        "version": 1,
-        "issuers": [{
-            "issuer": ISSUER,
-            "audiences": [AUDIENCE],
-            "keys": { "inline": jwks },
-            "algorithms": ["ES256", "RS256"],
-            "max_lifetime_seconds": 86400,
-            "principal": {
-                "type": "User",
-                "roles": { "claim": "roles", "type": "Role" },
-                "attributes": { "tenant": { "claim": "tenant" } },
-            },
-        }],
-        "routes": [{
-            "name": "score",
-            "methods": [METHOD],
-            "path": "/v1/tenants/{tenant}/transfers/{transfer}/score",
-            "workload": "optional",
-            "action": "score",
-            "resource": {
-                "type": "Transfer", "id": "{transfer}", "attributes": { "tenant": { "path": "tenant" } },
-            },
-        }],
-        "policy": { "image": policies::base64(&image) },
-    }))
 }
 
 /// Envoy's own filter for tokens; a cache of no entries is none.

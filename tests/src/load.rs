@@ -1,4 +1,4 @@
-//! One burst of load on one Envoy, and what it cost that Envoy.
+//! One burst of load on one gateway, and what it cost that gateway.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -6,21 +6,22 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use countersign_tests::envoy::Envoy;
 use serde::Serialize;
 
-/// The core that Envoy runs on, and the one that makes the load.
-pub(crate) const ENVOY_CORE: &str = "0";
-const LOAD_CORE: &str = "1";
+/// The core that gateways run on.
+pub const GATEWAY_CORE: &str = "0";
+/// The one that makes the load, and runs what stands behind a gateway.
+pub const LOAD_CORE: &str = "1";
 
-/// A script for wrk: each request takes the next of the tokens in the file that `TOKENS` names, and the end
-/// is told in numbers.
+/// A script for wrk: each request takes the next of the tokens in the file that `TOKENS` names, an empty line being none, and the
+/// end is told in numbers.
 const SCRIPT: &str = r#"
 local requests = {}
 local at = tonumber(os.getenv("FIRST"))
 function init(args)
   for token in io.lines(os.getenv("TOKENS")) do
-    local headers = { ["authorization"] = "Bearer " .. token, ["Host"] = "api.bank.example" }
+    local headers = { ["Host"] = "api.bank.example" }
+    if token ~= "" then headers["authorization"] = "Bearer " .. token end
     requests[#requests + 1] = wrk.format(os.getenv("METHOD"), os.getenv("TARGET"), headers)
   end
 end
@@ -37,35 +38,38 @@ end
 
 /// What one burst showed.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Burst {
+pub struct Burst {
     /// Requests answered.
-    pub(crate) requests: u64,
+    pub requests: u64,
     /// Requests answered per second.
-    pub(crate) rate: f64,
-    /// Envoy's own processor time a request, all threads, in microseconds.
-    pub(crate) cpu_us: f64,
+    pub rate: f64,
+    /// The gateway's own processor time a request, all threads, in microseconds.
+    pub cpu_us: f64,
     /// The 99th percentile of the time to the answer under this load, in microseconds.
-    pub(crate) p99_us: u64,
+    pub p99_us: u64,
 }
 
 /// A request, and the tokens that it carries in turn.
-pub(crate) struct Load<'a> {
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
     /// The method.
-    pub(crate) method: &'a str,
+    pub method: &'a str,
     /// The request target.
-    pub(crate) target: &'a str,
+    pub target: &'a str,
     /// A file of tokens, one a line.
-    pub(crate) tokens: &'a Path,
+    pub tokens: &'a Path,
     /// How many tokens to pass over: those that were sent before.
-    pub(crate) first: u64,
+    pub first: u64,
     /// How long it lasts.
-    pub(crate) seconds: u32,
+    pub seconds: u32,
+    /// Whether the answers are to be refusals.
+    pub refused: bool,
 }
 
 impl Load<'_> {
-    /// Sends it. Every answer must be a 200: a filter that refuses is not measured.
-    pub(crate) fn send(&self, envoy: &Envoy, listener: SocketAddr) -> Result<Burst> {
-        let script = countersign_tests::root().join("target/bench/load.lua");
+    /// Sends it to a gateway of this process. Every answer must be the expected one: what fails is not measured.
+    pub fn send(&self, pid: u32, listener: SocketAddr) -> Result<Burst> {
+        let script = crate::root().join("target/bench/load.lua");
         fs::write(&script, SCRIPT)?;
         let mut wrk = Command::new("taskset");
         wrk.args(["--cpu-list", LOAD_CORE, "wrk", "--threads", "1", "--connections", "16"]);
@@ -73,9 +77,9 @@ impl Load<'_> {
         wrk.arg(format!("http://{listener}/"));
         wrk.env("TOKENS", self.tokens).env("METHOD", self.method).env("TARGET", self.target);
         wrk.env("FIRST", self.first.to_string());
-        let before = cpu_nanos(envoy.pid())?;
+        let before = cpu_nanos(pid)?;
         let output = wrk.output().context("starting `taskset` and `wrk`")?;
-        let cpu = cpu_nanos(envoy.pid())? - before;
+        let cpu = cpu_nanos(pid)? - before;
         let said = String::from_utf8_lossy(&output.stdout);
         let line = said.lines().find_map(|line| line.strip_prefix("figures "));
         let line =
@@ -84,9 +88,10 @@ impl Load<'_> {
         let [requests, duration, refused, broken, p99_us] = figures[..] else {
             anyhow::bail!("unexpected figures `{line}`")
         };
+        let expected = if self.refused { requests } else { 0 };
         ensure!(
-            requests > 0 && refused == 0 && broken == 0,
-            "of {requests} answers {refused} were no 200, {broken} failed"
+            requests > 0 && refused == expected && broken == 0,
+            "expected {expected} of {requests} answers to be refusals, found {refused}; {broken} failed"
         );
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
         let (count, cpu, micros) = (requests as f64, cpu as f64, duration as f64);
@@ -103,4 +108,12 @@ fn cpu_nanos(pid: u32) -> Result<u64> {
         total += first.parse::<u64>()?;
     }
     Ok(total)
+}
+
+/// The middle of some figures.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) }
 }
