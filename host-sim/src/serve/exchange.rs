@@ -85,7 +85,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
         return instead(&handle, next, is_head);
     }
     match send(&handle, gate, body, declared).await {
-        Sent::Response(response, lease) => respond(closing, response, lease, gate, is_head).await,
+        Sent::Response(response, lease) => respond(closing, *response, lease, gate, is_head).await,
         Sent::Failed(status, text) => failed(closing, status, text, is_head).await,
         Sent::Instead => {
             while handle.request() == Next::Wait {
@@ -97,7 +97,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
 }
 
 enum Sent {
-    Response(http::Response<Incoming>, Lease),
+    Response(Box<http::Response<Incoming>>, Lease),
     /// The gateway answers for the upstream.
     Failed(u16, &'static str),
     /// The filter did something else meanwhile.
@@ -137,7 +137,7 @@ async fn send(handle: &Rc<Handle>, gate: &Gate, body: RequestBody, declared: Opt
         });
     }
     match sent {
-        Some(Ok((response, lease))) => Sent::Response(response, lease),
+        Some(Ok((response, lease))) => Sent::Response(Box::new(response), lease),
         Some(Err(CallError::Late)) => Sent::Failed(504, TIMEOUT),
         Some(Err(CallError::Invalid)) => Sent::Failed(502, "the filter made a request that is no HTTP"),
         _ if handle.request() != Next::Pass => Sent::Instead,
