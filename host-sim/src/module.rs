@@ -1,6 +1,7 @@
 //! A compiled module, known to be hostable.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use wasmtime::{ExternType, Instance, InstancePre, Linker, Memory, Ref, Store, Table};
@@ -57,6 +58,8 @@ struct Inner {
     linked: Linked,
     memory: MemorySource,
     abi: AbiVersion,
+    /// Tells its text from others.
+    text: u64,
 }
 
 enum Linked {
@@ -83,7 +86,10 @@ impl Module {
             let pre = linker.instantiate_pre(&wasm).map_err(|e| LoadError::Signature(format!("{e:#}")))?;
             Linked::Ready(Box::new(pre))
         };
-        Ok(Self { inner: Arc::new(Inner { engine: engine.clone(), wasm, linked, memory, abi }) })
+        let mut text = DefaultHasher::new();
+        text.write(bytes);
+        let (engine, text) = (engine.clone(), text.finish());
+        Ok(Self { inner: Arc::new(Inner { engine, wasm, linked, memory, abi, text }) })
     }
 
     /// A host to set up for this module.
@@ -94,6 +100,11 @@ impl Module {
     /// The ABI version it was built for.
     pub fn abi_version(&self) -> AbiVersion {
         self.inner.abi
+    }
+
+    /// Whether it was made of the same bytes.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.inner.text == other.inner.text
     }
 
     /// What it imports, as `module.name`.

@@ -14,7 +14,7 @@ const RETIRED: usize = 16;
 
 impl Worker {
     /// Tells the root context that it is to end. Whether it has ended; one that has not will call `proxy_done`.
-    fn end_root(&mut self) -> bool {
+    pub(crate) fn end_root(&mut self) -> bool {
         let done = self.instance.call("proxy_on_done", ROOT, |e| e.done.as_ref(), ROOT);
         // A VM that failed has nobody left to tell.
         let Ok(done) = done else { return true };
@@ -27,7 +27,8 @@ impl Worker {
         is_done
     }
 
-    fn delete_root(&mut self) {
+    /// Tells it that it is gone.
+    pub(crate) fn delete_root(&mut self) {
         // A failure here ends a VM that is at its end.
         let _ = self.instance.call("proxy_on_delete", ROOT, |e| e.delete.as_ref(), ROOT);
     }

@@ -1,33 +1,28 @@
-//! The VMs of one worker, all on its thread: streams in, log lines and calls out, ticks, failures, new generations.
+//! The VMs of one worker, all on its thread: streams in, log lines and calls out, ticks.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 
 use super::calls;
 use super::client::Client;
-use super::grpc::{self, Link};
+use super::generation::{Generation, Setup, StreamKey, Watch, after, clocks, find};
+use super::grpc;
 use super::handle::{Handle, Mark, is_settled};
 use super::observe::Trace;
 use super::options::{ExchangeSink, LogSink};
 use super::thread::Command;
-use crate::builder::HostBuilder;
-use crate::error::StartError;
 use crate::grpc::GrpcEvent;
 use crate::outcome::Request;
 use crate::shared::Shared;
 use crate::stream::Stream;
-use crate::vm::{Answer, Plugin};
+use crate::vm::Answer;
 use crate::worker::Worker;
-
-/// How long to wait before a VM that failed is replaced again, as Envoy backs off.
-const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// What a gateway's workers share.
 pub(super) struct World {
@@ -42,46 +37,14 @@ pub(super) struct World {
     pub(super) peers: Vec<UnboundedSender<Command>>,
 }
 
-/// What a plugin is run with: the same for all workers of a generation.
-pub(super) struct Setup {
-    pub(super) number: u64,
-    pub(super) builder: HostBuilder,
-    pub(super) plugin: Arc<Plugin>,
-    pub(super) clusters: HashMap<Vec<u8>, calls::Cluster>,
-}
-
-impl Setup {
-    /// Starts a VM for the worker of this index.
-    pub(super) fn start(&self, shared: &Arc<Shared>, index: usize) -> Result<Worker, StartError> {
-        let HostBuilder { module, clock, .. } = &self.builder;
-        Worker::start(module, &self.plugin, shared, clock, self.builder.rng(index), index)
-    }
-}
-
 /// The VMs of one worker. New streams go to the newest; the older ones end with their streams.
 pub(super) struct Driver {
     pub(super) world: Arc<World>,
     pub(super) client: Client,
-    index: usize,
-    generations: RefCell<Vec<Generation>>,
+    pub(super) index: usize,
+    pub(super) generations: RefCell<Vec<Generation>>,
     /// Some VM's timer has changed.
     timer: Notify,
-}
-
-struct Generation {
-    setup: Arc<Setup>,
-    /// `None` from a failure until a fresh VM has been started.
-    vm: Option<Worker>,
-    incarnation: u32,
-    restarted: Option<Instant>,
-    next_tick: Option<Instant>,
-    /// By the VM's incarnation and the stream's number in it.
-    streams: HashMap<(u32, u32), Watch>,
-    /// Streams that the filter holds and where they stood when it began to, and those that wait for the upstream alone.
-    held: HashMap<u32, Mark>,
-    sent: HashSet<u32>,
-    /// The VM's gRPC calls and streams that are under way, by their numbers.
-    links: HashMap<u32, Link>,
 }
 
 /// What a stream is waited for.
@@ -92,20 +55,6 @@ pub(super) enum Waits {
     /// For the upstream, unless the filter does something about it meanwhile.
     Sent,
     No,
-}
-
-/// What the gateway knows of a stream beside what the VM does.
-struct Watch {
-    moved: Rc<Notify>,
-    trace: Option<Box<Trace>>,
-}
-
-/// Which stream of which VM.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct StreamKey {
-    generation: u64,
-    incarnation: u32,
-    id: u32,
 }
 
 impl Driver {
@@ -121,30 +70,6 @@ impl Driver {
         let driver = Rc::new(driver);
         driver.adopt(setup, vm);
         driver
-    }
-
-    /// Takes a new generation for all streams to come.
-    pub(super) fn adopt(self: &Rc<Self>, setup: Arc<Setup>, mut vm: Worker) {
-        if self.world.observe.is_some() {
-            vm.instance.callback_time = Some(Duration::ZERO);
-            vm.instance.vm_mut().host_time = Some(Duration::ZERO);
-        }
-        let mut generations = self.generations.borrow_mut();
-        generations.retain(|old| !old.streams.is_empty());
-        let number = setup.number;
-        generations.push(Generation {
-            setup,
-            vm: Some(vm),
-            incarnation: 0,
-            restarted: None,
-            next_tick: None,
-            streams: HashMap::new(),
-            held: HashMap::new(),
-            sent: HashSet::new(),
-            links: HashMap::new(),
-        });
-        drop(generations);
-        self.settle(number, None);
     }
 
     /// Opens a stream for a request on the newest VM. `None` while there is no VM.
@@ -257,18 +182,17 @@ impl Driver {
             }
         });
         let mut generations = self.generations.borrow_mut();
-        let newest = generations.last().map(|newest| newest.setup.number);
         let generation = generations.iter_mut().find(|one| one.setup.number == key.generation)?;
         let watch = generation.streams.remove(&key.local());
         if generation.incarnation == key.incarnation {
             generation.held.remove(&key.id);
             generation.sent.remove(&key.id);
         }
-        let over = generation.streams.is_empty() && newest != Some(key.generation);
-        if over {
-            generations.retain(|one| one.setup.number != key.generation);
-        }
+        let idle = generation.streams.is_empty();
         drop(generations);
+        if idle {
+            self.end_idle();
+        }
         let trace = watch?.trace?;
         if trace.trial {
             return Some(*trace);
@@ -352,11 +276,11 @@ impl Driver {
         }
     }
 
-    fn newest(&self) -> u64 {
+    pub(super) fn newest(&self) -> u64 {
         self.generations.borrow().last().map_or(0, |newest| newest.setup.number)
     }
 
-    fn with_vm(self: &Rc<Self>, number: u64, act: impl FnOnce(&mut Worker)) {
+    pub(super) fn with_vm(self: &Rc<Self>, number: u64, act: impl FnOnce(&mut Worker)) {
         let mut generations = self.generations.borrow_mut();
         let generation = generations.iter_mut().find(|one| one.setup.number == number);
         let Some(vm) = generation.and_then(|generation| generation.vm.as_mut()) else { return };
@@ -366,7 +290,7 @@ impl Driver {
     }
 
     /// After every callback: log lines are passed on, calls go out, timers are set, and who waits hears of streams that moved.
-    fn settle(self: &Rc<Self>, number: u64, poked: Option<u32>) {
+    pub(super) fn settle(self: &Rc<Self>, number: u64, poked: Option<u32>) {
         let mut generations = self.generations.borrow_mut();
         let Some(generation) = generations.iter_mut().find(|one| one.setup.number == number) else { return };
         let Some(vm) = generation.vm.as_mut() else { return };
@@ -419,110 +343,17 @@ impl Driver {
             Some(id) => generation.sent.get(&id).into_iter().for_each(|id| wake(*id, &is_settled)),
             None => generation.sent.iter().for_each(|id| wake(*id, &is_settled)),
         }
-        if vm.instance.has_failed() {
+        let (failed, waits) = (vm.instance.has_failed(), generation.waits);
+        if failed {
             generation.bury();
-            drop(generations);
+        }
+        drop(generations);
+        if failed {
             self.revive(number);
             self.timer.notify_one();
         }
-    }
-
-    /// Starts a fresh VM in the place of one that failed, unless one was started a moment ago.
-    fn revive(self: &Rc<Self>, number: u64) {
-        let mut generations = self.generations.borrow_mut();
-        // An older generation only ends its streams, and one whose VM failed has none.
-        let Some(generation) = generations.last_mut().filter(|one| one.setup.number == number) else {
-            return;
-        };
-        let too_soon = generation.restarted.is_some_and(|at| at.elapsed() < BACK_OFF);
-        if generation.vm.is_some() {
-            return;
-        }
-        if too_soon {
-            generation.next_tick.get_or_insert_with(|| Instant::now() + BACK_OFF);
-            return;
-        }
-        generation.restarted = Some(Instant::now());
-        match generation.setup.start(&self.world.shared, self.index) {
-            Ok(mut vm) => {
-                if self.world.observe.is_some() {
-                    vm.instance.callback_time = Some(Duration::ZERO);
-                    vm.instance.vm_mut().host_time = Some(Duration::ZERO);
-                }
-                generation.vm = Some(vm);
-                drop(generations);
-                self.settle(number, None);
-            }
-            Err(error) => {
-                generation.next_tick = Some(Instant::now() + BACK_OFF);
-                error.logs.iter().for_each(|line| (self.world.log)(line));
-            }
+        if waits {
+            self.end_told(number);
         }
     }
-
-    /// Ends every stream there is.
-    pub(super) fn end(self: &Rc<Self>) {
-        let open: Vec<StreamKey> = self
-            .generations
-            .borrow()
-            .iter()
-            .flat_map(|one| {
-                let generation = one.setup.number;
-                one.streams.keys().map(move |&(incarnation, id)| StreamKey { generation, incarnation, id })
-            })
-            .collect();
-        for key in open {
-            self.close(key);
-        }
-    }
-}
-
-impl StreamKey {
-    fn local(self) -> (u32, u32) {
-        (self.incarnation, self.id)
-    }
-}
-
-impl Generation {
-    /// A failed VM is gone, and whoever waits for its streams finds that out.
-    fn bury(&mut self) {
-        self.vm = None;
-        self.incarnation += 1;
-        self.next_tick = None;
-        self.held.clear();
-        self.sent.clear();
-        self.links.clear();
-        for watch in self.streams.values() {
-            watch.moved.notify_waiters();
-        }
-    }
-}
-
-impl Watch {
-    /// Adds what a callback took, by the VM's clocks before and after.
-    fn spent(&mut self, before: (Duration, Duration), after: (Duration, Duration)) {
-        if let Some(trace) = &mut self.trace {
-            let host = after.1.saturating_sub(before.1);
-            let times = &mut trace.exchange.times;
-            times.host += host;
-            times.guest += after.0.saturating_sub(before.0).saturating_sub(host);
-        }
-    }
-}
-
-/// The VM of a stream, unless it was replaced meanwhile.
-fn find(generations: &mut [Generation], key: StreamKey) -> Option<&mut Generation> {
-    generations
-        .iter_mut()
-        .find(|one| one.setup.number == key.generation && one.incarnation == key.incarnation)
-}
-
-/// Time spent in callbacks, and of that in host calls.
-fn clocks(vm: &Worker) -> (Duration, Duration) {
-    let callbacks = vm.instance.callback_time.unwrap_or_default();
-    (callbacks, vm.instance.vm().host_time.unwrap_or_default())
-}
-
-fn after(nanos: u64) -> Instant {
-    Instant::now() + Duration::from_nanos(nanos)
 }

@@ -7,7 +7,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 use super::client::Client;
-use super::driver::{Driver, StreamKey, Waits};
+use super::driver::{Driver, Waits};
+use super::generation::StreamKey;
 use super::observe::Trace;
 use crate::header_map::HeaderMap;
 use crate::stream::{End, Half, Stream};

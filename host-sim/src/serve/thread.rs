@@ -12,7 +12,8 @@ use tokio::task::LocalSet;
 
 use super::client::Client;
 use super::connection::{self, Gate};
-use super::driver::{Driver, Setup, World};
+use super::driver::{Driver, World};
+use super::generation::Setup;
 use super::observe::Exchange;
 use super::options::ServeError;
 use super::trial;

@@ -27,6 +27,7 @@ mod proposals;
 mod serve;
 mod serve_bounds;
 mod serve_certificates;
+mod serve_ends;
 mod serve_grpc;
 mod serve_http2;
 mod serve_reload;
