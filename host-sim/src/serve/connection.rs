@@ -73,14 +73,18 @@ async fn speak(
 ) {
     let head_timeout = link.gate.limits.head_timeout;
     // Who says nothing at first takes a place for no longer than who says half of something.
-    let (stream, told) = tokio::select! {
+    let (mut stream, told) = tokio::select! {
         begun = tokio::time::timeout(head_timeout, Begun::read(stream)) => match begun {
             Ok(Ok(begun)) => begun,
             _ => return,
         },
         _ = stopped.changed() => return,
     };
-    let builder = builder(&link.gate.limits, http2.unwrap_or(told));
+    let http2 = http2.unwrap_or(told);
+    if !http2 {
+        stream.look_at_heads();
+    }
+    let builder = builder(&link.gate.limits, http2);
     let link = Rc::new(link);
     let service = service_fn(move |request| {
         let link = Rc::clone(&link);

@@ -1,8 +1,9 @@
 //! Between the messages of the HTTP library and the header maps that filters see.
 
-use http::{HeaderName, HeaderValue, Version};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use hyper::body::Incoming;
 
+use super::admit;
 use crate::header_map::HeaderMap;
 
 /// Headers that concern one connection alone (RFC 9110 §7.6.1).
@@ -21,26 +22,19 @@ pub(super) fn is_hop_by_hop(name: &[u8]) -> bool {
     HOP_BY_HOP.contains(&name)
 }
 
-/// The request's head as the filter sees it. `None` where it has no authority, or more than one.
-pub(super) fn request_head(request: &http::Request<Incoming>, scheme: &str) -> Option<HeaderMap> {
-    let mut hosts = request.headers().get_all(http::header::HOST).iter();
-    let host = hosts.next().map(HeaderValue::as_bytes);
-    if hosts.next().is_some() {
-        return None;
-    }
-    let target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    // Two authorities that differ are one too many (RFC 9113 §8.3.1); in HTTP/1.1 that of the target counts (RFC 9112 §3.2.2).
-    if request.version() == Version::HTTP_2 && host.is_some() && target.is_some() && host != target {
-        return None;
-    }
-    let authority = target.or(host)?;
+/// The request's head as the filter sees it.
+///
+/// # Errors
+/// The status that refuses one that is not taken up.
+pub(super) fn request_head(request: &http::Request<Incoming>, scheme: &str) -> Result<HeaderMap, StatusCode> {
+    let authority = admit::authority(request, scheme)?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut head = HeaderMap::new();
     head.append(b":method", request.method().as_str().as_bytes());
     head.append(b":path", path.as_bytes());
     head.append(b":authority", authority);
     head.append(b":scheme", scheme.as_bytes());
-    let named = named_by_connection(request.headers());
+    let named = admit::named_by_connection(request.headers());
     for (name, value) in request.headers() {
         let text = name.as_str().as_bytes();
         // What `te` says of trailers is for the whole way (RFC 9113 §8.2.2).
@@ -52,17 +46,7 @@ pub(super) fn request_head(request: &http::Request<Incoming>, scheme: &str) -> O
         }
     }
     head.set(b"x-forwarded-proto", scheme.as_bytes());
-    Some(head)
-}
-
-/// What `connection` names beside itself: headers that are not to go on (RFC 9110 §7.6.1).
-fn named_by_connection(headers: &http::HeaderMap) -> Vec<Vec<u8>> {
-    let lists = headers.get_all(http::header::CONNECTION).iter();
-    lists
-        .flat_map(|list| list.as_bytes().split(|byte| *byte == b','))
-        .map(|name| name.trim_ascii().to_ascii_lowercase())
-        .filter(|name| !name.is_empty() && name != b"close" && name != b"keep-alive")
-        .collect()
+    Ok(head)
 }
 
 /// The head of an upstream's response as the filter sees it.

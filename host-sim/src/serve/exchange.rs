@@ -46,7 +46,10 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
     if request.method() == Method::CONNECT {
         return plain(StatusCode::NOT_IMPLEMENTED);
     }
-    let Some(head) = request_head(&request, link.scheme) else { return plain(StatusCode::BAD_REQUEST) };
+    let head = match request_head(&request, link.scheme) {
+        Ok(head) => head,
+        Err(status) => return plain(status),
+    };
     let is_head = request.method() == Method::HEAD;
     let mut properties = link.properties.clone();
     properties

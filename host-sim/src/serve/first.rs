@@ -2,10 +2,12 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use super::heads::Heads;
 
 /// What HTTP/2 begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -14,6 +16,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub(super) struct Begun<S> {
     first: Bytes,
     stream: S,
+    heads: Option<Heads>,
 }
 
 impl<S: AsyncRead + Unpin> Begun<S> {
@@ -27,7 +30,12 @@ impl<S: AsyncRead + Unpin> Begun<S> {
             }
         }
         let http2 = first == PREFACE;
-        Ok((Self { first: first.into(), stream }, http2))
+        Ok((Self { first: first.into(), stream, heads: None }, http2))
+    }
+
+    /// Has the heads of its requests looked at, as HTTP/1.1 has them.
+    pub(super) fn look_at_heads(&mut self) {
+        self.heads = Some(Heads::default());
     }
 }
 
@@ -37,11 +45,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Begun<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
+        let before = buffer.filled().len();
         if self.first.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        } else {
+            let count = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(count));
         }
-        let count = self.first.len().min(buffer.remaining());
-        buffer.put_slice(&self.first.split_to(count));
+        if let Some(heads) = &mut self.heads {
+            heads.look(buffer.filled_mut().split_at_mut(before).1);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -5,6 +5,7 @@
 //! streams get 503 and a fresh VM takes over. [`Gateway::reload`] puts another module or configuration in the place of the one that
 //! runs, for requests to come.
 
+mod admit;
 mod body;
 mod calls;
 mod certificate;
@@ -17,6 +18,7 @@ mod first;
 mod generation;
 mod grpc;
 mod handle;
+mod heads;
 mod lives;
 mod observe;
 mod options;

@@ -15,6 +15,7 @@ mod modules;
 mod opaque;
 mod probe;
 mod reload;
+mod requests;
 mod revocation;
 mod scenarios;
 mod signatures;
