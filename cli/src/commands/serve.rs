@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use countersign_host_sim::serve::{Endpoint, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError};
+use countersign_host_sim::serve::{
+    ClientLimits, Endpoint, ExchangeSink, Gateway, GatewayOptions, Protocol, ServeError,
+};
 use countersign_host_sim::{LogLevel, LogLine};
 use serde_json::{Map, Value};
 
@@ -23,7 +25,7 @@ use crate::serve::clusters::{cluster, clusters, origin};
 use crate::serve::reload::{Reloader, Trigger};
 use crate::serve::secrets::Secrets;
 use crate::serve::tls::{Certificates, TlsArgs};
-use crate::serve::{Board, Ledger, Observer, Recorder, Status};
+use crate::serve::{Board, Ledger, Observer, Recorder, Status, handles};
 
 /// How long requests under way may take to end when the gateway stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -179,6 +181,7 @@ impl Serve {
     ) -> GatewayOptions {
         let mut options = GatewayOptions::new(self.upstream.clone()).log(move |line| log(line, audited));
         options.listen = self.listen;
+        options.limits = ClientLimits::default().within(handles::take_all());
         options.clusters.clone_from(clusters);
         options.tls = certificates.tls;
         options.upstream_tls = certificates.upstream;

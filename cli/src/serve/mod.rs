@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod clusters;
+pub(crate) mod handles;
 mod ledger;
 mod observer;
 pub(crate) mod reload;

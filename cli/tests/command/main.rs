@@ -10,6 +10,7 @@ mod credentials;
 mod credentials_page;
 mod eval;
 mod explanations;
+mod handles;
 mod inspect_module;
 mod json_page;
 mod lint_diff;

@@ -71,6 +71,17 @@ pub struct ClientLimits {
     pub idle_timeout: Duration,
 }
 
+impl ClientLimits {
+    /// The same for a process of so many file handles: a quarter of them for clients, and a quarter for the filter's calls, so that
+    /// neither takes what the other needs. What is left is for the upstream, for connections that are kept, and for files.
+    pub fn within(mut self, handles: u64) -> Self {
+        let share = usize::try_from(handles / 4).unwrap_or(usize::MAX).max(1);
+        self.connections = self.connections.min(share);
+        self.calls = self.calls.min(share);
+        self
+    }
+}
+
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {

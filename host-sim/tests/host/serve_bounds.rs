@@ -149,3 +149,15 @@ fn grpc_calls_count_among_them() {
     assert_eq!(get(gateway.address()).status, 200);
     assert!(lines.iter().any(|line| line.contains("reset reason: overflow")));
 }
+
+#[test]
+fn clients_and_calls_have_their_shares_of_the_file_handles() {
+    let within = |handles| {
+        let limits = ClientLimits::default().within(handles);
+        (limits.connections, limits.calls)
+    };
+    assert_eq!(within(u64::MAX), (1024, 256));
+    assert_eq!(within(2048), (512, 256));
+    assert_eq!(within(256), (64, 64));
+    assert_eq!(within(0), (1, 1));
+}
