@@ -292,3 +292,15 @@ fn modules_without_an_allocator_of_the_right_type_are_refused() {
     assert!(error.to_string().contains("export `malloc`"), "{error}");
     assert!(load(&raw(&format!("{MARKER} {MALLOC}"))).unwrap().host().start().is_ok());
 }
+
+#[test]
+fn streams_are_bounded() {
+    let limits = Limits { streams: 2, ..Limits::default() };
+    let mut host = builder("").limits(limits).start().unwrap();
+    let open = [0; 3].map(|_| host.request(&Request::post("/").unfinished()));
+    let kinds = open.map(|stream| host.outcome(stream).failure().map(|failure| failure.kind));
+    assert_eq!(kinds, [None, None, Some(FailureKind::Streams)]);
+    host.close(open[0]);
+    let next = host.request(&Request::post("/").unfinished());
+    assert_eq!(host.outcome(next).failure(), None);
+}

@@ -150,3 +150,34 @@ fn host_calls_take_fuel_by_what_they_handle() {
     assert!(one.run(&Request::get("/")).forwarded().is_some());
     assert!(one.fuel_used() < 1000, "what is told is the guest's own: {}", one.fuel_used());
 }
+
+#[test]
+fn a_callback_has_no_more_than_is_left_of_its_step() {
+    let limits = |fuel, time| {
+        let step = Allowance { fuel, time, ..Allowance::ALL };
+        Limits { step, callback_fuel: 300_000_000, ..Limits::default() }
+    };
+    let body = on_headers("(loop (br 0))");
+    let mut host = metered(&body, limits(1_000_000, Duration::MAX));
+    let failure = host.run(&Request::get("/")).failure().cloned().unwrap();
+    assert_eq!(failure.kind, FailureKind::Restless);
+    assert!(failure.message.contains("a step has 1000000 of fuel"), "{failure:?}");
+    assert!(host.fuel_used() < 2_000_000, "{}", host.fuel_used());
+    let limits = Limits { callback_deadline: Duration::MAX, ..limits(u64::MAX, Duration::from_millis(50)) };
+    let mut host = builder(&body).limits(limits).start().unwrap();
+    let failure = host.run(&Request::get("/")).failure().cloned().unwrap();
+    assert_eq!(failure.kind, FailureKind::Restless);
+    assert!(failure.message.contains("a step has 0.05 s"), "{failure:?}");
+}
+
+#[test]
+fn a_host_whose_module_was_stopped_calls_none_of_its_vms_again() {
+    let body = [&on_headers("(drop (call $tick_period (i32.const 1)))"), TICK].concat();
+    let mut host = builder(&body).workers(2).limits(step(60)).start().unwrap();
+    host.request_on(0, &Request::get("/"));
+    host.advance(Duration::from_secs(1));
+    let unrest = unrest(&host).clone();
+    assert!(!host.has_failed(1), "it had nothing to do with it");
+    let stream = host.request_on(1, &Request::get("/"));
+    assert_eq!(host.outcome(stream).failure(), Some(&unrest));
+}

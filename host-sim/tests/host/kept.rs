@@ -1,6 +1,6 @@
 //! What the host keeps for a module, and makes for one call of its, is bounded by what it takes in the host.
 
-use crate::common::{builder, data, logged};
+use crate::common::{builder, data, logged, pairs};
 use countersign_host_sim::{
     Connect, GrpcUpstream, Limits, Outcome, Request, ResponseOutcome, Status, Upstream, UpstreamReply,
     verify_signature,
@@ -43,15 +43,24 @@ fn arguments_of_foreign_functions_are_no_larger_than_bodies() {
 
 #[test]
 fn a_hash_function_has_a_short_name() {
-    let question = |name: &[u8]| {
-        let mut bytes = vec![0x0a, (name.len() % 128) as u8 | 0x80, (name.len() / 128) as u8];
-        bytes.extend(name);
-        // The smallest key there is: an algorithm and no bits.
-        bytes.extend(b"\x12\x0e\x30\x0c\x30\x06\x06\x04\x2b\x81\x04\x00\x03\x02\x00\x04");
-        verify_signature(&bytes)
-    };
-    assert!(question(&[b'x'; 256]).is_ok_and(|said| said.len() < 300));
-    assert_eq!(question(&[b'x'; 257]), Err(Status::BadArgument));
+    assert!(verify_signature(&question(256)).is_ok_and(|said| said.len() < 300));
+    assert_eq!(verify_signature(&question(257)), Err(Status::BadArgument));
+}
+
+/// Asks for a signature by a hash function with a name of so many letters.
+fn question(letters: usize) -> Vec<u8> {
+    let mut bytes = vec![0x0a, (letters % 128) as u8 | 0x80, (letters / 128) as u8];
+    bytes.extend(vec![b'x'; letters]);
+    // The smallest key there is: an algorithm and no bits.
+    bytes.extend(b"\x12\x0e\x30\x0c\x30\x06\x06\x04\x2b\x81\x04\x00\x03\x02\x00\x04");
+    bytes
+}
+
+#[test]
+fn groups_in_groups_are_bounded() {
+    let nested = |depth: usize| [question(256), vec![0x53; depth], vec![0x54; depth]].concat();
+    assert!(verify_signature(&nested(100)).is_ok());
+    assert_eq!(verify_signature(&nested(101)), Err(Status::BadArgument));
 }
 
 #[test]
@@ -205,10 +214,7 @@ fn what_has_ended_is_remembered_up_to_its_bytes() {
 
 #[test]
 fn calls_are_remembered_with_what_an_entry_takes() {
-    let (segment, headers) = crate::common::data(
-        4096,
-        &crate::common::pairs(&[(":method", "GET"), (":path", "/"), (":authority", "c")]),
-    );
+    let (segment, headers) = data(4096, &pairs(&[(":method", "GET"), (":path", "/"), (":authority", "c")]));
     let call = format!(
         r#"(drop (call $call @"c" {headers} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 24)))"#
     );

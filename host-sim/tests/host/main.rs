@@ -36,4 +36,5 @@ mod serve_watch;
 mod shared;
 mod streams;
 mod tcp;
+mod under_way;
 mod versions;

@@ -4,8 +4,10 @@
 mod answers;
 mod degrade;
 mod holders;
+mod host;
 mod keys;
 mod parties;
+mod recordings;
 mod requests;
 mod revocation;
 mod revoked;
@@ -38,7 +40,17 @@ struct Mutant {
 
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const PAGE: &[&str] = &["--package", "countersign", "--lib", "serve::"];
+const SECRETS: &[&str] = &["--package", "countersign", "--lib", "serve::secrets::"];
+const RECORDINGS: &[&str] = &["--package", "countersign", "--lib", "recording::"];
 const GATEWAY: &[&str] = &["--test", "host", "serve"];
+const BUDGETS: &[&str] = &["--test", "host", "budget::"];
+const BOUNDS: &[&str] = &["--test", "host", "bounds::"];
+const KEPT: &[&str] = &["--test", "host", "kept::"];
+const UNDER_WAY: &[&str] = &["--test", "host", "under_way::"];
+const ENDING: &[&str] = &["--test", "host", "ending::"];
+const FOREIGN: &[&str] = &["--test", "host", "foreign::"];
+const HOSTILE_MODULES: &[&str] = &["--test", "host", "hostile::"];
+const COSTS: &[&str] = &["--test", "host", "costs::"];
 const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
@@ -90,8 +102,10 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
         answers::MUTANTS,
         degrade::MUTANTS,
         holders::MUTANTS,
+        host::MUTANTS,
         keys::MUTANTS,
         parties::MUTANTS,
+        recordings::MUTANTS,
         requests::MUTANTS,
         revocation::MUTANTS,
         revoked::MUTANTS,

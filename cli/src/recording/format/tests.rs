@@ -58,6 +58,18 @@ fn what_is_wrong_is_told() {
     assert!(parse(&long).is_err());
 }
 
+#[test]
+fn what_a_request_holds_is_bounded() {
+    let refuses = |request: Recorded| parse(&write(&Line::Request(Box::new(request)))).is_err();
+    let headers = |count| Recorded { headers: vec![recorded().headers.remove(0); count], ..recorded() };
+    assert!(!refuses(headers(HEADERS)) && refuses(headers(HEADERS + 1)));
+    let properties = |count: usize| Recorded {
+        properties: (0..count).map(|number| (format!("p{number}"), json!(true))).collect(),
+        ..recorded()
+    };
+    assert!(!refuses(properties(PROPERTIES)) && refuses(properties(PROPERTIES + 1)));
+}
+
 proptest::proptest! {
     #[test]
     fn every_request_reads_alike_once_written(
