@@ -169,6 +169,18 @@ impl Envoy {
         }
     }
 
+    /// Has it end in good order. Everything that it logged.
+    pub fn quit(&mut self) -> Result<String> {
+        // The answer may be lost with the process.
+        let _ = Client::plain(self.admin).send(&Request::new("POST", "/quitquitquit"));
+        let since = Instant::now();
+        while !self.has_ended()? {
+            ensure!(since.elapsed() < START, "Envoy did not end in {START:?}:\n{}", self.log_tail());
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(self.log())
+    }
+
     /// Whether the process is over.
     pub fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())

@@ -4,6 +4,7 @@ mod api_key;
 mod body;
 mod bound;
 mod chain;
+mod endings;
 mod example;
 mod flow;
 mod forwarded;
