@@ -19,7 +19,7 @@ fn config() -> Config {
 
 #[test]
 fn headers_are_shown_that_are_known_to_be_no_credentials() {
-    let secrets = Secrets::new(Some(&config()), &[String::from("X-Note"), String::from("Cookie")]);
+    let secrets = Secrets::new(Some(&config()), &["X-Note", "Cookie", "X-Legacy"].map(String::from));
     for (name, value, shown) in [
         ("authorization", "Bearer abcdef", "Bearer (secret, 6 bytes)"),
         ("authorization", "abcdef", "(secret, 6 bytes)"),
