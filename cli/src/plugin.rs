@@ -110,6 +110,19 @@ impl PluginArgs {
         self
     }
 
+    /// The module, where nothing else is named, since `beside` says it.
+    pub(crate) fn module_alone(&self, beside: &str) -> Result<Option<&Path>, Failure> {
+        let given = [
+            ("--config", self.config.is_some()),
+            ("--plugin-config", self.plugin_config.is_some()),
+            ("--vm-config", self.vm_config.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(Failure::usage(format!("`{name}`: expected none beside {beside}"))),
+            None => Ok(self.module.as_deref()),
+        }
+    }
+
     /// Reads and compiles what the arguments name.
     ///
     /// # Errors

@@ -5,12 +5,11 @@
 //! is ever rehashed, and memory is bounded by count and by bytes.
 
 use crate::crypto;
+use crate::keyed_hash::keyed_hash;
 use crate::metrics::Counter;
 use crate::time::Timestamp;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::hash::Hasher;
-use siphasher::sip::SipHasher13;
 
 /// Places in a set, where there are as many.
 const WAYS: usize = 8;
@@ -182,9 +181,7 @@ impl<V: Clone> Cache<V> {
     }
 
     fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
-        hasher.write(key);
-        hasher.finish()
+        keyed_hash(self.hash_key, key)
     }
 
     fn set(&self, hash: u64) -> core::ops::Range<usize> {

@@ -38,6 +38,7 @@ pub mod introspection;
 mod jitter;
 pub mod jose;
 pub mod json;
+mod keyed_hash;
 pub mod keys;
 pub mod metrics;
 pub mod party;

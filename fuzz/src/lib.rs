@@ -61,13 +61,21 @@ thread_local! {
         let set = JwkSet::parse(set.as_bytes(), &JwksLimits::default()).expect("a good key");
         RefCell::new(KeyStore::fixed(set))
     };
-    static SETTINGS: Rc<Settings> = {
-        let path = std::env::var("COUNTERSIGN_FUZZ_CONFIGURATION")
-            .expect("COUNTERSIGN_FUZZ_CONFIGURATION: the compiled fuzz/gateway.yaml; `cargo xtask fuzz` sets it");
-        let bytes = std::fs::read(&path).expect("the compiled configuration");
-        Rc::new(Settings::load(&bytes).expect("a good configuration"))
-    };
+    static SETTINGS: Rc<Settings> = load("gateway");
+    static WORKERS: Rc<Settings> = load("workers");
     static GATEWAY: RefCell<(u32, Option<Gateway>)> = const { RefCell::new((0, None)) };
+}
+
+fn load(name: &str) -> Rc<Settings> {
+    let folder = std::env::var("COUNTERSIGN_FUZZ_CONFIGURATIONS")
+        .expect("COUNTERSIGN_FUZZ_CONFIGURATIONS: a folder of fuzz/*.yaml, compiled; `cargo xtask fuzz` sets it");
+    let bytes = std::fs::read(format!("{folder}/{name}.json")).expect("the compiled configuration");
+    Rc::new(Settings::load(&bytes).expect("a good configuration"))
+}
+
+/// What requests are judged by whose gateway has other workers, and calls others.
+pub fn workers() -> Rc<Settings> {
+    WORKERS.with(Rc::clone)
 }
 
 /// What requests are judged by.

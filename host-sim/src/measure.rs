@@ -68,7 +68,9 @@ impl Host {
         let before = self.start_measuring();
         let worker = &mut self.workers[0].worker;
         let id = worker.open(request);
-        if !worker.instance.vm().outgoing.is_empty() {
+        // It may also wait for the answer to an earlier call, such as one that a new VM made.
+        let waits = !self.due.is_empty() && worker.stream(id).is_some_and(is_held);
+        if waits || !worker.instance.vm().outgoing.is_empty() {
             self.answer_calls(id);
         }
         let worker = &mut self.workers[0].worker;
@@ -129,8 +131,7 @@ impl Host {
     fn answer_calls(&mut self, id: u32) {
         for _ in 0..ANSWERS {
             self.settle();
-            let held = |stream: &Stream| disposition(stream) == Disposition::Held;
-            if !self.workers[0].worker.stream(id).is_some_and(held) {
+            if !self.workers[0].worker.stream(id).is_some_and(is_held) {
                 break;
             }
             let Some(at) = self.due.peek().map(|Reverse(due)| due.at) else { break };
@@ -138,6 +139,10 @@ impl Host {
             self.pass(Duration::from_nanos(wait));
         }
     }
+}
+
+fn is_held(stream: &Stream) -> bool {
+    disposition(stream) == Disposition::Held
 }
 
 fn disposition(stream: &Stream) -> Disposition {

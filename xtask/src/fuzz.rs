@@ -12,6 +12,9 @@ use crate::steps::Steps;
 /// Seconds that each target runs where nothing else is said.
 const SECONDS: u32 = 60;
 
+/// What targets judge requests by, in `fuzz/`.
+const CONFIGURATIONS: [&str; 2] = ["gateway", "workers"];
+
 /// What makes libFuzzer see which branches an input reaches. The flags that need it are unlocked by
 /// `RUSTC_BOOTSTRAP`, so that the project's own compiler serves.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -25,21 +28,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let (wanted, seconds) = read(args, &all)?;
     let mut steps = Steps::new(2 + wanted.len());
     let host = host()?;
-    let configuration = crate::target("fuzz").join("gateway.json");
-    steps.step("compiling fuzz/gateway.yaml", || {
-        std::fs::create_dir_all(crate::target("fuzz"))?;
-        let mut cargo = process::cargo();
-        cargo.args([
-            "run",
-            "--release",
-            "--bin",
-            "countersign",
-            "--",
-            "compile",
-            "fuzz/gateway.yaml",
-            "--output",
-        ]);
-        process::logged("compile-fuzz", cargo.arg(&configuration))?;
+    let configurations = crate::target("fuzz").join("configurations");
+    steps.step("compiling the configurations", || {
+        std::fs::create_dir_all(&configurations)?;
+        for name in CONFIGURATIONS {
+            let mut cargo = process::cargo();
+            cargo.args(["run", "--release", "--bin", "countersign", "--", "compile"]);
+            cargo.arg(format!("fuzz/{name}.yaml"));
+            cargo.arg("--output").arg(configurations.join(format!("{name}.json")));
+            process::logged("compile-fuzz", &mut cargo)?;
+        }
         Ok(String::new())
     })?;
     steps.step("building the fuzz targets", || {
@@ -62,7 +60,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
             let program = || {
                 let mut program =
                     Command::new(crate::target("fuzz").join(&host).join("release").join(target));
-                program.env("COUNTERSIGN_FUZZ_CONFIGURATION", &configuration);
+                program.env("COUNTERSIGN_FUZZ_CONFIGURATIONS", &configurations);
                 program
             };
             seeds::check(target, program())?;

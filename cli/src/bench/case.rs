@@ -7,7 +7,9 @@ use countersign_host_sim::{Disposition, HeaderMap, Request, Response};
 use serde_json::json;
 
 use crate::credentials::{PrivateKey, TokenBuilder};
+use crate::engine;
 use crate::failure::Failure;
+use crate::scenario::Single;
 
 /// One thing to measure.
 #[derive(Clone)]
@@ -92,6 +94,19 @@ pub(crate) fn disposition_name(disposition: &Disposition) -> String {
 /// The name of what Countersign decided.
 pub(crate) fn decision_name(reason: Option<&str>) -> String {
     reason.unwrap_or(ALLOW).to_owned()
+}
+
+impl From<Single> for Case {
+    /// Its request over and over: what comes of that may be something else than of the first one, so that it is counted.
+    fn from(single: Single) -> Self {
+        let engine::Request { headers, properties, body, trailers, .. } = single.request;
+        let mut request = Request { headers, body, trailers, ..Request::default() };
+        for (path, value) in properties {
+            request.properties.set(&path, value);
+        }
+        let request = Prepared { request, response: single.response, workload: None };
+        Self { name: single.name, expected: Expected::Anything, request, credential: Credential::None }
+    }
 }
 
 impl Case {

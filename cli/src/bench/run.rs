@@ -19,12 +19,17 @@ use super::report::Report;
 use super::requests::{MEMBER, Requests};
 use super::v8::{self, cross_check};
 use super::{counts, measure, open_loop};
+use crate::console::{self, say};
 use crate::credentials::{Algorithm, PrivateKey};
 use crate::document::Document;
-use crate::engine::{Module, Script};
+use crate::engine::{Module, Modules, Script};
 use crate::failure::Failure;
 use crate::plugin::{Plugin, PluginArgs};
+use crate::scenario::{self, Singles};
 use crate::time;
+
+/// The member that tells a scenario file.
+const SCENARIOS: &str = "cases";
 
 /// The reference pack's own requests.
 const PLAN: &str = include_str!("fraud-scoring.yaml");
@@ -61,14 +66,20 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Reads what the arguments name: Countersign's decisions by a plan, or any module's by a file of requests.
+    /// Reads what the arguments name: Countersign's decisions by a plan, any module's by a file of requests, or what a scenario
+    /// file is about.
     pub(crate) fn load(
         plugin: PluginArgs,
         requests: Option<&Path>,
         algorithm: Algorithm,
     ) -> Result<Self, Failure> {
-        let plugin = plugin.or_config(Path::new("examples/envoy/countersign.yaml")).load()?;
         let document = requests.map(Document::open).transpose()?;
+        if let (Some(path), Some(document)) = (requests, &document)
+            && document.has(SCENARIOS)
+        {
+            return Self::scenarios(&plugin, path);
+        }
+        let plugin = plugin.or_config(Path::new("examples/envoy/countersign.yaml")).load()?;
         let countersign = plugin.config.is_some();
         match document {
             None if countersign => Self::decisions(plugin, &Plan::parse(PLAN)?, algorithm),
@@ -117,6 +128,31 @@ impl Subject {
             cases: requests.cases,
             decisions: Decisions::Dispositions,
         }
+    }
+
+    /// What a scenario file is about, by its cases of one request.
+    fn scenarios(plugin: &PluginArgs, path: &Path) -> Result<Self, Failure> {
+        let named =
+            plugin.module_alone(&format!("{}, a file of scenarios, which says it", path.display()))?;
+        let plan = scenario::Plan::load(path, None, &mut Modules::default())?;
+        let module = match named.or_else(|| plan.module()) {
+            Some(path) if plan.module().is_some() => Module::load_any(path)?,
+            named => Module::load(named)?,
+        };
+        let Singles { cases, left_out, clusters, time, configurations, names } = plan.singles()?;
+        for (what, count) in left_out {
+            say!("left out: {} {what}", console::count(count, "case", "cases"));
+        }
+        let clock = u64::try_from(time.as_nanos()).unwrap_or(0);
+        let clusters = clusters.into_iter().map(|(name, script)| (name, script.at_once()));
+        let clusters: BTreeMap<String, Script> = clusters.collect();
+        let mut host = plan.around(module.host())?.clock(Clock::at_nanos(clock));
+        for (name, script) in &clusters {
+            host = host.cluster(name, script.to_upstream());
+        }
+        let cases = cases.into_iter().map(Case::from).collect();
+        let (clock, decisions) = (Some(clock), Decisions::Dispositions);
+        Ok(Self { module, host, configurations, names, clusters, clock, cases, decisions })
     }
 
     fn prepared(&self) -> Result<Vec<Prepared>, Failure> {

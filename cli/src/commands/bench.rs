@@ -25,6 +25,8 @@ Examples:
       Countersign by the example's configuration: allow, and each kind of refusal
   countersign bench --module filter.wasm --plugin-config filter.json --requests requests.yaml
       any proxy-wasm module
+  countersign bench --requests scenarios.yaml --v8
+      the requests of a scenario file, on V8 as well
   countersign bench --module filter.wasm --rate 5000,20000 --lasting 10s --html report.html
       latency under load, with a page of plots
   countersign bench --module new.wasm --baseline old.wasm
@@ -46,8 +48,8 @@ Examples:
 pub(crate) struct Bench {
     #[command(flatten)]
     plugin: PluginArgs,
-    /// The requests to measure: named requests as `docs/benchmarks.md` describes them, or with `--config` a plan of
-    /// decisions.
+    /// The requests to measure: a scenario file, of which every case of one request is measured; named requests as
+    /// `docs/benchmarks.md` describes them; or with `--config` a plan of decisions.
     #[arg(long, value_name = "FILE")]
     requests: Option<PathBuf>,
     /// Measure the cases whose names contain this text alone.

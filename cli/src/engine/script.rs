@@ -125,6 +125,18 @@ impl Script {
         self.rules.iter().map(|rule| (rule.path.as_deref(), rule.holds.as_deref(), rule.answers.as_slice()))
     }
 
+    /// The same, without any delay.
+    pub(crate) fn at_once(mut self) -> Self {
+        let answers = self.rules.iter_mut().flat_map(|rule| &mut rule.answers);
+        answers.for_each(|answer| answer.delay = Duration::ZERO);
+        self
+    }
+
+    /// Whether an answer depends on more of a call than its path and what its body holds.
+    pub(crate) fn has_conditions(&self) -> bool {
+        self.rules.iter().any(|rule| rule.condition.is_some())
+    }
+
     /// What is answered by path, where it is the same document each time and nothing else.
     pub(crate) fn documents(&self) -> Option<Vec<Document>> {
         let plain = |(name, value): (&[u8], &[u8])| {

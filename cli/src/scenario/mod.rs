@@ -23,6 +23,7 @@ mod revocation;
 mod run;
 mod schema;
 mod short;
+mod single;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -36,3 +37,4 @@ pub(crate) use expand::{expand, replace, used_names};
 pub(crate) use plan::Plan;
 pub(crate) use run::{Runner, quoted};
 pub(crate) use schema::schema;
+pub(crate) use single::{Single, Singles};

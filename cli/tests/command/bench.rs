@@ -378,6 +378,29 @@ fn v8_makes_countersigns_decisions() {
 }
 
 #[test]
+fn a_scenario_file_says_what_runs_and_which_requests() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/scenarios/");
+    let scenarios = |name: &str| format!("{root}{name}");
+    let any = bench(&["--requests", &scenarios("any-module.yaml"), "--v8"]);
+    let said = String::from_utf8_lossy(&any.stderr).into_owned();
+    assert!(any.status.success(), "{said}");
+    assert!(said.contains("left out: ") && said.contains("of several steps"), "{said}");
+    let figures: Value = serde_json::from_slice(&any.stdout).unwrap();
+    let lines = figures["v8"]["requests"].as_array().unwrap();
+    let reply = lines.iter().find(|line| line["case"] == "an answer of the filter's own").unwrap();
+    assert_eq!(reply["decision"], "reply 418");
+
+    let ours = report(&["--requests", &scenarios("fraud-scoring.yaml")]);
+    let lines = ours["series"].as_array().unwrap();
+    assert!(lines.iter().filter(|line| line["state"] == "warm").count() > 20, "{ours:#}");
+
+    let beside =
+        bench(&["--requests", &scenarios("any-module.yaml"), "--config", "examples/envoy/countersign.yaml"]);
+    assert_eq!(beside.status.code(), Some(2), "{beside:?}");
+    assert!(String::from_utf8_lossy(&beside.stderr).starts_with("error: `--config`: expected none beside "));
+}
+
+#[test]
 fn a_decision_that_differs_on_v8_is_a_failure() {
     // It asks for a function that one host lends and the other doesn't.
     let differs = file(

@@ -32,7 +32,8 @@ pub struct Introspection {
     #[serde(default = "default_inactive")]
     pub inactive_seconds: u32,
     /// How many questions a worker may have open at this endpoint; from 1 to 1,024. A request that would need one more is refused.
-    /// A quarter of them is for tokens of which the issuer has said before that they are active.
+    /// A quarter of them is not for tokens that anybody can make up: those that neither a signature nor the issuer has spoken for.
+    /// With 1, any token may have it.
     #[serde(default = "super::default_party_calls")]
     pub calls: u32,
 }

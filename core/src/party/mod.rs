@@ -8,13 +8,12 @@ use crate::call::{CallAnswer, CallId, Form};
 use crate::crypto;
 use crate::fetch::Location;
 use crate::jitter::Jitter;
+use crate::keyed_hash::keyed_hash;
 use crate::time::{Span, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use breaker::Breaker;
-use core::hash::Hasher as _;
 pub(crate) use marks::Mark;
-use siphasher::sip::SipHasher13;
 
 /// How a party is asked.
 #[derive(Clone, Debug)]
@@ -181,7 +180,7 @@ impl Party {
         settings: &PartySettings,
         now: Timestamp,
     ) -> Result<Put, NotAsked> {
-        let hash = self.hash(subject);
+        let hash = keyed_hash(self.hash_key, subject);
         let same = |question: &&Question| {
             question.hash == hash && crypto::constant_time_eq(&question.subject, subject)
         };
@@ -334,12 +333,6 @@ impl Party {
     pub(crate) fn standing(&self, id: QuestionId) -> Standing {
         let question = self.questions.iter().find(|question| question.id == id);
         question.map_or(Standing::MadeUp, |question| question.standing)
-    }
-
-    fn hash(&self, subject: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.hash_key.0, self.hash_key.1);
-        hasher.write(subject);
-        hasher.finish()
     }
 
     fn undecided(&mut self) {

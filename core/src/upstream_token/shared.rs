@@ -100,7 +100,9 @@ impl Place {
         let (asked, rest) = time(rest)?;
         let (expires, rest) = time(rest)?;
         let (renew, rest) = time(rest)?;
-        let authorization = core::str::from_utf8(rest).ok()?.into();
+        // It goes upstream as a header.
+        let text = core::str::from_utf8(rest).ok()?;
+        let authorization = text.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then(|| text.into())?;
         Some(UpstreamToken { authorization, expires, renew, asked, mark: Some(self.mark()) })
     }
 }

@@ -78,6 +78,35 @@ fn a_measured_request_that_waits_for_an_answer_gets_it() {
 }
 
 #[test]
+fn a_measured_request_that_waits_for_an_earlier_answer_gets_it() {
+    let (headers, at) = crate::common::data(
+        8192,
+        &pairs(&[(":method", "GET"), (":path", "/keys"), (":authority", "issuer")]),
+    );
+    // What a new VM asks for first, and its first request needs.
+    let body = format!(
+        r#"
+  {headers}
+  (global $stream (mut i32) (i32.const 0))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $call @"issuer" {at} (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 5000) (i32.const 16)))
+    (i32.const 1))
+  (func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
+    (global.set $stream (local.get $id))
+    (i32.const 1))
+  (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+    (drop (call $effective (global.get $stream)))
+    (drop (call $continue (i32.const 0))))
+"#
+    );
+    let late = UpstreamReply::ok("keys").after(Duration::from_millis(20));
+    let mut host = builder(&body).cluster("issuer", Upstream::always(late)).start().unwrap();
+    assert_eq!(host.measure(&Request::get("/"), None).disposition, Disposition::Forwarded);
+    // No answer is on its way any more.
+    assert_eq!(host.measure(&Request::get("/"), None).disposition, Disposition::Held);
+}
+
+#[test]
 fn a_sampled_guest_shows_where_it_spends_its_time() {
     let engine =
         Engine::builder().cache_dir(None).sampling(Some(Duration::from_micros(200))).build().unwrap();

@@ -8,6 +8,7 @@ mod keys;
 mod opaque;
 mod page;
 mod party;
+mod profile;
 mod revocation;
 mod serve;
 mod signatures;

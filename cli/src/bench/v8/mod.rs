@@ -184,6 +184,11 @@ impl World<'_> {
         use base64::Engine as _;
         let binary =
             wat::parse_bytes(module).map_err(|error| Failure::at(self.module.name(), format!("{error}")))?;
+        if let Some((cluster, _)) = self.clusters.iter().find(|(_, script)| script.has_conditions()) {
+            return Err(Failure::usage(format!(
+                "`--v8`: expected answers without `when`, which the host in JavaScript does not know, found one of `{cluster}`"
+            )));
+        }
         let [plugin, root, vm] = &self.names;
         let clusters: serde_json::Map<String, Value> =
             self.clusters.iter().map(|(name, script)| (name.clone(), outcome::script(script))).collect();

@@ -64,7 +64,7 @@ pub(in crate::scenario) struct HostSpec {
 }
 
 /// What a VM may use up before the host stops it.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct LimitsSpec {
     /// Bytes of linear memory.
@@ -133,6 +133,16 @@ impl PluginSpec {
 }
 
 impl HostSpec {
+    /// Whether it says anything.
+    pub(in crate::scenario) fn is_empty(&self) -> bool {
+        let Self { profile, workers, seed, fail_policy, allow_on_headers_stop_iteration, properties, limits } =
+            self;
+        [profile, fail_policy].into_iter().all(Option::is_none)
+            && (workers, seed, allow_on_headers_stop_iteration) == (&None, &None, &None)
+            && properties.is_empty()
+            && *limits == LimitsSpec::default()
+    }
+
     /// This, with what `base` has besides.
     pub(in crate::scenario) fn over(self, base: Self) -> Self {
         let (ours, theirs) = (self.limits, base.limits);
