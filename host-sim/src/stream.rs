@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::Failure;
-use crate::foreign::Object;
+use crate::foreign::{Declared, Object};
 use crate::header_map::HeaderMap;
 use crate::outcome::{LocalReply, Message};
 use crate::property::Properties;
@@ -284,7 +284,7 @@ pub(crate) struct Stream {
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, Object>,
     /// Properties that its own context declared.
-    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
     pub(crate) actions: Actions,
     /// The filter's own reply. Its headers and body are in `response`.
     pub(crate) local: Option<LocalReply>,

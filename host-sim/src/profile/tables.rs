@@ -33,6 +33,9 @@ pub(super) const ENVOY: Table = Table {
         "clear_route_cache",
         "compress",
         "declare_property",
+        "expr_create",
+        "expr_delete",
+        "expr_evaluate",
         "set_envoy_filter_state",
         "sign",
         "uncompress",
@@ -40,7 +43,7 @@ pub(super) const ENVOY: Table = Table {
     ],
     memory: GIB,
     notes: &[
-        "`expr_create`, `expr_evaluate` and `expr_delete` (CEL) are there in builds with a CEL parser; the simulator lacks them",
+        "`expr_create`, `expr_evaluate` and `expr_delete` (CEL) are there in builds with a CEL parser, as the released ones are",
     ],
     malloc_first: true,
     log_before_done: true,

@@ -9,6 +9,7 @@ mod calls;
 mod common;
 mod costs;
 mod ending;
+mod expressions;
 mod fail_policy;
 mod faults;
 mod foreign;

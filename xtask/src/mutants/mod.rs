@@ -3,6 +3,7 @@
 
 mod answers;
 mod degrade;
+mod expressions;
 mod holders;
 mod keys;
 mod parties;
@@ -39,6 +40,8 @@ struct Mutant {
 const CORE: &[&str] = &["--package", "countersign-core", "--lib"];
 const PAGE: &[&str] = &["--package", "countersign", "--lib", "serve::"];
 const GATEWAY: &[&str] = &["--test", "host", "serve"];
+const EXPRESSIONS: &[&str] = &["--package", "countersign-host-sim", "--lib", "cel::"];
+const LENT_EXPRESSIONS: &[&str] = &["--test", "host", "expressions::"];
 const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
@@ -89,6 +92,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
     [
         answers::MUTANTS,
         degrade::MUTANTS,
+        expressions::MUTANTS,
         holders::MUTANTS,
         keys::MUTANTS,
         parties::MUTANTS,
