@@ -21,6 +21,7 @@ mod kept;
 mod lifecycle;
 mod loading;
 mod measure;
+mod metadata;
 mod net;
 mod page;
 mod profiles;

@@ -11,6 +11,7 @@ mod harness;
 mod hops;
 mod hostile;
 mod keys;
+mod metadata;
 mod modules;
 mod opaque;
 mod probe;
