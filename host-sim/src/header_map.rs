@@ -224,6 +224,19 @@ fn is(bytes: &[u8], e: &Entry, wanted: &[u8]) -> bool {
     e.name as usize == wanted.len() && name(bytes, e).eq_ignore_ascii_case(wanted)
 }
 
+/// Appends pairs that are no headers in the same form.
+pub(crate) fn serialize_pairs(pairs: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(pairs.len() as u32).to_le_bytes());
+    for (name, value) in pairs {
+        out.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        out.extend_from_slice(&(value.len() as u32).to_le_bytes());
+    }
+    for bytes in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        out.extend_from_slice(bytes);
+        out.push(0);
+    }
+}
+
 fn word(bytes: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.try_into().ok()?))
 }

@@ -174,6 +174,24 @@ impl Host {
         self.settle();
     }
 
+    /// HTTP/2 metadata of a request that was left open.
+    pub fn send_metadata(&mut self, stream: StreamId, metadata: &HeaderMap) {
+        self.budget.begin();
+        if let Some(worker) = self.worker_of(stream) {
+            worker.request_metadata(stream.id, metadata);
+        }
+        self.settle();
+    }
+
+    /// HTTP/2 metadata of a response that was left open.
+    pub fn send_response_metadata(&mut self, stream: StreamId, metadata: &HeaderMap) {
+        self.budget.begin();
+        if let Some(worker) = self.worker_of(stream) {
+            worker.response_metadata(stream.id, metadata);
+        }
+        self.settle();
+    }
+
     /// Sends the upstream's response back through the filter. The stream ends once it has passed.
     pub fn respond(&mut self, stream: StreamId, response: Response) {
         self.budget.begin();

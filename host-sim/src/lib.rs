@@ -73,6 +73,7 @@
 mod abi;
 mod budget;
 mod builder;
+mod cel;
 mod clock;
 mod due;
 mod engine;

@@ -32,6 +32,10 @@ pub struct Limits {
     pub shared_bytes: usize,
     /// Metrics a VM may define, and those of all VMs that share, by name.
     pub metrics: usize,
+    /// Bytes of the texts of CEL expressions that a VM keeps, of each 64 at least.
+    pub expression_bytes: usize,
+    /// What evaluating an expression may take: about one for each of its parts, and for each eight bytes that are looked at or made.
+    pub expression_work: u64,
     /// HTTP and gRPC calls under way at once, and what one callback may do on gRPC calls.
     pub http_calls: usize,
     /// Bytes of calls and messages that one callback may send.
@@ -82,6 +86,8 @@ impl Default for Limits {
             log_bytes: 64 << 20,
             shared_bytes: 64 << 20,
             metrics: 10_000,
+            expression_bytes: 1 << 20,
+            expression_work: 1_000_000,
             http_calls: 10_000,
             sent_bytes: 64 << 20,
             name_bytes: 4096,

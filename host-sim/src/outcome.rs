@@ -13,6 +13,8 @@ pub struct Request {
     pub body: Vec<Vec<u8>>,
     /// Trailers, if there are any.
     pub trailers: Option<HeaderMap>,
+    /// Maps of HTTP/2 metadata, which arrive after the headers.
+    pub metadata: Vec<HeaderMap>,
     /// Properties of the stream; they win over those the host derives.
     pub properties: Properties,
     /// Whether more body or trailers follow later by [`Host::send_body`](crate::Host::send_body).
@@ -81,6 +83,15 @@ impl Request {
         self
     }
 
+    /// Adds a map of HTTP/2 metadata, which arrives after the headers.
+    pub fn metadata<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.metadata.push(HeaderMap::from_pairs(pairs));
+        self
+    }
+
     /// Leaves the request open for more body.
     pub fn unfinished(mut self) -> Self {
         self.unfinished = true;
@@ -97,6 +108,8 @@ pub struct Response {
     pub body: Vec<Vec<u8>>,
     /// Trailers, if there are any.
     pub trailers: Option<HeaderMap>,
+    /// Maps of HTTP/2 metadata, which arrive after the headers.
+    pub metadata: Vec<HeaderMap>,
     /// Whether more body follows later by [`Host::send_response_body`](crate::Host::send_response_body).
     pub unfinished: bool,
 }
@@ -125,6 +138,15 @@ impl Response {
         trailers: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         self.trailers = Some(HeaderMap::from_pairs(trailers));
+        self
+    }
+
+    /// Adds a map of HTTP/2 metadata, which arrives after the headers.
+    pub fn metadata<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        mut self,
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.metadata.push(HeaderMap::from_pairs(pairs));
         self
     }
 

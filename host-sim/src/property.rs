@@ -56,6 +56,12 @@ impl Properties {
         })
     }
 
+    /// Whether there are properties below a path.
+    pub(crate) fn is_above(&self, path: &[u8]) -> bool {
+        let below = [path, &[0]].concat();
+        self.0.range(below.clone()..).next().is_some_and(|(first, _)| first.starts_with(&below))
+    }
+
     pub(crate) fn get(&self, path: &[u8]) -> Option<&PropertyValue> {
         self.0.get(path)
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::error::Failure;
-use crate::foreign::Object;
+use crate::foreign::{Declared, Object};
 use crate::header_map::HeaderMap;
 use crate::outcome::{LocalReply, Message};
 use crate::property::Properties;
@@ -24,6 +24,7 @@ pub(crate) enum Stage {
 pub(crate) enum Step {
     Wait,
     Headers { count: u32, end: bool },
+    Metadata { count: u32 },
     Body { size: u32, end: bool },
     Trailers { count: u32 },
 }
@@ -33,6 +34,8 @@ pub(crate) struct Half {
     pub(crate) headers: HeaderMap,
     pub(crate) trailers: HeaderMap,
     pub(crate) has_trailers: bool,
+    /// How many names each map of HTTP/2 metadata has that the filter was not told of.
+    pub(crate) metadata: VecDeque<u32>,
     /// Chunks that the filter has not seen.
     pub(crate) waiting: VecDeque<Vec<u8>>,
     /// What the filter sees as the body: chunks it held back and the current one.
@@ -71,6 +74,7 @@ impl Default for Half {
             headers: HeaderMap::new(),
             trailers: HeaderMap::new(),
             has_trailers: false,
+            metadata: VecDeque::new(),
             waiting: VecDeque::new(),
             buffer: Vec::new(),
             passed: Vec::new(),
@@ -146,6 +150,19 @@ impl Half {
         self.waiting.push_back(chunk);
     }
 
+    /// Takes a map of metadata.
+    pub(crate) fn arrive_metadata(&mut self, map: &HeaderMap) {
+        let names: std::collections::BTreeSet<&[u8]> = map.iter().map(|(name, _)| name).collect();
+        self.metadata.push_back(names.len() as u32);
+    }
+
+    /// No frame of metadata ends a message: where nothing follows, an empty piece of body does.
+    pub(crate) fn end_after_metadata(&mut self, has_trailers: bool) {
+        if self.ended && !self.metadata.is_empty() && self.waiting.is_empty() && !has_trailers {
+            self.arrive(Vec::new());
+        }
+    }
+
     /// Lets pass what the filter held.
     pub(crate) fn flush(&mut self) {
         if self.passed.is_empty() {
@@ -187,6 +204,10 @@ impl Half {
                         count: self.headers.len() as u32,
                         end: last && self.waiting.is_empty(),
                     };
+                }
+                // It goes ahead of what is held of a body, whenever it arrives.
+                Stage::Body | Stage::Trailers if !self.metadata.is_empty() => {
+                    return Step::Metadata { count: self.metadata.pop_front().unwrap_or_default() };
                 }
                 Stage::Body => match self.waiting.pop_front() {
                     Some(chunk) => {
@@ -234,6 +255,7 @@ impl Half {
             return;
         }
         self.resume(false);
+        self.metadata.clear();
         for chunk in std::mem::take(&mut self.waiting) {
             self.passed.extend_from_slice(&chunk);
         }
@@ -284,7 +306,7 @@ pub(crate) struct Stream {
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, Object>,
     /// Properties that its own context declared.
-    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
     pub(crate) actions: Actions,
     /// The filter's own reply. Its headers and body are in `response`.
     pub(crate) local: Option<LocalReply>,

@@ -11,6 +11,7 @@ use crate::abi::HostCall;
 use crate::clock::Clock;
 use crate::fail_policy::FailPolicy;
 use crate::fault::Faults;
+use crate::foreign::{Declared, Expressions};
 use crate::grpc::GrpcState;
 use crate::header_map::HeaderMap;
 use crate::limits::Limits;
@@ -108,8 +109,11 @@ pub(crate) struct Vm {
     pub(crate) connections: HashMap<u32, Connection, BuildHasherDefault<Identity>>,
     pub(crate) touched: Vec<u32>,
 
-    /// Properties that the root context declared, and whether they can be set once alone.
-    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    /// Properties that the root context declared.
+    pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
+    pub(crate) expressions: Expressions,
+    /// Work of expressions that the host call has done and not been charged for.
+    pub(crate) expression_work: u64,
     pub(crate) tick_period: Option<u64>,
     pub(crate) tick_changed: bool,
     pub(crate) next_token: u32,
@@ -162,6 +166,8 @@ impl Vm {
             connections: HashMap::default(),
             touched: Vec::new(),
             declared: BTreeMap::new(),
+            expressions: Expressions::default(),
+            expression_work: 0,
             tick_period: None,
             tick_changed: false,
             next_token: 0,

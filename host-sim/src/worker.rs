@@ -115,6 +115,10 @@ impl Worker {
         for chunk in &request.body {
             stream.request.arrive(chunk.clone());
         }
+        for map in &request.metadata {
+            stream.request.arrive_metadata(map);
+        }
+        stream.request.end_after_metadata(request.trailers.is_some());
         if let Some(trailers) = &request.trailers {
             stream.request.trailers.clone_from(trailers);
             stream.request.has_trailers = true;
@@ -184,6 +188,24 @@ impl Worker {
         }
     }
 
+    /// Metadata of a request that was left open.
+    pub(crate) fn request_metadata(&mut self, id: u32, map: &HeaderMap) {
+        if let Some(stream) = self.stream_mut(id).filter(|stream| !stream.request.ended) {
+            stream.request.arrive_metadata(map);
+            self.progress(id);
+        }
+    }
+
+    /// Metadata of a response that was left open.
+    pub(crate) fn response_metadata(&mut self, id: u32, map: &HeaderMap) {
+        if let Some(stream) =
+            self.stream_mut(id).filter(|stream| stream.response.began() && !stream.response.ended)
+        {
+            stream.response.arrive_metadata(map);
+            self.progress(id);
+        }
+    }
+
     /// The upstream's response.
     pub(crate) fn respond(&mut self, id: u32, response: Response) {
         if let Some(stream) = self.stream_mut(id) {
@@ -196,6 +218,10 @@ impl Worker {
             for chunk in response.body {
                 stream.response.arrive(chunk);
             }
+            for map in &response.metadata {
+                stream.response.arrive_metadata(map);
+            }
+            stream.response.end_after_metadata(response.trailers.is_some());
             if let Some(trailers) = response.trailers {
                 stream.response.trailers = trailers;
                 stream.response.has_trailers = true;

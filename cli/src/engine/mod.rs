@@ -42,6 +42,8 @@ pub(crate) struct Request {
     pub(crate) body: Vec<Vec<u8>>,
     /// Trailers, if there are any.
     pub(crate) trailers: Option<HeaderMap>,
+    /// Maps of HTTP/2 metadata.
+    pub(crate) metadata: Vec<HeaderMap>,
     /// Whether more of it follows.
     pub(crate) unfinished: bool,
     /// The worker that takes it.

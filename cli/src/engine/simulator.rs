@@ -74,6 +74,7 @@ impl Simulator {
             headers: request.headers.clone(),
             body: request.body.clone(),
             trailers: request.trailers.clone(),
+            metadata: request.metadata.clone(),
             unfinished: request.unfinished,
             ..sim::Request::default()
         };

@@ -29,6 +29,7 @@ impl Draft<'_> {
         let mut request = Request {
             body: spec.body.0.clone(),
             trailers: spec.trailers.as_ref().map(|trailers| trailers.map()),
+            metadata: spec.metadata.iter().map(|map| map.map()).collect(),
             unfinished: spec.unfinished,
             worker: spec.worker.or(spec.connection.map(|number| number % self.workers)).unwrap_or(0),
             ..Request::default()
@@ -78,6 +79,9 @@ impl Draft<'_> {
         }
         if let Some(trailers) = &request.trailers {
             input.insert("trailers".into(), pairs(trailers));
+        }
+        if !request.metadata.is_empty() {
+            input.insert("metadata".into(), request.metadata.iter().map(pairs).collect());
         }
         if request.worker > 0 {
             input.insert("worker".into(), json!(request.worker));

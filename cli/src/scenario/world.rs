@@ -225,6 +225,7 @@ fn response(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -
         response = response.header(name, value);
     }
     response.trailers = answer.trailers.as_ref().map(|trailers| trailers.map());
+    response.metadata = answer.metadata.iter().map(|map| map.map()).collect();
     let document = match answer {
         AnswerSpec { keys: Some(names), .. } => mint.keys.jwks(names)?,
         AnswerSpec { token: Some(name), .. } => {

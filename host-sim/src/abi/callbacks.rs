@@ -37,9 +37,11 @@ impl Callback {
             "proxy_on_request_headers" 3 true
             "proxy_on_request_body" 3 true
             "proxy_on_request_trailers" 2 true
+            "proxy_on_request_metadata" 2 true
             "proxy_on_response_headers" 3 true
             "proxy_on_response_body" 3 true
             "proxy_on_response_trailers" 2 true
+            "proxy_on_response_metadata" 2 true
         }
         "TCP" {
             "proxy_on_new_connection" 1 true

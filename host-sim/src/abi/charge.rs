@@ -9,6 +9,9 @@ const CALL: u64 = 256;
 const FOREIGN: u64 = 100_000;
 const FOREIGN_BYTE: u64 = 64;
 
+/// Fuel of a unit of an expression's work.
+const EXPRESSION: u64 = 64;
+
 /// A number that a guest gives as a size.
 pub(super) trait Size {
     fn size(self) -> u64;
@@ -38,7 +41,8 @@ pub(super) fn charge(guest: &mut Guest<'_>, call: HostCall) -> wasmtime::Result<
         HostCall::proxy_call_foreign_function => (FOREIGN, FOREIGN_BYTE),
         _ => (CALL, 1),
     };
-    let cost = guest.handled().saturating_mul(each).saturating_add(once);
+    let expressions = std::mem::take(&mut guest.vm().expression_work).saturating_mul(EXPRESSION);
+    let cost = guest.handled().saturating_mul(each).saturating_add(once).saturating_add(expressions);
     let left = guest.store().get_fuel()?;
     let taken = cost.min(left);
     guest.vm().host_fuel += taken;

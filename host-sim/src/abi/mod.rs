@@ -30,6 +30,7 @@ use crate::vm::{Scope, Vm};
 
 pub use callbacks::Callback;
 pub(crate) use guest::{Guest, slice, slice_mut};
+pub(crate) use properties::{joined_pairs, look_up};
 
 /// How a host function ends when it does not end well.
 pub(crate) enum Abort {

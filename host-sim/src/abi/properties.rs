@@ -83,7 +83,7 @@ pub(super) fn set_property(
         (None, Some(connection)) => &mut connection.state,
         (None, None) => return Err(Status::NotFound.into()),
     };
-    if vm.declared.get(path).is_some_and(|read_only| *read_only && state.contains_key(path)) {
+    if vm.declared.get(path).is_some_and(|declared| declared.is_read_only && state.contains_key(path)) {
         return Err(Status::BadArgument.into());
     }
     let held: usize = state.iter().map(|(k, v)| k.len() + v.len()).sum();
@@ -94,7 +94,8 @@ pub(super) fn set_property(
     Ok(())
 }
 
-fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
+/// Writes the bytes that a guest reads at a path, or gives none.
+pub(crate) fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let (stream, connection) = (vm.stream(), vm.connection());
     let own = stream.map(|s| &s.properties).or(connection.map(|c| &c.properties));
     let given = own.and_then(|own| own.get(path)).or_else(|| vm.plugin.properties.get(path));
@@ -264,6 +265,11 @@ fn upstream(stream: &Stream, part: &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 /// Every name with all its values, as a map.
 fn all_joined(headers: Option<&HeaderMap>, out: &mut Vec<u8>) {
+    PropertyValue::Map(joined_pairs(headers)).encode(out);
+}
+
+/// Each name, and all its values with commas between them.
+pub(crate) fn joined_pairs(headers: Option<&HeaderMap>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut map: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
     for (name, value) in headers.into_iter().flat_map(HeaderMap::iter) {
         match map.iter_mut().find(|(known, _)| known == name) {
@@ -271,7 +277,7 @@ fn all_joined(headers: Option<&HeaderMap>, out: &mut Vec<u8>) {
             None => map.push((name.to_vec(), value.to_vec())),
         }
     }
-    PropertyValue::Map(map).encode(out);
+    map
 }
 
 /// All values of a name, with commas between them.

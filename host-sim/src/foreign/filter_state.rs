@@ -12,6 +12,18 @@ pub(crate) struct Object {
     pub(crate) value: String,
 }
 
+/// How a property behaves that guests set.
+#[derive(Clone, Copy)]
+pub(crate) struct Declared {
+    /// Whether it can be set once alone.
+    pub(crate) is_read_only: bool,
+    /// Whether it is a string to expressions, and not bytes.
+    pub(crate) is_text: bool,
+}
+
+/// The number of the type that is a string.
+const TEXT: u64 = 1;
+
 /// How long an object lives, by the numbers of Envoy's `LifeSpan`: 1 is a request.
 const FILTER_CHAIN: u64 = 0;
 const CONNECTION: u64 = 2;
@@ -57,11 +69,12 @@ pub(super) fn set_envoy_filter_state(vm: &mut Vm, arguments: &[u8]) -> Result<Op
 /// the bytes that are read back, and streams here have no connection to live on in.
 pub(super) fn declare_property(vm: &mut Vm, arguments: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     let [mut name, mut schema] = [&[][..]; 2];
-    let mut read_only = false;
+    let mut behaviour = Declared { is_read_only: false, is_text: false };
     for field in fields(arguments).ok_or(Status::BadArgument)? {
         match (field.number, field.value) {
             (1, Value::Bytes(bytes)) => name = bytes,
-            (2, Value::Number(number)) => read_only = number != 0,
+            (2, Value::Number(number)) => behaviour.is_read_only = number != 0,
+            (3, Value::Number(number)) => behaviour.is_text = number == TEXT,
             (4, Value::Bytes(bytes)) => schema = bytes,
             _ => {}
         }
@@ -81,7 +94,7 @@ pub(super) fn declare_property(vm: &mut Vm, arguments: &[u8]) -> Result<Option<V
     if declared.contains_key(name) || declared.len() >= limit {
         return Err(Status::BadArgument);
     }
-    declared.insert(name.to_vec(), read_only);
+    declared.insert(name.to_vec(), behaviour);
     Ok(None)
 }
 

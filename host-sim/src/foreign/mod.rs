@@ -1,6 +1,8 @@
 //! Functions that gateways lend to modules by name.
 
+mod attributes;
 mod compress;
+mod expression;
 mod filter_state;
 mod hash;
 mod sign;
@@ -13,7 +15,8 @@ use crate::profile::Profile;
 use crate::status::Status;
 use crate::vm::{ForeignFunction, Vm};
 
-pub(crate) use filter_state::Object;
+pub(crate) use expression::Expressions;
+pub(crate) use filter_state::{Declared, Object};
 pub use verify_signature::verify_signature;
 
 /// How a gateway lends its verification of signatures, `verify_signature`.
@@ -72,6 +75,9 @@ pub(crate) fn built_in(profile: Profile, name: &[u8]) -> Option<BuiltIn> {
         b"clear_route_cache" => Some(|_, _| Ok(None)),
         b"compress" => Some(compress::compress),
         b"declare_property" => Some(filter_state::declare_property),
+        b"expr_create" => Some(expression::create),
+        b"expr_delete" => Some(expression::delete),
+        b"expr_evaluate" => Some(expression::evaluate),
         b"set_envoy_filter_state" => Some(filter_state::set_envoy_filter_state),
         b"sign" => Some(|_, arguments| sign::sign(arguments).map(Some)),
         b"uncompress" => Some(compress::uncompress),

@@ -60,6 +60,7 @@ fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &str, text: &[u8]) -> Result
         }};
     }
     let signed = match key {
+        Key::P224(key) => ecdsa!(p224, key, 28),
         Key::P256(key) => ecdsa!(p256, key, 32),
         Key::P384(key) => ecdsa!(p384, key, 48),
         Key::P521(key) => ecdsa!(p521, key, 66),
@@ -71,6 +72,7 @@ fn signature(key: Option<&PrivateKeyDer<'_>>, hash: &str, text: &[u8]) -> Result
 
 /// A key of a kind that signs.
 enum Key {
+    P224(p224::SecretKey),
     P256(p256::SecretKey),
     P384(p384::SecretKey),
     P521(p521::SecretKey),
@@ -94,17 +96,19 @@ impl Key {
     }
 
     fn of_pkcs8(der: &[u8]) -> Option<Self> {
-        let p256 = p256::SecretKey::from_pkcs8_der(der).ok().map(Self::P256);
+        let p224 = p224::SecretKey::from_pkcs8_der(der).ok().map(Self::P224);
+        let p256 = || p256::SecretKey::from_pkcs8_der(der).ok().map(Self::P256);
         let p384 = || p384::SecretKey::from_pkcs8_der(der).ok().map(Self::P384);
         let p521 = || p521::SecretKey::from_pkcs8_der(der).ok().map(Self::P521);
         let rsa = || RsaPrivateKey::from_pkcs8_der(der).ok().map(|key| Self::Rsa(Box::new(key)));
-        p256.or_else(p384).or_else(p521).or_else(rsa)
+        p224.or_else(p256).or_else(p384).or_else(p521).or_else(rsa)
     }
 
     fn of_sec1(der: &[u8]) -> Option<Self> {
-        let p256 = p256::SecretKey::from_sec1_der(der).ok().map(Self::P256);
+        let p224 = p224::SecretKey::from_sec1_der(der).ok().map(Self::P224);
+        let p256 = || p256::SecretKey::from_sec1_der(der).ok().map(Self::P256);
         let p384 = || p384::SecretKey::from_sec1_der(der).ok().map(Self::P384);
         let p521 = || p521::SecretKey::from_sec1_der(der).ok().map(Self::P521);
-        p256.or_else(p384).or_else(p521)
+        p224.or_else(p256).or_else(p384).or_else(p521)
     }
 }

@@ -14,6 +14,9 @@ use super::hash::Hash;
 use crate::protobuf::{Value, fields, put_bool, put_bytes, text as utf8};
 use crate::status::Status;
 
+/// An elliptic curve's key (RFC 5480 §2.1.1) on P-224, which the library that is quick doesn't name.
+const ECDSA_P224: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x21";
+
 const UNUSABLE: &str = "Failed to initialize digest verify.";
 const BAD: &str = "Failed to verify digest. Error code: 0";
 
@@ -90,7 +93,9 @@ fn any(hash: Hash, (algorithm, key): (&[u8], &[u8]), signature: &[u8], text: &[u
         }};
     }
     let is = |id: AlgorithmIdentifier| id.as_ref() == algorithm;
-    if is(alg_id::ECDSA_P256) {
+    if algorithm == ECDSA_P224 {
+        ecdsa!(p224, 28)
+    } else if is(alg_id::ECDSA_P256) {
         ecdsa!(p256, 32)
     } else if is(alg_id::ECDSA_P384) {
         ecdsa!(p384, 48)

@@ -61,6 +61,9 @@ impl Inspection {
         if self.memory.is_none() {
             fit.refusals.push("it has no memory".to_owned());
         }
+        if self.memory.is_some_and(|memory| memory.imported && memory.shared) {
+            fit.refusals.push("it imports a shared memory, and hosts make plain ones".to_owned());
+        }
         let allocators = ["proxy_on_memory_allocate", "malloc"];
         if allocators.iter().all(|name| self.function(name).is_none()) {
             let expected = allocators.join("` or `");

@@ -92,6 +92,8 @@ pub struct MemoryShape {
     pub maximum: Option<u64>,
     /// Whether it comes from the host.
     pub imported: bool,
+    /// Whether threads could share it.
+    pub shared: bool,
 }
 
 /// Why a file can't be taken apart.

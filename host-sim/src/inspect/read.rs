@@ -138,6 +138,7 @@ impl Reader {
             initial: memory.initial.saturating_mul(PAGE),
             maximum: memory.maximum.map(|pages| pages.saturating_mul(PAGE)),
             imported,
+            shared: memory.shared,
         };
         self.out.memory.get_or_insert(shape);
     }

@@ -56,6 +56,21 @@ fn a_module_is_taken_apart() {
 }
 
 #[test]
+fn a_shared_memory_is_not_to_be_had_from_hosts() {
+    let importing = |memory: &str| {
+        read(&format!(
+            r#"(module (import "env" "memory" (memory {memory}))
+                 (func (export "proxy_abi_version_0_2_1"))
+                 (func (export "malloc") (param i32) (result i32) (i32.const 0)))"#
+        ))
+    };
+    for profile in Profile::ALL {
+        refused(&importing("1 2 shared"), profile, "it imports a shared memory");
+    }
+    assert!(importing("1 2").fit(Profile::Envoy).runs());
+}
+
+#[test]
 fn a_good_module_runs_on_all_hosts_and_misses_what_they_lack() {
     let module = read(GOOD);
     for profile in Profile::ALL {

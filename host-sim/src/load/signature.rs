@@ -10,15 +10,13 @@ use crate::module::AbiVersion;
 const ALLOCATORS: [&str; 2] = ["malloc", "proxy_on_memory_allocate"];
 
 /// Exports that hosts look for beside the callbacks: how many parameters, all `i32`, and whether there is a result, `i32` as well.
-const OTHERS: [(&str, usize, bool); 8] = [
+const OTHERS: [(&str, usize, bool); 6] = [
     ("_initialize", 0, false),
     ("_start", 0, false),
     ("main", 2, true),
     ("malloc", 1, true),
     ("proxy_on_memory_allocate", 1, true),
     ("proxy_validate_configuration", 2, true),
-    ("proxy_on_request_metadata", 2, true),
-    ("proxy_on_response_metadata", 2, true),
 ];
 
 /// Every import is a function that the host has, of the host's type, or memory or a table, which the host makes.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::Failure;
-use crate::foreign::Object;
+use crate::foreign::{Declared, Object};
 use crate::property::{Properties, PropertyValue};
 
 /// A client that connects.
@@ -144,7 +144,7 @@ pub(crate) struct Connection {
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, Object>,
     /// Properties that its own context declared.
-    pub(crate) declared: BTreeMap<Vec<u8>, bool>,
+    pub(crate) declared: BTreeMap<Vec<u8>, Declared>,
     /// From the client.
     pub(crate) downstream: Flow,
     /// From the upstream.

@@ -59,6 +59,18 @@ impl Worker {
                     *count,
                     *end,
                 ),
+                (Step::Metadata { count }, Side::Request) => self.instance.call(
+                    "proxy_on_request_metadata",
+                    id,
+                    |e| e.request_metadata.as_ref(),
+                    (id, *count),
+                ),
+                (Step::Metadata { count }, Side::Response) => self.instance.call(
+                    "proxy_on_response_metadata",
+                    id,
+                    |e| e.response_metadata.as_ref(),
+                    (id, *count),
+                ),
                 (Step::Body { size, end }, Side::Request) => self.instance.call(
                     "proxy_on_request_body",
                     id,
@@ -130,7 +142,8 @@ impl Worker {
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
             let pass = pass && !replied;
             match step {
-                Step::Wait => {}
+                // Whatever is returned, it goes on.
+                Step::Wait | Step::Metadata { .. } => {}
                 Step::Headers { end, .. } => {
                     // One that goes on by itself and holds all the same has let the headers go, and nothing else ever.
                     let gone = !pass && !replied && resumed;

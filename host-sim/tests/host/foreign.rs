@@ -233,7 +233,7 @@ fn a_function_that_fails_writes_that_there_is_nothing() {
              (call $say_number (call $foreign @"uncompress" @"bad" {RESULT}))
              (call $say_number (i32.load (i32.const 16))) (call $say_number (i32.load (i32.const 20)))
              (call $say_number (call $foreign @"clear_route_cache" @"" (i32.const 0) (i32.const 0)))
-             (call $say_number (call $foreign @"expr_create" @"1" {RESULT}))
+             (call $say_number (call $foreign @"absent" @"1" {RESULT}))
              (i32.const 0))"#
     ));
     host.run(&Request::get("/"));

@@ -2,6 +2,7 @@
 
 mod calls;
 mod data;
+mod expressions;
 mod foreign;
 mod grpc;
 mod messages;
@@ -173,7 +174,8 @@ impl Step {
     pub(crate) fn questions(&self) -> impl Iterator<Item = &'static Probe> {
         let everything: &[&[Probe]] = if self.everything { calls::EVERYTHING } else { &[] };
         let foreign: &[&[Probe]] = if self.everything { foreign::TABLES } else { &[] };
-        everything.iter().chain(foreign).chain(self.probes).copied().flatten()
+        let attributes: &[&[Probe]] = if self.everything { expressions::TABLES } else { &[] };
+        everything.iter().chain(foreign).chain(attributes).chain(self.probes).copied().flatten()
     }
 }
 
@@ -186,7 +188,14 @@ impl Script {
 
 /// The script of a name.
 pub(crate) fn script(name: &[u8]) -> Option<&'static Script> {
-    let all =
-        [calls::SCRIPTS, grpc::SCRIPTS, outside::SCRIPTS, replies::SCRIPTS, streams::SCRIPTS, tcp::SCRIPTS];
+    let all = [
+        calls::SCRIPTS,
+        expressions::SCRIPTS,
+        grpc::SCRIPTS,
+        outside::SCRIPTS,
+        replies::SCRIPTS,
+        streams::SCRIPTS,
+        tcp::SCRIPTS,
+    ];
     all.into_iter().flatten().find(|script| script.name.as_bytes() == name)
 }

@@ -30,6 +30,8 @@
   (data (i32.const 1216) "connection\00mtls")
   (data (i32.const 1248) "x-mtls")
   (data (i32.const 1264) "ticked")
+  (data (i32.const 1280) "the request's metadata: 0")
+  (data (i32.const 1312) "the response's metadata: 0")
   ;; `:method: GET`, `:path: /who`, `:authority: users`
   (data (i32.const 1536)
     "\03\00\00\00\07\00\00\00\03\00\00\00\05\00\00\00\04\00\00\00\0a\00\00\00\05\00\00\00"
@@ -109,5 +111,15 @@
 
   (func (export "proxy_on_response_headers") (param $context i32) (param $count i32) (param $end i32) (result i32)
     (drop (call $add (i32.const 2) (i32.const 1088) (i32.const 8) (i32.const 1072) (i32.const 5)))
+    (i32.const 0))
+
+  ;; How many names a map has, of which there are less than ten.
+  (func (export "proxy_on_request_metadata") (param $context i32) (param $count i32) (result i32)
+    (i32.store8 (i32.const 1304) (i32.add (i32.const 48) (local.get $count)))
+    (call $say (i32.const 2) (i32.const 1280) (i32.const 25))
+    (i32.const 0))
+  (func (export "proxy_on_response_metadata") (param $context i32) (param $count i32) (result i32)
+    (i32.store8 (i32.const 1337) (i32.add (i32.const 48) (local.get $count)))
+    (call $say (i32.const 2) (i32.const 1312) (i32.const 26))
     (i32.const 0))
 )

@@ -52,6 +52,7 @@ pub const CALLS: &[Exchange] = &[
     bare("grpc-calls"),
     bare("grpc-stream-calls"),
     bare("none"),
+    whole("expressions"),
 ];
 
 /// What ends Envoy's whole process, and why: each is sent to an Envoy of its own.

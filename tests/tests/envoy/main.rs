@@ -12,6 +12,7 @@ mod harness;
 mod hops;
 mod hostile;
 mod keys;
+mod metadata;
 mod modules;
 mod opaque;
 mod probe;

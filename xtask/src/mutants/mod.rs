@@ -3,6 +3,7 @@
 
 mod answers;
 mod degrade;
+mod expressions;
 mod holders;
 mod host;
 mod keys;
@@ -51,6 +52,8 @@ const ENDING: &[&str] = &["--test", "host", "ending::"];
 const FOREIGN: &[&str] = &["--test", "host", "foreign::"];
 const HOSTILE_MODULES: &[&str] = &["--test", "host", "hostile::"];
 const COSTS: &[&str] = &["--test", "host", "costs::"];
+const EXPRESSIONS: &[&str] = &["--package", "countersign-host-sim", "--lib", "cel::"];
+const LENT_EXPRESSIONS: &[&str] = &["--test", "host", "expressions::"];
 const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];
 const TOKENS: &[&str] = &["--test", "exchange", "token::"];
 const FORWARDED: &[&str] = &["--test", "exchange", "forwarded::"];
@@ -101,6 +104,7 @@ fn all() -> impl Iterator<Item = &'static Mutant> {
     [
         answers::MUTANTS,
         degrade::MUTANTS,
+        expressions::MUTANTS,
         holders::MUTANTS,
         host::MUTANTS,
         keys::MUTANTS,

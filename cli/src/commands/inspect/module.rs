@@ -102,7 +102,12 @@ impl Module {
 
     fn memory(&self) -> String {
         let Some(memory) = self.module.memory else { return "none".to_owned() };
-        let own = if memory.imported { ", imported" } else { "" };
+        let own = match (memory.imported, memory.shared) {
+            (true, true) => ", imported, shared",
+            (true, false) => ", imported",
+            (false, true) => ", shared",
+            (false, false) => "",
+        };
         match memory.maximum {
             Some(maximum) => format!("{} at first, {} at most{own}", kib(memory.initial), kib(maximum)),
             None => format!("{} at first, as much as the host gives{own}", kib(memory.initial)),
@@ -150,7 +155,12 @@ impl Module {
     pub(super) fn data(&self) -> Value {
         let module = &self.module;
         let memory = module.memory.map(|memory| {
-            json!({ "initial": memory.initial, "maximum": memory.maximum, "imported": memory.imported })
+            json!({
+                "initial": memory.initial,
+                "maximum": memory.maximum,
+                "imported": memory.imported,
+                "shared": memory.shared,
+            })
         });
         let imports = module.imports.iter().map(|import| {
             let family = import_family(&import.module, &import.name);

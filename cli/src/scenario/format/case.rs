@@ -220,6 +220,9 @@ pub(in crate::scenario) struct SendSpec {
     /// More body.
     #[serde(default)]
     pub(in crate::scenario) body: Chunks,
+    /// Maps of HTTP/2 metadata, which come before the body.
+    #[serde(default)]
+    pub(in crate::scenario) metadata: Vec<Headers>,
     /// Trailers, which end it.
     #[serde(default)]
     pub(in crate::scenario) trailers: Option<Headers>,

@@ -31,6 +31,9 @@ pub(in crate::scenario) struct RequestSpec {
     /// Trailers, in the form of headers.
     #[serde(default)]
     pub(in crate::scenario) trailers: Option<Headers>,
+    /// Maps of HTTP/2 metadata, each in the form of headers: they come after the headers, before the body.
+    #[serde(default)]
+    pub(in crate::scenario) metadata: Vec<Headers>,
     /// Properties by path, such as `connection.mtls`.
     #[serde(default)]
     pub(in crate::scenario) properties: BTreeMap<String, Option<Property>>,

@@ -53,6 +53,9 @@ pub(in crate::scenario) struct AnswerSpec {
     /// Trailers, in the form of headers.
     #[serde(default)]
     pub(in crate::scenario) trailers: Option<Headers>,
+    /// Maps of HTTP/2 metadata, each in the form of headers, that the service sends after its headers. Answers to calls leave it out.
+    #[serde(default)]
+    pub(in crate::scenario) metadata: Vec<Headers>,
     /// `refused` (no connection), `reset` (it breaks), `half` (it breaks after what else stands here was sent), or `silence`.
     #[serde(default)]
     pub(in crate::scenario) failure: Option<String>,

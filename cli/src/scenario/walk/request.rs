@@ -49,6 +49,9 @@ impl Walk<'_> {
         let ticket = self.named(&send.to)?.ticket;
         let simulator = simulator(engine, "send")?;
         let Some(stream) = simulator.stream(ticket) else { return Ok(()) };
+        for map in &send.metadata {
+            simulator.host().send_metadata(stream, &map.map());
+        }
         let chunks = &send.body.0;
         for (index, chunk) in chunks.iter().enumerate() {
             let last = send.end && send.trailers.is_none() && index + 1 == chunks.len();
