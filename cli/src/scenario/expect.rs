@@ -22,7 +22,12 @@ impl Expect {
                 Ok(Self { decision: Some(text.clone()), ..Self::default() })
             }
             Value::String(text) => Ok(Self { reason: Some(text.clone()), ..Self::default() }),
-            value => super::plan::read(value),
+            Value::Object(_) => super::plan::read(value),
+            other => {
+                let short =
+                    if decides { "`allow`, `deny`, a reason code" } else { "an outcome such as `forwarded`" };
+                Err((String::new(), format!("expected {short} or an object, found {other}")))
+            }
         }
     }
 
@@ -92,6 +97,12 @@ impl Expect {
 
     /// Demands names that are known: of outcomes, of a connection or a request, and of host functions.
     pub(super) fn check(&self, connection: bool) -> Result<(), (String, String)> {
+        let downstream = self.downstream.as_ref().and_then(|want| want.status);
+        for (name, status) in [("status", self.status), ("downstream.status", downstream)] {
+            if let Some(status) = status.filter(|status| !(100..600).contains(status)) {
+                return Err((name.to_owned(), format!("expected a status from 100 to 599, found {status}")));
+            }
+        }
         if let Some(outcome) = &self.outcome
             && outcome != REFUSED
             && !Ended::ALL.iter().any(|(name, ended)| name == outcome && ended.is_of(connection))

@@ -30,7 +30,7 @@ impl<'p> Runner<'p> {
         Self { plan, engines, filter, settings: OnceCell::new() }
     }
 
-    /// Runs the case at `index`. `again` is the command that runs it again, but for its name.
+    /// Runs the case at `index`. `again` is the command that runs it again, but for its name, which no other case of the file has.
     pub(crate) fn run(&self, index: usize, again: &str) -> CaseResult {
         let Some(planned) = self.plan.cases.get(index) else { unreachable!("cases are counted") };
         let mut sides = self.sides(planned);
@@ -73,7 +73,11 @@ impl<'p> Runner<'p> {
             outcome,
             input: input.map(|(_, input)| input),
             explanation,
-            again: format!("{again} --filter {}", quoted(&name)),
+            again: format!(
+                "{again} --exact --filter{}{}",
+                if name.starts_with('-') { '=' } else { ' ' },
+                quoted(&name)
+            ),
             name,
         }
     }
