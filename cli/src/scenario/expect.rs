@@ -6,6 +6,7 @@ use crate::case::shortfalls;
 use crate::engine::{Activity, Decision, Ended, Outcome};
 use countersign_host_sim::HeaderMap;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What is said of a VM that did not fail.
 pub(super) const NO_FAILURE: &str = "none";
@@ -85,6 +86,22 @@ impl Expect {
     pub(super) fn asks_for_request(&self) -> bool {
         let upstream = self.upstream.as_ref().is_some_and(|want| !want.headers.is_empty());
         self.asks_for_decision() || self.asks_for_exchange() || self.status.is_some() || upstream
+    }
+
+    /// Whether it demands more of the wires than that a request went on, or what it was refused with.
+    pub(super) fn asks_beyond_refusal(&self) -> bool {
+        let replied = self.outcome.as_deref() == Some(Ended::Reply.name());
+        let of_upstream =
+            self.upstream.as_ref().is_some_and(|want| want.body.is_some() || want.trailers.is_some());
+        self.failure.is_some()
+            || self.asks_for_activity()
+            || of_upstream
+            || (self.downstream.is_some() && !replied)
+    }
+
+    /// The same without what only the simulator counts: fuel, memory and host calls, and why a VM failed.
+    pub(super) fn without_counts(self) -> Self {
+        Self { fuel: None, memory: None, host_calls: BTreeMap::new(), failure: None, ..self }
     }
 
     /// Whether it demands anything at all.
