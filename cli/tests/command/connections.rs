@@ -176,7 +176,7 @@ fn mistakes_about_connections_and_services_name_the_place() {
         (
             "no-answer",
             "grpc: { ledger: { '*': [] } }\ncases: []".to_owned(),
-            "`ledger[\"*\"]`: expected at least one answer, found none",
+            "ledger[\"*\"]`: expected at least one answer, found none",
         ),
         (
             "status-17",

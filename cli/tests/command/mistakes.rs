@@ -103,7 +103,7 @@ fn what_cannot_be_sent_is_a_fault_of_the_file() {
         (
             "empty-step",
             step("{ tick: all, expect: {} }"),
-            "6:29",
+            "6:30",
             "`cases[0].steps[0].expect`: expected an object with a member such as `calls`, `metrics` or `logs`",
         ),
         (
@@ -127,7 +127,7 @@ fn what_cannot_be_sent_is_a_fault_of_the_file() {
         (
             "configure",
             step("configure: { configuration: { file: none.json } }"),
-            "6:36",
+            "6:37",
             "`cases[0].steps[0].configure.configuration`: expected a readable file",
         ),
     ] {
@@ -267,7 +267,7 @@ fn each_mistake_is_told_where_it_stands() {
         (
             "level",
             MODULE.replace("x }", "x, log_level: loud }") + "cases: []\n",
-            "2:37",
+            "2:40",
             "`plugin.log_level`: expected `trace`",
         ),
     ] {

@@ -273,12 +273,12 @@ fn a_case_that_asserts_nothing_is_a_mistake() {
         ("hold", "name: a\nsteps: [{ hold: x }]".to_owned(), "expected `request` beside `hold`"),
         (
             "proof",
-            "name: a\nrequest: {}\nproof: holdr\nexpect: allow".to_owned(),
+            "name: a\nrequest: { url: /healthz }\nproof: holdr\nexpect: allow".to_owned(),
             "`cases[0].proof`: expected a key of the file (`a`), found `holdr`",
         ),
         (
             "proof-key",
-            "name: a\nsteps: [{ request: {}, proof: { key: b }, expect: deny }]".to_owned(),
+            "name: a\nsteps: [{ request: { url: /healthz }, proof: { key: b }, expect: deny }]".to_owned(),
             "`cases[0].steps[0].proof`: expected a key",
         ),
         ("proof-alone", "name: a\nsteps: [{ proof: a }]".to_owned(), "expected `request` beside `proof`"),
@@ -333,7 +333,7 @@ fn mistakes_are_told_in_words_of_the_file() {
         (
             "number",
             "name: a\nrequest: {}\nexpect: { status: many }",
-            "`expect.status`: expected a whole number from 0 to 65535, got a string",
+            "expect.status`: expected a whole number from 0 to 65535, got a string",
         ),
     ] {
         let file = scenario(&format!("scenario-words-{name}"), case);
