@@ -12,7 +12,10 @@ pub(crate) fn encoded(members: &Map<String, Value>) -> Result<Vec<u8>, String> {
     let mut all = members.iter();
     match (all.next(), all.next()) {
         (Some((name, Value::String(text))), None) if name == "base64" => {
-            BASE64_STANDARD.decode(text).map_err(|error| format!("expected base64: {error}"))
+            BASE64_STANDARD.decode(text).map_err(|_| {
+                let shown: String = text.chars().take(40).collect();
+                format!("expected base64 with its padding, found `{shown}`")
+            })
         }
         (Some((name, Value::String(text))), None) if name == "hex" => digits(text),
         _ => Err(format!("expected {EXPECTED}, found {}", json!(members))),

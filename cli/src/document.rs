@@ -73,6 +73,12 @@ impl Document {
         matches!(&self.root.value, Node::List(_))
     }
 
+    /// Whether an entry of the list at `path` is an object with one of these members.
+    pub(crate) fn has_entry_with(&self, path: &str, names: &[&str]) -> bool {
+        let is_one = |entry: &Spanned<Node>| matches!(&entry.value, Node::Map(members) if members.iter().any(|(member, _)| names.contains(&member.as_str())));
+        matches!(&self.at(path).value, Node::List(entries) if entries.iter().any(is_one))
+    }
+
     /// A fault of the field at `path`, such as `routes[2].path`.
     pub(crate) fn fault(&self, path: &str, message: impl fmt::Display) -> Failure {
         if path.is_empty() {
@@ -84,6 +90,12 @@ impl Document {
 
     /// Where the field at `path` stands, or the innermost field around it that is there: `file:line:column`.
     pub(crate) fn place(&self, path: &str) -> String {
+        let at = self.at(path);
+        format!("{}:{}:{}", self.name, at.referenced.line(), at.referenced.column())
+    }
+
+    /// What stands at `path`, or the innermost field around it that is there.
+    fn at(&self, path: &str) -> &Spanned<Node> {
         let mut at = &self.root;
         for step in steps(path) {
             let inner = match (&at.value, step) {
@@ -96,7 +108,7 @@ impl Document {
             let Some(inner) = inner else { break };
             at = inner;
         }
-        format!("{}:{}:{}", self.name, at.referenced.line(), at.referenced.column())
+        at
     }
 }
 

@@ -1,12 +1,19 @@
 //! Scenarios on a gateway that really runs: the same requests, with credentials made at the gateway's time, held to the same
 //! expectations and to what the core decides by itself.
 
+mod module;
+
+pub use module::{
+    Answers, Called, Exchanged, ModuleGateway, NotStarted, Request as ModuleRequest, StartModule,
+};
+
 use crate::decider::Engines;
-pub use crate::engine::Document;
+pub use crate::engine::{Answer, Document, Reply};
 use crate::engine::{
     CERTIFICATE_DIGEST, Decision, Engine, EngineError, Modules, Native, Outcome, Request, Script, Ticket,
     World, differences,
 };
+pub use crate::scenario::Plugin;
 use crate::scenario::{Plan, Runner};
 use crate::time;
 use base64::Engine as _;
@@ -204,6 +211,10 @@ impl Engine for Live {
         let certificate = Certificate { digest: Some(digest), ..peer };
         let real = self.gateway.borrow_mut().thumbprint(&certificate).map_err(EngineError::Gateway)?;
         Ok(Some(BASE64URL.encode(real)))
+    }
+
+    fn is_real(&self) -> bool {
+        true
     }
 
     fn decision(&mut self, ticket: Ticket) -> Result<Option<Decision>, EngineError> {

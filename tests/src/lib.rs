@@ -14,6 +14,7 @@ pub mod http;
 pub mod issuer;
 pub mod load;
 pub mod mint;
+pub mod moved;
 pub mod mutation;
 pub mod pki;
 pub mod policies;

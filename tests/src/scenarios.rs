@@ -1,5 +1,9 @@
 //! The scenario files of `countersign test`, run on a gateway with clients, clusters and a service that are real.
 
+mod module;
+
+pub use module::run_module;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -115,7 +115,12 @@ impl Target<'_> {
                     }
                 }
             }
-            None => return Err(BadCase::at("url", "expected a URL, found none")),
+            None => {
+                return Err(BadCase::at(
+                    "url",
+                    "expected `https://host/path` or a path that starts with `/`, found none",
+                ));
+            }
         }
         let pseudo =
             pseudo.into_iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));

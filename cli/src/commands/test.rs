@@ -10,7 +10,7 @@ use crate::inputs;
 use crate::output::Format;
 use crate::paths;
 use crate::report::{FileResult, Report};
-use crate::scenario::{Batch, Plan, quoted};
+use crate::scenario::{self, Batch, Plan, quoted};
 use crate::table::{self, Coverage, Images, Table};
 use crate::watch;
 use clap::ValueEnum as _;
@@ -34,6 +34,9 @@ pub(crate) struct Test {
     /// Only cases whose name, or whose file's name, contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Only cases whose whole name is that of `--filter`.
+    #[arg(long, requires = "filter")]
+    exact: bool,
     /// Which engine decides; by default what the file says, else both.
     #[arg(long, value_enum)]
     engine: Option<Engines>,
@@ -154,6 +157,8 @@ impl Test {
             let about = ["configuration", "module", "fixtures"];
             files.push(if about.iter().any(|name| document.has(name)) {
                 File::Scenarios(Box::new(Plan::load(&path, self.seed, &mut modules)?))
+            } else if scenario::is_meant(&document) {
+                return Err(scenario::nothing(&document));
             } else if document.is_list() || document.has("cases") {
                 File::Table(Table::load(&path, &mut images)?)
             } else {
@@ -224,8 +229,10 @@ impl Test {
                 File::Table(table) => (&table.path, table.names().collect()),
             };
             let title = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let wanted = |name: &str| {
-                self.filter.as_ref().is_none_or(|text| name.contains(text) || title.contains(text))
+            let wanted = |name: &str| match &self.filter {
+                None => true,
+                Some(text) if self.exact => name == text,
+                Some(text) => name.contains(text) || title.contains(text),
             };
             let chosen: Vec<usize> =
                 names.iter().enumerate().filter(|(_, name)| wanted(name)).map(|(index, _)| index).collect();
@@ -278,6 +285,7 @@ impl Test {
             }
             let failure = Failure::finding("expected at least one test, found none");
             return Err(match &self.filter {
+                Some(text) if self.exact => failure.help(format!("no case has the name `{text}`")),
                 Some(text) => failure.help(format!("no case's or file's name contains `{text}`")),
                 None => failure,
             });

@@ -18,15 +18,15 @@ pub(crate) use difference::differences;
 pub(crate) use module::{Module, Modules, policy_module};
 pub(crate) use native::Native;
 pub(crate) use plain::Plain;
-pub use script::Document;
-pub(crate) use script::{Answer, Condition, Reply, Script};
+pub use script::{Answer, Document, Reply};
+pub(crate) use script::{Condition, Script};
 pub(crate) use simulator::Simulator;
 pub(crate) use wasm::{AUDIT, Wasm};
 pub(crate) use wire::{Activity, Ended, Wire};
 
 use countersign_core::settings::Settings;
 use countersign_core::time::Timestamp;
-use countersign_host_sim::{HeaderMap, LogLine, PropertyValue};
+use countersign_host_sim::{HeaderMap, LogLine, Message, PropertyValue};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -94,6 +94,9 @@ pub(crate) enum EngineError {
     Undecided,
 }
 
+/// What the service answers to a request that was forwarded.
+pub(crate) type Answering<'a> = &'a mut dyn FnMut(&Message) -> Result<Answer, String>;
+
 /// Something that decides.
 pub(crate) trait Engine {
     /// Sends a request, as far as it goes now.
@@ -123,6 +126,18 @@ pub(crate) trait Engine {
     /// The simulated gateway, where there is one: what goes over its wires can be looked at, and it can be made to fail.
     fn simulator(&mut self) -> Option<&mut Simulator> {
         None
+    }
+
+    /// Sends a request of [`Engine::request`] on its way, where a gateway really runs with any module: the service answers as `answer`
+    /// says. What went over the wires, and what the module did meanwhile.
+    fn exchange(&mut self, ticket: Ticket, answer: Answering<'_>) -> Result<(Wire, Activity), EngineError> {
+        let _ = (ticket, answer);
+        Err(EngineError::Undecided)
+    }
+
+    /// Whether the outcome of a decision is what really went over the wires of a gateway.
+    fn is_real(&self) -> bool {
+        false
     }
 
     /// The decision on a request; nothing while the request is held.

@@ -67,9 +67,11 @@ pub struct Document {
 
 /// One answer, some time after the call.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) delay: Duration,
-    pub(crate) reply: Reply,
+pub struct Answer {
+    /// How long it takes.
+    pub delay: Duration,
+    /// What it is.
+    pub reply: Reply,
 }
 
 impl Answer {
@@ -81,7 +83,7 @@ impl Answer {
 
 /// What is answered.
 #[derive(Clone, Debug)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// A whole one.
     Response(Response),
     /// The connection breaks once this was sent.

@@ -1,5 +1,6 @@
 //! What went over a gateway's wires around one request, and what its module did meanwhile.
 
+use super::Outcome;
 use countersign_host_sim::{GrpcCall, HeaderMap, HttpCall, LogLine, Message, MetricValue};
 use std::collections::BTreeMap;
 
@@ -63,6 +64,21 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
+    /// What a decision tells of it: that the request went on, or what was answered in its place.
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        let (ended, downstream) = match outcome {
+            Outcome::Forwarded(_) => (Ended::Forwarded, None),
+            Outcome::Replied { status, headers, body } => {
+                let status = [(b":status".to_vec(), status.to_string().into_bytes())];
+                let others = headers.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+                let headers = HeaderMap::from_pairs(status.into_iter().chain(others));
+                (Ended::Reply, Some(Message { headers, body: body.clone(), ..Message::default() }))
+            }
+            Outcome::Dropped => (Ended::Closed, None),
+        };
+        Self { ended, failure: None, upstream: None, downstream }
+    }
+
     /// The status that the client gets; 0 where it gets none.
     pub(crate) fn status(&self) -> u16 {
         self.downstream.as_ref().map_or(0, Message::status)

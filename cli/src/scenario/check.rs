@@ -1,19 +1,20 @@
 //! What can be said of a scenario before it runs: that every expectation will be held against a decision, and that nothing is
 //! named that is not there.
 
+mod answers;
+mod names;
+mod sent;
+
 use super::certificates::Certificates;
 use super::expect::REFUSED;
 use super::faults;
-use super::format::{
-    AnswerSpec, Case, ConnectSpec, Expect, GrpcServices, ProofChoice, Publication, Service, Step, Turn,
-    Upstreams, ValueExpect, When,
-};
-use super::grpc;
-use super::short::Short;
+use super::format::{Case, ConnectSpec, Expect, Step, Turn};
 use super::subject::Subject;
+use super::token::Mint;
 use countersign_core::config::Issuer;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// What a configuration has that scenarios may name.
 pub(super) struct Checked<'a> {
@@ -27,17 +28,19 @@ pub(super) struct Checked<'a> {
     configured: &'a [Issuer],
     /// Certificates of the file.
     certificates: &'a Certificates,
+    /// What tokens are made from.
+    mint: Mint<'a>,
+    /// When cases begin, in seconds.
+    now: i64,
+    /// The file.
+    path: &'a Path,
     /// Whether what runs decides.
     decides: bool,
 }
 
 impl<'a> Checked<'a> {
-    /// The names in what runs, and of the file's own keys.
-    pub(super) fn by(
-        subject: &'a Subject,
-        keys: impl Iterator<Item = &'a String>,
-        certificates: &'a Certificates,
-    ) -> Self {
+    /// The names in what runs, and of the file's own keys. Cases begin at `now`, in seconds.
+    pub(super) fn by(subject: &'a Subject, mint: Mint<'a>, path: &'a Path, now: i64) -> Self {
         let clusters = match subject {
             Subject::Countersign(countersign) => Some(countersign.config.clusters().collect()),
             Subject::Module(_) => None,
@@ -49,45 +52,14 @@ impl<'a> Checked<'a> {
         Self {
             clusters,
             issuers,
-            keys: keys.map(String::as_str).collect(),
+            keys: mint.file.keys.keys().map(String::as_str).collect(),
             configured,
-            certificates,
+            certificates: mint.certificates,
+            mint,
+            now,
+            path,
             decides,
         }
-    }
-
-    /// Demands that the key of a proof exists.
-    pub(super) fn proof(&self, proof: Option<&ProofChoice>) -> Result<(), String> {
-        let name = match proof {
-            None => None,
-            Some(Short::Text(name)) => Some(name).filter(|name| *name != "none"),
-            Some(Short::Whole(spec)) => spec.key.as_ref(),
-        };
-        among("a key of the file", &self.keys, name)
-    }
-
-    /// Demands that scripted clusters exist, and that each answer is one.
-    pub(super) fn upstreams(&self, upstreams: &Upstreams) -> Result<(), String> {
-        if let Some(clusters) = &self.clusters {
-            among("a cluster that the configuration calls", clusters, upstreams.keys())?;
-        }
-        for (cluster, paths) in upstreams {
-            self.answers(paths, cluster).map_err(|message| format!("`{cluster}{message}"))?;
-        }
-        Ok(())
-    }
-
-    /// Demands that each answer of the service is one.
-    pub(super) fn service(&self, service: &Service) -> Result<(), String> {
-        self.answers(service, "").map_err(|message| format!("`{message}"))
-    }
-
-    /// Demands that each answer of gRPC services is one, and that something may call them.
-    pub(super) fn grpc(&self, services: &GrpcServices) -> Result<(), String> {
-        if self.decides && !services.is_empty() {
-            return Err("expected none beside `configuration`: Countersign calls no gRPC service".to_owned());
-        }
-        grpc::upstreams(services).map(drop)
     }
 
     /// Demands that each thing that happens on a connection is one, and that there may be connections.
@@ -96,61 +68,6 @@ impl<'a> Checked<'a> {
             return Err("expected none beside `configuration`: Countersign is no network filter".to_owned());
         }
         exchange(&connect.exchange)
-    }
-
-    fn answers(&self, paths: &Service, cluster: &str) -> Result<(), String> {
-        for (path, answers) in paths {
-            if answers.is_empty() {
-                return Err(format!("[\"{path}\"]`: expected at least one answer, found none"));
-            }
-            for (index, answer) in answers.iter().enumerate() {
-                self.answer(answer, cluster, path)
-                    .map_err(|message| format!("[\"{path}\"][{index}]`: {message}"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn answer(&self, answer: &AnswerSpec, cluster: &str, path: &str) -> Result<(), String> {
-        let documents = [
-            ("body", answer.body.is_some()),
-            ("keys", answer.keys.is_some()),
-            ("revocations", answer.revocations.is_some()),
-            ("status_list", answer.status_list.is_some()),
-            ("token", answer.token.is_some()),
-        ];
-        let given = documents.iter().filter(|(_, given)| *given).map(|(name, _)| format!("`{name}`"));
-        let given: Vec<String> = given.collect();
-        if given.len() > 1 {
-            return Err(format!("expected one of {}, found all of them", given.join(" and ")));
-        }
-        if let Some(when) = &answer.when {
-            told_apart(when)?;
-        }
-        if let Some(list) = &answer.status_list {
-            list.check(self.configured, cluster, path)?;
-            self.key("status_list", list.key.as_ref())?;
-        }
-        if let Some(feed) = &answer.revocations {
-            feed.check(self.configured, cluster, path)?;
-            self.key("revocations", feed.key.as_ref())?;
-        }
-        Ok(())
-    }
-
-    fn key(&self, signed: &str, name: Option<&String>) -> Result<(), String> {
-        among("a key of the file", &self.keys, name).map_err(|message| format!("`{signed}.key`: {message}"))
-    }
-
-    fn sources(
-        &self,
-        issuers: &BTreeMap<String, Publication>,
-        upstreams: &Upstreams,
-        place: &str,
-    ) -> Result<(), String> {
-        among("an issuer whose keys are fetched", &self.issuers, issuers.keys())
-            .map_err(|message| format!("`{place}issuers`: {message}"))?;
-        self.upstreams(upstreams).map_err(|message| format!("`{place}upstreams`: {message}"))
     }
 
     /// Demands that a case judges what it decides, and names what is there.
@@ -166,6 +83,7 @@ impl<'a> Checked<'a> {
             (None, None) if starts => About::Start,
             (None, None) => About::Nothing,
         };
+        self.time(case)?;
         self.expectation(case.expect.as_ref(), about, "")?;
         self.sources(&case.issuers, &case.upstreams, "")?;
         self.service(&case.service).map_err(|message| format!("`service`: {message}"))?;
@@ -181,9 +99,12 @@ impl<'a> Checked<'a> {
                     "`request.unfinished`: expected it in steps, where `send` sends the rest".to_owned()
                 );
             }
+            self.request(request).map_err(|message| format!("`request`: {message}"))?;
             let step = Step { request: Some(request.clone()), ..Step::default() };
             faults::check(&step, workers)?;
         }
+        self.response(case.response.as_ref()).map_err(|message| format!("`response`: {message}"))?;
+        self.token(case.token.as_ref()).map_err(|message| format!("`token`: {message}"))?;
         self.proof(case.proof.as_ref()).map_err(|message| format!("`proof`: {message}"))?;
         self.certificates.check(case.peer.as_ref()).map_err(|message| format!("`peer`: {message}"))?;
         let mut held = BTreeMap::new();
@@ -193,6 +114,13 @@ impl<'a> Checked<'a> {
             if let Some(connect) = &step.connect {
                 self.connect(connect).map_err(|message| format!("`{place}.connect`: {message}"))?;
             }
+            if let Some(request) = &step.request {
+                self.request(request).map_err(|message| format!("`{place}.request`: {message}"))?;
+            }
+            self.configure(step, self.path).map_err(|message| format!("`{place}`: {message}"))?;
+            self.response(step.response.as_ref())
+                .map_err(|message| format!("`{place}.response`: {message}"))?;
+            self.token(step.token.as_ref()).map_err(|message| format!("`{place}.token`: {message}"))?;
             self.grpc(&step.grpc).map_err(|message| format!("`{place}.grpc`: {message}"))?;
             faults::check(step, workers).map_err(|message| format!("`{place}`: {message}"))?;
             self.expectation(step.expect.as_ref(), about, &format!("{place}."))?;
@@ -221,7 +149,9 @@ impl<'a> Checked<'a> {
         let Some(value) = expect else {
             return match about {
                 About::Request | About::Connection | About::Start => {
-                    Err(format!("expected `{place}expect`, what the decision must be"))
+                    let what =
+                        if self.decides { "what the decision must be" } else { "what must come of it" };
+                    Err(format!("expected `{place}expect`, {what}"))
                 }
                 About::Step | About::Open | About::Nothing => Ok(()),
             };
@@ -248,6 +178,9 @@ impl<'a> Checked<'a> {
                 "`{place}expect`: expected what goes over the wires, found what only Countersign decides"
             ));
         }
+        if self.decides {
+            names::check(value, &expect).map_err(wrong)?;
+        }
         let refused = expect.outcome.as_deref() == Some(REFUSED);
         if refused != (about == About::Start) {
             return Err(format!(
@@ -255,9 +188,27 @@ impl<'a> Checked<'a> {
             ));
         }
         if expect.is_empty() {
-            return Err(format!(
-                "`{place}expect`: expected `allow`, `deny`, a reason code, or an object with a member"
-            ));
+            let form = match (self.decides, about) {
+                (true, _) => "`allow`, `deny`, a reason code, or an object with a member",
+                (false, About::Request) => {
+                    "an outcome such as `forwarded`, or an object with a member such as `status`, `upstream` or `calls`"
+                }
+                (false, About::Connection | About::Open) => {
+                    "an outcome such as `open`, or an object with a member such as `connection` or `logs`"
+                }
+                (false, _) => "an object with a member such as `calls`, `metrics` or `logs`",
+            };
+            return Err(format!("`{place}expect`: expected {form}, found nothing that could fail"));
+        }
+        let downstream =
+            expect.downstream.iter().flat_map(|want| [Some(&want.headers), want.trailers.as_ref()]);
+        let upstream = expect.upstream.iter().flat_map(|want| [Some(&want.headers), want.trailers.as_ref()]);
+        for (name, headers) in upstream
+            .map(|headers| ("upstream", headers))
+            .chain(downstream.map(|headers| ("downstream", headers)))
+        {
+            let Some(headers) = headers else { continue };
+            self.expected(headers).map_err(|message| format!("`{place}expect.{name}`: {message}"))?;
         }
         Ok(())
     }
@@ -394,20 +345,7 @@ fn exchange(turns: &[Turn]) -> Result<(), String> {
     Ok(())
 }
 
-/// Demands that requests can be told apart by what an answer is for.
-fn told_apart(when: &When) -> Result<(), String> {
-    if *when == When::default() {
-        return Err("`when`: expected `method`, `authority`, `headers` or `body`, found none".to_owned());
-    }
-    let token = when.headers.iter().find(|(_, value)| matches!(value, ValueExpect::Token(_)));
-    match token {
-        Some((name, _)) => {
-            Err(format!("`when.headers.{name}`: expected a text, bytes or `null`, found a token"))
-        }
-        None => Ok(()),
-    }
-}
-
+/// Demands of names that they are among those that are known.
 fn among<'n>(
     what: &str,
     known: &BTreeSet<&str>,

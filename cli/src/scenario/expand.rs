@@ -79,7 +79,7 @@ fn replace_text(text: &str, entry: &Map<String, Value>) -> Result<Value, String>
             after.split_once('}').ok_or_else(|| format!("expected `}}` after `${{` in `{text}`"))?;
         let value = entry
             .get(name)
-            .ok_or_else(|| format!("`{text}`: no entry of `each` and no row may lack `{name}`"))?;
+            .ok_or_else(|| format!("expected `{name}` in every entry of `each` and every row for `{text}`, none may lack `{name}`"))?;
         if before.is_empty() && after.is_empty() && replaced.is_empty() {
             return Ok(value.clone());
         }

@@ -6,6 +6,7 @@ use crate::case::shortfalls;
 use crate::engine::{Activity, Decision, Ended, Outcome};
 use countersign_host_sim::HeaderMap;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// What is said of a VM that did not fail.
 pub(super) const NO_FAILURE: &str = "none";
@@ -22,7 +23,12 @@ impl Expect {
                 Ok(Self { decision: Some(text.clone()), ..Self::default() })
             }
             Value::String(text) => Ok(Self { reason: Some(text.clone()), ..Self::default() }),
-            value => super::plan::read(value),
+            Value::Object(_) => super::plan::read(value),
+            other => {
+                let short =
+                    if decides { "`allow`, `deny`, a reason code" } else { "an outcome such as `forwarded`" };
+                Err((String::new(), format!("expected {short} or an object, found {other}")))
+            }
         }
     }
 
@@ -82,6 +88,22 @@ impl Expect {
         self.asks_for_decision() || self.asks_for_exchange() || self.status.is_some() || upstream
     }
 
+    /// Whether it demands more of the wires than that a request went on, or what it was refused with.
+    pub(super) fn asks_beyond_refusal(&self) -> bool {
+        let replied = self.outcome.as_deref() == Some(Ended::Reply.name());
+        let of_upstream =
+            self.upstream.as_ref().is_some_and(|want| want.body.is_some() || want.trailers.is_some());
+        self.failure.is_some()
+            || self.asks_for_activity()
+            || of_upstream
+            || (self.downstream.is_some() && !replied)
+    }
+
+    /// The same without what only the simulator counts: fuel, memory and host calls, and why a VM failed.
+    pub(super) fn without_counts(self) -> Self {
+        Self { fuel: None, memory: None, host_calls: BTreeMap::new(), failure: None, ..self }
+    }
+
     /// Whether it demands anything at all.
     pub(super) fn is_empty(&self) -> bool {
         !self.asks_for_request()
@@ -92,6 +114,12 @@ impl Expect {
 
     /// Demands names that are known: of outcomes, of a connection or a request, and of host functions.
     pub(super) fn check(&self, connection: bool) -> Result<(), (String, String)> {
+        let downstream = self.downstream.as_ref().and_then(|want| want.status);
+        for (name, status) in [("status", self.status), ("downstream.status", downstream)] {
+            if let Some(status) = status.filter(|status| !(100..600).contains(status)) {
+                return Err((name.to_owned(), format!("expected a status from 100 to 599, found {status}")));
+            }
+        }
         if let Some(outcome) = &self.outcome
             && outcome != REFUSED
             && !Ended::ALL.iter().any(|(name, ended)| name == outcome && ended.is_of(connection))

@@ -54,7 +54,8 @@ impl Keys {
     pub(super) fn get(&self, name: &str) -> Result<&Key, String> {
         self.0.get(name).ok_or_else(|| {
             let names: Vec<String> = self.0.keys().map(|name| format!("`{name}`")).collect();
-            format!("expected one of the file's `keys` ({}), found `{name}`", names.join(", "))
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            format!("expected one of the file's `keys` ({names}), found `{name}`")
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::expand::{all_used, entries, expand, replace, used_names};
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most cases that one case may stand for.
 pub(super) const MAX_CELLS: usize = 10_000;
@@ -10,10 +10,40 @@ pub(super) const MAX_CELLS: usize = 10_000;
 /// What is left out stands among the lists under this name.
 const EXCLUDE: &str = "exclude";
 
-/// The cases that a case stands for, by `each`, by `matrix`, or by both; those of a matrix are named after their cells.
+/// The cases that a case stands for, by `each`, by `matrix`, or by both; those of a matrix are named after their cells, and those whose
+/// names are still alike by their number.
 pub(super) fn cases(case: Value) -> Result<Vec<Value>, String> {
+    let mut cases = unnumbered(case)?;
+    number(&mut cases);
+    Ok(cases)
+}
+
+/// Tells apart cases of one name: `name [1]`, `name [2]`.
+fn number(cases: &mut [Value]) {
+    let mut alike: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let name = |case: &Value| case.get("name").and_then(Value::as_str).map(str::to_owned);
+    for name in cases.iter().filter_map(name) {
+        alike.entry(name).or_default().0 += 1;
+    }
+    for case in cases {
+        if let Some(Value::String(name)) = case.get_mut("name")
+            && let Some((2.., number)) = alike.get_mut(name.as_str())
+        {
+            *number += 1;
+            name.push_str(&format!(" [{number}]"));
+        }
+    }
+}
+
+fn unnumbered(case: Value) -> Result<Vec<Value>, String> {
     let Value::Object(mut case) = case else { return Ok(vec![case]) };
-    let Some(matrix) = case.remove("matrix") else { return expand(Value::Object(case)) };
+    let Some(matrix) = case.remove("matrix") else {
+        let plain = !case.contains_key("each");
+        if let Some(name) = case.values().flat_map(used_names).find(|_| plain) {
+            return Err(format!("expected `each` or `matrix` for `${{{name}}}`, found neither"));
+        }
+        return expand(Value::Object(case));
+    };
     // Without `each` there is one entry that says nothing.
     let entries = entries(&mut case)?.unwrap_or_else(|| vec![Map::new()]);
     let cells = cells(&case, matrix)?;

@@ -6,6 +6,7 @@ use super::fixtures;
 use super::format::{Case, File};
 use super::keys::Keys;
 use super::matrix;
+use super::place::deeper;
 use super::subject::{self, Gateway, Subject};
 use super::token::Mint;
 use super::world::{Sources, publish_inline};
@@ -72,8 +73,11 @@ impl Plan {
         let document = Document::open(path)?;
         let mut file = fixtures::load(path, &document)?;
         file.host.seed = seed.or(file.host.seed);
-        let of_file = |(path, message): (String, String)| document.fault(&path, message);
-        let fault = |path: &str, message: String| document.fault(path, message);
+        let fault = |path: &str, message: String| {
+            let (path, message) = deeper(path, &message);
+            document.fault(&path, message)
+        };
+        let of_file = |(path, message): (String, String)| fault(&path, message);
         let gateway =
             Gateway::read(&file.host).map_err(|(name, message)| fault(&format!("host.{name}"), message))?;
         let Some(cases) = file.cases.take() else {
@@ -105,20 +109,23 @@ impl Plan {
             return Err(fault("certificates", message));
         }
         let engine = engine(&file, &subject).map_err(|message| fault("engine", message))?;
-        let checked = Checked::by(&subject, file.keys.keys(), &certificates);
-        certificates.check(file.defaults.peer.as_ref()).map_err(|message| fault("defaults.peer", message))?;
-        checked.proof(file.defaults.proof.as_ref()).map_err(|message| fault("defaults.proof", message))?;
+        let mint = Mint { file: &file, issuers: subject.issuers(), keys: &keys, certificates: &certificates };
+        let checked = Checked::by(&subject, mint, path, start.as_secs());
+        checked.issuers(&file.issuers).map_err(|message| fault("issuers", message))?;
         checked.upstreams(&file.upstreams).map_err(|message| fault("upstreams", message))?;
         checked.service(&file.service).map_err(|message| fault("service", message))?;
         checked.grpc(&file.grpc).map_err(|message| fault("grpc", message))?;
-        let mint = Mint { file: &file, issuers: subject.issuers(), keys: &keys, certificates: &certificates };
         mint.introspected(start.as_secs()).map_err(|message| fault("tokens", message))?;
+        checked.defaults().map_err(|message| fault("defaults", message))?;
+        host(&file, &Case::default(), &subject, &gateway, path)
+            .map_err(|(name, message)| fault(&format!("plugin{name}"), message))?;
         let mut plan = Vec::new();
+        let mut names: BTreeMap<String, String> = BTreeMap::new();
         for (index, case) in cases.into_iter().enumerate() {
             let place = format!("cases[{index}]");
             let at = |inner: &str, message: String| {
                 let dot = if inner.is_empty() || inner.starts_with('[') { "" } else { "." };
-                document.fault(&format!("{place}{dot}{inner}"), message)
+                fault(&format!("{place}{dot}{inner}"), message)
             };
             let cells = matrix::cases(case);
             for case in cells.map_err(|message| fault(&place, message))? {
@@ -134,8 +141,22 @@ impl Plan {
                 checked.case(&case, gateway.workers).map_err(|message| fault(&place, message))?;
                 let host = host(&file, &case, &subject, &gateway, path)
                     .map_err(|(name, message)| at(&format!("plugin{name}"), message))?;
+                let at_name = format!("{place}.name");
+                if case.name.is_empty() {
+                    return Err(document.fault(&at_name, "expected a text, found an empty one"));
+                }
+                if let Some(other) = names.insert(case.name.clone(), document.place(&at_name)) {
+                    let message = format!(
+                        "expected a name of its own, `{}` is that of the case at {other} too",
+                        case.name
+                    );
+                    return Err(document.fault(&at_name, message));
+                }
                 plan.push(Planned { place: document.place(&place), case, gateway, host });
             }
+        }
+        if plan.is_empty() {
+            return Err(fault("cases", "expected at least one case, found none".to_owned()));
         }
         let (path, seed) = (path.to_owned(), gateway.seed);
         Ok(Self { path, seed, file, subject, prefix, json, keys, certificates, start, engine, cases: plan })

@@ -8,6 +8,7 @@ use crate::bytes::shown;
 use crate::case::Target;
 use crate::engine::Request;
 use countersign_core::time::Timestamp;
+use countersign_host_sim::HeaderMap;
 use serde_json::{Map, Value, json};
 
 /// What a request is made of.
@@ -41,16 +42,14 @@ impl Draft<'_> {
             };
         }
         self.certificates.present(self.peer(), self.now, &mut request.properties)?;
-        let headers = spec.headers.as_ref().or(defaults.headers.as_ref());
-        let headers = headers.map(|headers| headers.0.clone()).unwrap_or_default();
-        request.headers = self.target().into_headers(headers).map_err(|bad| bad.to_string())?;
+        request.headers = headers(spec, defaults)?;
         Ok(request)
     }
 
     /// The same to be read: what the file says, defaults filled in.
     pub(super) fn shown(&self, request: &Request, token: Option<Value>, proof: Option<Value>) -> Value {
         let mut input = Map::new();
-        let pairs = |headers: &countersign_host_sim::HeaderMap| -> Value {
+        let pairs = |headers: &HeaderMap| -> Value {
             headers.iter().map(|(name, value)| json!([shown(name), text(value)])).collect()
         };
         input.insert("headers".into(), pairs(&request.headers));
@@ -89,18 +88,26 @@ impl Draft<'_> {
         Value::Object(input)
     }
 
-    fn target(&self) -> Target<'_> {
-        Target {
-            method: self.spec.method.as_ref().or(self.defaults.method.as_ref()).map(String::as_str),
-            url: self.spec.url.as_ref().or(self.defaults.url.as_ref()).map(String::as_str),
-        }
-    }
-
     fn peer(&self) -> Option<&Peer> {
         self.peer
             .or(self.defaults.peer.as_ref())
             .filter(|peer| !matches!(peer, Short::Text(text) if text == "none"))
     }
+}
+
+/// The headers of a request, pseudo-headers in front.
+pub(super) fn headers(spec: &RequestSpec, defaults: &Defaults) -> Result<HeaderMap, String> {
+    let target = Target {
+        method: spec.method.as_ref().or(defaults.method.as_ref()).map(String::as_str),
+        url: spec.url.as_ref().or(defaults.url.as_ref()).map(String::as_str),
+    };
+    let nowhere = target.url.is_none();
+    let headers = spec.headers.as_ref().or(defaults.headers.as_ref());
+    let headers = headers.map(|headers| headers.0.clone()).unwrap_or_default();
+    target.into_headers(headers).map_err(|bad| match nowhere {
+        true => format!("{bad}; `defaults.url` is that of every request that has none"),
+        false => bad.to_string(),
+    })
 }
 
 impl PeerSpec {

@@ -4,15 +4,19 @@ use super::explain;
 use super::faults;
 use super::format::{Case, Expect};
 use super::plan::{Plan, Planned};
+use super::real::{self, Plugin};
 use super::subject::Subject;
 use super::walk::{Begin, Trace, Walk};
 use crate::decider::Engines;
-use crate::engine::{CERTIFICATE_DIGEST, Decision, Engine, Native, Plain, Wasm, World, differences};
+use crate::engine::{
+    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Native, Plain, Script, Wasm, World, differences,
+};
 use crate::report::CaseResult;
 use countersign_core::settings::Settings;
 use countersign_host_sim::{Module, PropertyValue};
 use serde_json::{Value, json};
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Runs cases of one file, one after the other. What is made only once is made by the first of them.
@@ -30,7 +34,7 @@ impl<'p> Runner<'p> {
         Self { plan, engines, filter, settings: OnceCell::new() }
     }
 
-    /// Runs the case at `index`. `again` is the command that runs it again, but for its name.
+    /// Runs the case at `index`. `again` is the command that runs it again, but for its name, which no other case of the file has.
     pub(crate) fn run(&self, index: usize, again: &str) -> CaseResult {
         let Some(planned) = self.plan.cases.get(index) else { unreachable!("cases are counted") };
         let mut sides = self.sides(planned);
@@ -73,7 +77,11 @@ impl<'p> Runner<'p> {
             outcome,
             input: input.map(|(_, input)| input),
             explanation,
-            again: format!("{again} --filter {}", quoted(&name)),
+            again: format!(
+                "{again} --exact --filter{}{}",
+                if name.starts_with('-') { '=' } else { ' ' },
+                quoted(&name)
+            ),
             name,
         }
     }
@@ -141,7 +149,11 @@ impl<'p> Runner<'p> {
     pub(crate) fn unfit(&self, index: usize) -> Option<&'static str> {
         let planned = self.plan.cases.get(index)?;
         let case = &planned.case;
-        if planned.host.is_some() || needs_module(planned).is_some() {
+        let expected = case.expect.iter().chain(case.steps.iter().filter_map(|step| step.expect.as_ref()));
+        let of_simulator =
+            |value: &Value| Expect::read(value, true).is_ok_and(|expect| expect.asks_beyond_refusal());
+        let alone = faults::needs_gateway(case, planned.gateway.workers).is_some();
+        if planned.host.is_some() || alone || expected.into_iter().any(of_simulator) {
             return Some("it is about the simulator");
         }
         let steps = || case.steps.iter();
@@ -161,6 +173,28 @@ impl<'p> Runner<'p> {
             is_mtls("connection.mtls", request) && !request.properties.contains_key(CERTIFICATE_DIGEST)
         };
         of_case.into_iter().any(unlike).then_some("it has a certificate without a digest")
+    }
+
+    /// Why the case at `index`, of any module, says nothing to a gateway that really runs, if it does not.
+    pub(crate) fn unfit_for_real(&self, index: usize) -> Option<&'static str> {
+        self.plan.cases.get(index).and_then(|planned| real::unfit(planned, &self.plan.file))
+    }
+
+    /// What the case at `index`, of any module, is started with.
+    pub(crate) fn plugin(&self, index: usize) -> Result<Plugin, String> {
+        let Some(planned) = self.plan.cases.get(index) else { unreachable!("cases are counted") };
+        real::plugin(planned, &self.plan.file, &self.plan.path)
+    }
+
+    /// Runs the case at `index`, of any module, on an engine that is started with clusters that answer so: how it falls short of what
+    /// is expected.
+    pub(crate) fn run_module_on(
+        &self,
+        index: usize,
+        start: &dyn Fn(&BTreeMap<String, Script>) -> Result<Box<dyn Engine>, EngineError>,
+    ) -> Vec<String> {
+        let Some(planned) = self.plan.cases.get(index) else { unreachable!("cases are counted") };
+        Walk::through(self.plan, planned, &|begin| start(&begin.clusters)).failures
     }
 
     /// Runs the case at `index` on an engine: how it falls short of what is expected, and what it decided.

@@ -62,9 +62,7 @@ impl Subject {
                 );
             }
             (None, None) => {
-                return Err(
-                    document.fault("", "expected `configuration` or `module`, what the file is about")
-                );
+                return Err(nothing(document));
             }
         };
         if !file.plugin.is_empty() {
@@ -72,7 +70,15 @@ impl Subject {
             return Err(document.fault("plugin", message));
         }
         let configuration = match configuration {
-            Value::String(name) => Configuration::load(Path::new(name))?,
+            Value::String(name) => {
+                Configuration::load(Path::new(name)).map_err(|failure| match Path::new(name).exists() {
+                    true => failure,
+                    false => {
+                        let place = document.place("configuration");
+                        failure.note(format!("the configuration is named at {place}"))
+                    }
+                })?
+            }
             inline => inner(path, inline, folder)?,
         };
         let Configuration { config, sources, .. } = configuration;
@@ -86,6 +92,48 @@ impl Subject {
             Self::Module(_) => &[],
         }
     }
+}
+
+/// Members that only scenario files have, and those that only their cases have.
+const MEMBERS: [&str; 11] = [
+    "plugin",
+    "host",
+    "time",
+    "engine",
+    "keys",
+    "certificates",
+    "issuers",
+    "upstreams",
+    "grpc",
+    "service",
+    "tokens",
+];
+const OF_CASES: [&str; 5] = ["request", "connect", "steps", "expect", "token"];
+
+/// Whether a document that does not say what runs is meant to be a scenario file rather than a table.
+pub(crate) fn is_meant(document: &Document) -> bool {
+    let cases = if document.is_list() { "" } else { "cases" };
+    MEMBERS.iter().any(|name| document.has(name)) || document.has_entry_with(cases, &OF_CASES)
+}
+
+/// A scenario file does not say what runs.
+pub(crate) fn nothing(document: &Document) -> Failure {
+    if document.is_list() {
+        let message = "expected an object with `configuration` or `module` beside `cases`, found a list";
+        return document.fault("", message).help(
+            "put the cases under `cases:`, and add `module: filter.wasm` or `configuration: countersign.yaml`, relative to the file",
+        );
+    }
+    let message = "expected `configuration` or `module`, what the scenarios are about, found neither";
+    document.fault("", message).help(
+        "add `module: filter.wasm` for any proxy-wasm module, or `configuration: countersign.yaml` for Countersign; paths are relative to the file",
+    )
+}
+
+/// Demands a file that can be read.
+pub(super) fn readable(path: &Path) -> Result<(), String> {
+    let opened = std::fs::File::open(path).map(drop);
+    opened.map_err(|error| format!("expected a readable file `{}`: {error}", path.display()))
 }
 
 /// A configuration that stands in a scenario file.
@@ -138,7 +186,7 @@ impl Gateway {
             Some(name) => ProfileName::from_str(name, true).map_err(|_| {
                 let all = ProfileName::value_variants().iter().filter_map(ProfileName::to_possible_value);
                 let names: Vec<String> = all.map(|one| format!("`{}`", one.get_name())).collect();
-                ("profile", format!("expected {}, found `{name}`", names.join(" or ")))
+                ("profile", format!("expected {}, found `{name}`", names.join(", ")))
             })?,
         };
         let fail_policy = match spec.fail_policy.as_deref() {

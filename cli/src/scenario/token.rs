@@ -5,7 +5,7 @@ use super::format::{File, ProofChoice, ProofSpec, Publication, TokenChoice, Toke
 use super::keys::Keys;
 use super::opaque::{self, Introspected};
 use super::short::Short;
-use crate::credentials::{Forgery, ProofBuilder, TokenBuilder};
+use crate::credentials::{CredentialError, Forgery, PrivateKey, ProofBuilder, TokenBuilder};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use countersign_core::config::Issuer;
@@ -54,7 +54,15 @@ fn says_alike(one: &str, other: &str) -> bool {
     said(one).is_some_and(|one| Some(one) == said(other))
 }
 
+/// A token before it is signed.
+enum Draft<'a> {
+    Nothing,
+    Text(String),
+    Signed { token: TokenBuilder, key: &'a PrivateKey, forgery: Option<Forgery> },
+}
+
 /// What tokens are made from.
+#[derive(Clone, Copy)]
 pub(super) struct Mint<'a> {
     pub(super) file: &'a File,
     /// The issuers that are configured.
@@ -72,12 +80,34 @@ impl Mint<'_> {
         now: i64,
         thumbprint: impl FnOnce(&str) -> Result<Option<String>, String>,
     ) -> Result<Option<String>, String> {
+        let told = |error: CredentialError| error.to_string();
+        match self.draft(choice, now, thumbprint)? {
+            Draft::Nothing => Ok(None),
+            Draft::Text(text) => Ok(Some(text)),
+            Draft::Signed { token, key, forgery: None } => token.sign(key).map(Some).map_err(told),
+            Draft::Signed { token, key, forgery: Some(forgery) } => {
+                token.forge(key, &forgery).map(Some).map_err(told)
+            }
+        }
+    }
+
+    /// Demands that a token can be made at `now`, in seconds.
+    pub(super) fn check(&self, choice: &TokenChoice, now: i64) -> Result<(), String> {
+        self.draft(choice, now, |_| Ok(None)).map(drop)
+    }
+
+    fn draft(
+        &self,
+        choice: &TokenChoice,
+        now: i64,
+        thumbprint: impl FnOnce(&str) -> Result<Option<String>, String>,
+    ) -> Result<Draft<'_>, String> {
         let spec = match choice {
-            Short::Text(name) if name == "none" => return Ok(None),
+            Short::Text(name) if name == "none" => return Ok(Draft::Nothing),
             Short::Text(name) => {
                 let spec = self.named(name, 0)?;
                 if opaque::is(&spec) {
-                    return Ok(Some(opaque::text(name)));
+                    return Ok(Draft::Text(opaque::text(name)));
                 }
                 spec
             }
@@ -87,10 +117,10 @@ impl Mint<'_> {
             return Err("`opaque`: expected it of one of the file's `tokens`, which the issuer knows".into());
         }
         if let Some(raw) = &spec.raw {
-            return Ok(Some(raw.clone()));
+            return Ok(Draft::Text(raw.clone()));
         }
         let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the token")?;
-        let key = self.keys.get(name)?;
+        let key = self.keys.get(name).map_err(|message| format!("`key`: {message}"))?;
         let mut claims = self.usual_claims(self.publisher(name));
         self.bind(&spec, &mut claims)?;
         claims.extend(spec.claims);
@@ -104,12 +134,8 @@ impl Mint<'_> {
         for (name, value) in spec.header {
             token = token.header(&name, value);
         }
-        let token = token.claims(claims).at(now).map_err(|error| error.to_string())?;
-        let minted = match forgery(spec.tamper.as_deref())? {
-            None => token.sign(&key.key),
-            Some(forgery) => token.forge(&key.key, &forgery),
-        };
-        minted.map(Some).map_err(|error| error.to_string())
+        let token = token.claims(claims).at(now).map_err(|error| format!("`claims`: {error}"))?;
+        Ok(Draft::Signed { token, key: &key.key, forgery: forgery(spec.tamper.as_deref())? })
     }
 
     /// What a token service answers that gives the file's token of this name (RFC 8693 §2.2.1).
@@ -153,14 +179,26 @@ impl Mint<'_> {
             return Ok(Some(raw.clone()));
         }
         let name = spec.key.as_deref().ok_or("expected `key`, the name of the key that signs the proof")?;
-        let key = &self.keys.get(name)?.key;
+        let key = &self.keys.get(name).map_err(|message| format!("`key`: {message}"))?.key;
         let mut proof = ProofBuilder::new(key, request.method, request.url, request.token, request.id, now);
         if spec.nonce {
             proof = proof.nonce(request.nonce.ok_or("`nonce`: the gateway has given none yet")?);
         }
-        let told = |error: crate::credentials::CredentialError| error.to_string();
+        let told = |error: CredentialError| error.to_string();
         let proof = proof.with(spec.header.clone(), spec.claims.clone(), now).map_err(told)?;
         proof.sign(key, forgery(spec.tamper.as_deref())?.as_ref()).map(Some).map_err(told)
+    }
+
+    /// Demands that a proof can be made at `now`, in seconds, of whatever request.
+    pub(super) fn check_proof(&self, choice: &ProofChoice, now: i64) -> Result<(), String> {
+        let Short::Whole(spec) = choice else { return Ok(()) };
+        let name = spec.key.as_deref().filter(|_| spec.raw.is_none());
+        if spec.raw.is_none() && name.is_none() {
+            return Err("expected `key`, the name of the key that signs the proof, or `raw`".to_owned());
+        }
+        forgery(spec.tamper.as_deref())?;
+        let claims = TokenBuilder::new().claims(spec.claims.clone()).at(now);
+        claims.map(drop).map_err(|error| format!("`claims`: {error}"))
     }
 
     /// What the issuer says of each of the file's opaque tokens, issued at `now`, in seconds.
@@ -187,7 +225,10 @@ impl Mint<'_> {
         if let Some(holder) = &spec.bind {
             let bound = match self.certificates.thumbprint(holder) {
                 Some(thumbprint) => json!({ "x5t#S256": thumbprint }),
-                None => json!({ "jkt": self.keys.get(holder)?.key.thumbprint() }),
+                None => {
+                    let key = self.keys.get(holder).map_err(|message| format!("`bind`: {message}"))?;
+                    json!({ "jkt": key.key.thumbprint() })
+                }
             };
             claims.insert("cnf".into(), bound);
         }
@@ -197,7 +238,8 @@ impl Mint<'_> {
     fn named(&self, name: &str, depth: usize) -> Result<TokenSpec, String> {
         let spec = self.file.tokens.get(name).ok_or_else(|| {
             let names: Vec<String> = self.file.tokens.keys().map(|name| format!("`{name}`")).collect();
-            format!("expected `none` or one of the file's `tokens` ({}), found `{name}`", names.join(", "))
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            format!("expected `none` or one of the file's `tokens` ({names}), found `{name}`")
         })?;
         self.flatten(spec, depth)
     }

@@ -199,24 +199,37 @@ fn add(
 }
 
 fn one(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -> Result<Answer, String> {
-    let delay = match &answer.delay {
-        None => Duration::ZERO,
-        Some(text) => time::span(text)
-            .ok_or_else(|| format!("`delay`: expected a span such as `200ms` or `5s`, found `{text}`"))?,
-    };
     let reply = match answer.failure.as_deref() {
         None => Reply::Response(response(answer, mint, place, now)?),
         Some("half") => Reply::Half(response(answer, mint, place, now)?),
         Some("refused") => Reply::Refused,
         Some("reset") => Reply::Reset,
         Some("silence") => Reply::Silence,
-        Some(other) => {
-            return Err(format!(
-                "`failure`: expected `refused`, `reset`, `half` or `silence`, found `{other}`"
-            ));
-        }
+        Some(other) => return Err(no_failure(other)),
     };
-    Ok(Answer { delay, reply })
+    Ok(Answer { delay: delay(answer)?, reply })
+}
+
+/// Demands that an answer names a status, a way to fail and a span.
+pub(super) fn check(answer: &AnswerSpec) -> Result<(), String> {
+    delay(answer)?;
+    if let Some(status) = answer.status.filter(|status| !(100..600).contains(status)) {
+        return Err(format!("`status`: expected a status from 100 to 599, found {status}"));
+    }
+    match answer.failure.as_deref() {
+        None | Some("half" | "refused" | "reset" | "silence") => Ok(()),
+        Some(other) => Err(no_failure(other)),
+    }
+}
+
+fn delay(answer: &AnswerSpec) -> Result<Duration, String> {
+    let Some(text) = &answer.delay else { return Ok(Duration::ZERO) };
+    time::span(text)
+        .ok_or_else(|| format!("`delay`: expected a span such as `200ms` or `5s`, found `{text}`"))
+}
+
+fn no_failure(found: &str) -> String {
+    format!("`failure`: expected `refused`, `reset`, `half` or `silence`, found `{found}`")
 }
 
 fn response(answer: &AnswerSpec, mint: &Mint<'_>, place: &Place<'_>, now: i64) -> Result<Response, String> {

@@ -51,6 +51,9 @@ impl Table {
             Some(opened) => opened.clone(),
             None => {
                 let (image, sources) = images::open_with_sources(&pack).map_err(|failure| {
+                    if file.pack.is_none() && pack.is_dir() && !has_policies(&pack) {
+                        return nowhere(&document, &pack);
+                    }
                     failure.note(format!("the pack is the one that {} is about", path.display()))
                 })?;
                 let opened = (Rc::new(image), Rc::new(sources));
@@ -168,6 +171,14 @@ fn pack(path: &Path, named: Option<&str>) -> PathBuf {
         },
         (None, _) => folder.to_owned(),
     }
+}
+
+/// A table stands in no pack.
+fn nowhere(document: &Document, folder: &Path) -> Failure {
+    let message = "expected a table in a pack, a folder with files named `*.cedar`";
+    document
+        .fault("", format!("{message}, found none in `{}`", folder.display()))
+        .help("put the table into the pack's folder `tests`, or name the pack: `pack: FOLDER`")
 }
 
 /// Whether a folder is a pack of its own, whatever it stands in.

@@ -120,12 +120,13 @@ fn a_failure_shows_the_input_and_the_command_that_repeats_it() {
     for part in [
         r#"input:  {"headers":[[":method","GET"]"#,
         r#"["a","b"]"#,
-        &format!("again:  countersign test {file} --seed 7 --filter 'it'\\''s 1 [x=1]'"),
+        &format!("again:  countersign test {file} --seed 7 --exact --filter 'it'\\''s 1 [x=1]'"),
         "seed 7",
     ] {
         assert!(out.contains(part), "`{part}` in\n{out}");
     }
-    let again = countersign(&["test", &file, "--seed", "7", "--filter", "it's 1 [x=1]"]).exits(1).out();
+    let again =
+        countersign(&["test", &file, "--seed", "7", "--exact", "--filter", "it's 1 [x=1]"]).exits(1).out();
     assert_eq!(out, again);
 }
 
@@ -193,8 +194,16 @@ fn matrices_and_fixtures_are_held_to_bounds() {
         format!("cases: [{{ name: a, request: {{ url: '/${{a}}' }}, expect: forwarded, {rest} }}]\n")
     };
     for (name, rest, message) in [
-        ("matrix-empty", case("matrix: { a: [] }"), "`matrix.a`: expected a list with at least one entry"),
-        ("matrix-unused", case("matrix: { a: [1], b: [2] }"), "`matrix.b`: expected `${b}` somewhere"),
+        (
+            "matrix-empty",
+            case("matrix: { a: [] }"),
+            "`cases[0].matrix.a`: expected a list with at least one entry",
+        ),
+        (
+            "matrix-unused",
+            case("matrix: { a: [1], b: [2] }"),
+            "`cases[0].matrix.b`: expected `${b}` somewhere",
+        ),
         (
             "matrix-exclude",
             case("matrix: { a: [1], exclude: [{ a: 2 }] }"),
@@ -205,7 +214,7 @@ fn matrices_and_fixtures_are_held_to_bounds() {
             case("matrix: { a: [1], exclude: [{ a: 1 }] }"),
             "expected a combination that is not excluded",
         ),
-        ("matrix-list", case("matrix: [1]"), "`matrix`: expected an object of lists"),
+        ("matrix-list", case("matrix: [1]"), "`cases[0].matrix`: expected an object of lists"),
         (
             "outcome",
             "cases: [{ name: a, request: { url: / }, expect: allow }]".to_owned(),
@@ -261,7 +270,7 @@ fn matrices_and_fixtures_are_held_to_bounds() {
         (
             "unfinished",
             "cases: [{ name: a, request: { url: /, unfinished: true }, expect: forwarded }]".to_owned(),
-            "`request.unfinished`: expected it in steps",
+            "`cases[0].request.unfinished`: expected it in steps",
         ),
         (
             "circle",

@@ -186,6 +186,7 @@ fn wanted(expected: &dyn Expected) -> Cow<'static, str> {
         "u16" => whole(0, u64::from(u16::MAX)),
         "u32" => whole(0, u64::from(u32::MAX)),
         "u64" => whole(0, u64::MAX),
+        "usize" => Cow::Borrowed("a whole number from 0 on"),
         "i64" => Cow::Borrowed("a whole number of at most 64 bits"),
         "a sequence" => Cow::Borrowed("an array"),
         "a map" => Cow::Borrowed("an object"),

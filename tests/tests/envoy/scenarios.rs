@@ -2,17 +2,20 @@
 //! what the core decides by itself, with its status, layer, reason, audit line, challenge and headers upstream.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::Result;
 use countersign_cli::live::Ran;
 use countersign_tests::flow::{EnvoyGateway, Gateway, SimulatorGateway, World};
-use countersign_tests::scenarios;
+use countersign_tests::{moved, scenarios};
 use serde_json::Value;
 
 /// Starts a gateway of either kind.
 type Start = fn(&World, &Value) -> Result<Box<dyn Gateway>>;
 
 const ENVOY: Start = |world, config| Ok(Box::new(EnvoyGateway::start_workers(world, config, 2)?));
+
+const SIMULATOR: Start = |world, config| Ok(Box::new(SimulatorGateway::start_with(world, config)?));
 
 /// Envoy as it is set up behind proxies.
 const BEHIND: Start =
@@ -60,11 +63,21 @@ fn both(
     changed: &[&str],
     apart: &[&str],
 ) -> Result<Vec<(&'static str, Vec<Ran>)>> {
-    let simulator: Start = |world, config| Ok(Box::new(SimulatorGateway::start_with(world, config)?));
-    let file = countersign_tests::root().join("tests/scenarios").join(name);
+    both_of(&countersign_tests::root().join("tests/scenarios").join(name), envoy, requests, changed, apart)
+}
+
+/// The same of a file anywhere.
+fn both_of(
+    file: &Path,
+    envoy: Start,
+    requests: usize,
+    changed: &[&str],
+    apart: &[&str],
+) -> Result<Vec<(&'static str, Vec<Ran>)>> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut not_run = Vec::new();
-    for (gateway, start) in [("Envoy", envoy), ("the simulator", simulator)] {
-        let (ran, served) = scenarios::run(&file, start)?;
+    for (gateway, start) in [("Envoy", envoy), ("the simulator", SIMULATOR)] {
+        let (ran, served) = scenarios::run(file, start)?;
         let begins = |case: &Ran, with: &[&str]| with.iter().any(|one| case.name.starts_with(one));
         let is_changed = |case: &Ran| gateway == "Envoy" && begins(case, changed) || begins(case, apart);
         let differ = ran.iter().filter(|case| is_changed(case) && !case.failures.is_empty());
@@ -94,18 +107,10 @@ fn both(
 }
 
 /// Files whose cases cannot be run on a gateway at all, and why.
-const ELSEWHERE: [(&str, &str); 4] = [
-    ("any-module.yaml", "it is about a module that decides nothing, and traps and restarts its VMs"),
-    (
-        "connections.yaml",
-        "it is about a network filter that decides nothing, and services that are made to fail",
-    ),
-    ("step-up-admin.yaml", "its policies decide by the day and the hour, and its logins have fixed times"),
-    (
-        "wires.yaml",
-        "it is about what only the simulator tells: calls, fuel, memory, and VMs that are made to fail",
-    ),
-];
+const ELSEWHERE: [(&str, &str); 1] = [(
+    "connections.yaml",
+    "it is about what a network filter holds, services that are made to fail, and connections that are made up",
+)];
 
 #[test]
 fn every_file_is_run_or_has_a_reason_not_to_be() -> Result<()> {
@@ -268,4 +273,62 @@ fn upstream_tokens() -> Result<()> {
     );
     let skipped: Vec<&str> = skipped.iter().map(String::as_str).collect();
     passes("upstream-tokens.yaml", ENVOY, 4, &skipped, &[])
+}
+
+#[test]
+fn step_up_admin() -> Result<()> {
+    // The policies decide by the day and the hour.
+    let folder =
+        countersign_tests::root().join("target/envoy").join(format!("step-up-{}", std::process::id()));
+    let file = moved::step_up_admin(&folder)?;
+    assert!(file.ends_with("step-up-admin.yaml"));
+    for (gateway, not_run) in both_of(&file, ENVOY, 8, &[], &[])? {
+        assert!(not_run.is_empty(), "{gateway}: {:?}", reasons(&not_run));
+    }
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}
+
+#[test]
+fn wires() -> Result<()> {
+    // What was refused, and with what. The certificates of the file end at a moment, and all else is about the simulator.
+    let file = countersign_tests::root().join("tests/scenarios").join("wires.yaml");
+    for (gateway, start) in [("Envoy", ENVOY), ("the simulator", SIMULATOR)] {
+        let (ran, served) = scenarios::run(&file, start)?;
+        let (skipped, run): (Vec<Ran>, Vec<Ran>) = ran.into_iter().partition(|case| case.skipped.is_some());
+        assert_eq!(reasons(&skipped), BTreeMap::from([("it is about the simulator", 4)]), "{gateway}");
+        let (apart, pass): (Vec<&Ran>, Vec<&Ran>) = run.iter().partition(|case| {
+            case.failures.iter().any(|line| line.contains("expected one that is valid at"))
+        });
+        let wrong: Vec<&String> = pass.iter().flat_map(|case| &case.failures).collect();
+        assert!(wrong.is_empty(), "{gateway}: {wrong:?}");
+        assert_eq!((pass.len(), apart.len(), served), (2, 2, 0), "{gateway}");
+    }
+    Ok(())
+}
+
+#[test]
+fn any_module() -> Result<()> {
+    let file = countersign_tests::root().join("tests/scenarios").join("any-module.yaml");
+    let (skipped, run): (Vec<Ran>, Vec<Ran>) =
+        scenarios::run_module(&file)?.into_iter().partition(|case| case.skipped.is_some());
+    let wrong: Vec<String> = run
+        .iter()
+        .flat_map(|case| case.failures.iter().map(|line| format!("{}: {line}", case.name)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("Envoy: any-module.yaml: {} cases pass, not run: {:?}", run.len(), reasons(&skipped));
+    let expected = BTreeMap::from([
+        ("it looks at what goes on without a request", 1),
+        ("it counts what only the simulator counts", 1),
+        ("it has VMs fail", 2),
+        ("it has host calls fail", 1),
+        ("it has several workers", 1),
+        ("it holds requests", 2),
+        ("it has somebody refuse connections or stay silent", 3),
+        ("it makes up properties", 4),
+        ("it moves the time", 1),
+    ]);
+    assert_eq!(reasons(&skipped), expected);
+    Ok(())
 }

@@ -271,7 +271,9 @@ impl Visitor<'_> for WhichVisitor {
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Which, E> {
         u64::try_from(number)
-            .map_err(|_| E::custom("expected the number of a worker"))
+            .map_err(|_| {
+                E::custom(format!("expected the number of a worker from 0 on or `all`, found {number}"))
+            })
             .and_then(|n| self.visit_u64(n))
     }
 

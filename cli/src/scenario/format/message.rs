@@ -288,9 +288,13 @@ impl<'de> Visitor<'de> for PropertyVisitor {
                 number.into()
             }
             "map" => PropertyValue::Map(map.next_value::<Headers>()?.0),
-            _ => {
+            "base64" | "hex" => {
                 let members = Map::from_iter([(name, map.next_value::<Value>()?)]);
                 bytes::encoded(&members).map_err(A::Error::custom)?.into()
+            }
+            other => {
+                let known = "`base64`, `hex`, `time`, `duration`, `uint`, `double` or `map`";
+                return Err(A::Error::custom(format!("expected an object with {known}, found `{other}`")));
             }
         };
         match map.next_key::<String>()? {

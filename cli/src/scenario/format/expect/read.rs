@@ -99,7 +99,11 @@ read_by!(Range, "a number, or an object with `min` or `max`", |value| Ok(match v
         let number = |name: &str| members.get(name).and_then(Value::as_u64);
         let (min, max) = (number("min"), number("max"));
         let known = usize::from(min.is_some()) + usize::from(max.is_some());
-        (known == members.len()).then_some(Range { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) })
+        let range = Range { min: min.unwrap_or(0), max: max.unwrap_or(u64::MAX) };
+        if range.min > range.max {
+            return Err(format!("expected `min` up to `max`, found {} and {}", range.min, range.max));
+        }
+        (known == members.len()).then_some(range)
     }
     _ => None,
 }));

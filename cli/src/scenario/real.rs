@@ -1,0 +1,102 @@
+//! Cases about any module on a gateway that really runs: which say something to it, and what it is to be started with.
+
+use super::format::{AnswerSpec, Case, Expect, File, PluginSpec, Step, Text};
+use super::plan::Planned;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A module, and what it is started with.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The module in binary form.
+    pub module: Vec<u8>,
+    /// What the plugin is configured by.
+    pub configuration: Vec<u8>,
+    /// What its VM is configured by.
+    pub vm_configuration: Vec<u8>,
+    /// The names of the plugin, its root and its VM; empty where there are none.
+    pub names: [String; 3],
+    /// Variables of its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The lowest level that it logs, by the name that scenarios use.
+    pub log_level: String,
+    /// Envoy's setting of this name.
+    pub allow_on_headers_stop_iteration: bool,
+}
+
+/// What the module of a case is started with.
+pub(super) fn plugin(planned: &Planned, file: &File, path: &Path) -> Result<Plugin, String> {
+    let Some(module) = &file.module else { return Err("expected `module`".to_owned()) };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let PluginSpec { configuration, vm_configuration, name, root_id, vm_id, environment, log_level } =
+        planned.case.plugin.clone().over(file.plugin.clone());
+    let bytes = |text: Option<Text>| text.map_or(Ok(Vec::new()), |text| text.read(folder));
+    let host = planned.case.host.clone().over(file.host.clone());
+    Ok(Plugin {
+        module: wat::parse_file(module).map_err(|error| error.to_string())?,
+        configuration: bytes(configuration)?,
+        vm_configuration: bytes(vm_configuration)?,
+        names: [name, root_id, vm_id].map(Option::unwrap_or_default),
+        environment,
+        log_level: log_level.unwrap_or_else(|| "info".to_owned()),
+        allow_on_headers_stop_iteration: host.allow_on_headers_stop_iteration.unwrap_or(false),
+    })
+}
+
+/// Why a case says nothing to a gateway that really runs, if it does not.
+pub(super) fn unfit(planned: &Planned, file: &File) -> Option<&'static str> {
+    let case = &planned.case;
+    if planned.gateway.workers > 1 {
+        return Some("it has several workers");
+    }
+    let network = |step: &Step| step.connect.is_some() || step.transfer.is_some() || !step.grpc.is_empty();
+    if case.connect.is_some() || !case.grpc.is_empty() || case.steps.iter().any(network) {
+        return Some("it is about connections");
+    }
+    case.steps.iter().find_map(of_step).or_else(|| of_world(case, file)).or_else(|| of_expectations(case))
+}
+
+fn of_step(step: &Step) -> Option<&'static str> {
+    let open = step.request.as_ref().is_some_and(|request| request.unfinished);
+    let holds =
+        step.hold.is_some() || step.send.is_some() || step.close.is_some() || step.settle.is_some() || open;
+    let given = [
+        (step.configure.is_some(), "it changes the configuration"),
+        (step.restart.is_some() || step.trap.is_some(), "it has VMs fail"),
+        (step.fail.is_some() || step.mend.is_some(), "it has host calls fail"),
+        (step.tick.is_some() || step.advance.is_some(), "it moves the time"),
+        (holds, "it holds requests"),
+        (!step.upstreams.is_empty(), "it changes what clusters answer"),
+        (step.request.is_none(), "it looks at what goes on without a request"),
+    ];
+    given.into_iter().find(|(given, _)| *given).map(|(_, why)| why)
+}
+
+/// What a world that is real does not have: properties that are made up, and who does not answer at all.
+fn of_world(case: &Case, file: &File) -> Option<&'static str> {
+    let requests = || case.request.iter().chain(case.steps.iter().filter_map(|step| step.request.as_ref()));
+    let peers = case.peer.iter().chain(case.steps.iter().filter_map(|step| step.peer.as_ref()));
+    if requests().any(|request| !request.properties.is_empty()) || peers.count() > 0 {
+        return Some("it makes up properties");
+    }
+    if file.defaults.peer.is_some() || !file.defaults.properties.is_empty() {
+        return Some("it makes up properties");
+    }
+    let scripted = file.upstreams.values().chain(case.upstreams.values());
+    let scripted = scripted.chain([&file.service, &case.service]).flat_map(BTreeMap::values).flatten();
+    let single = case.response.iter().chain(case.steps.iter().filter_map(|step| step.response.as_ref()));
+    let mut answers = scripted.chain(single).chain(file.defaults.response.as_ref());
+    let silent = |answer: &AnswerSpec| matches!(answer.failure.as_deref(), Some("silence" | "refused"));
+    answers.any(silent).then_some("it has somebody refuse connections or stay silent")
+}
+
+fn of_expectations(case: &Case) -> Option<&'static str> {
+    let values = case.expect.iter().chain(case.steps.iter().filter_map(|step| step.expect.as_ref()));
+    let expected: Vec<Expect> = values.filter_map(|value| Expect::read(value, false).ok()).collect();
+    if expected.iter().any(Expect::waits_for_nothing) {
+        return Some("it holds requests");
+    }
+    let counted =
+        !expected.is_empty() && expected.into_iter().all(|expect| expect.without_counts().is_empty());
+    counted.then_some("it counts what only the simulator counts")
+}
