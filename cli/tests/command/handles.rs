@@ -15,7 +15,7 @@ fn limits(soft: &str, hard: &str) -> Vec<String> {
         (func (export "malloc") (param i32) (result i32) (i32.const 1024)))"#;
     fs::write(&module, text).unwrap();
     let mut child = Command::new("sh")
-        .args(["-c", "ulimit -Hn $0 && ulimit -Sn $1 && shift && exec \"$@\"", hard, soft])
+        .args(["-c", "ulimit -Sn $1 && ulimit -Hn $0 && shift && exec \"$@\"", hard, soft])
         .arg(env!("CARGO_BIN_EXE_countersign"))
         .args([
             "serve",

@@ -114,7 +114,7 @@ pub(crate) fn request(method: &str, path: &str, body: Frames) -> Request<Frames>
 }
 
 /// An upstream that sends each piece of a request's body back as it comes, and its trailers after that. The head says what the
-/// upstream saw.
+/// upstream saw. For a path of `/patient` it waits for the body's first piece before it answers.
 pub(crate) async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -123,6 +123,11 @@ pub(crate) async fn echo() -> SocketAddr {
             let service = service_fn(|request: Request<Incoming>| async {
                 let (parts, mut incoming) = request.into_parts();
                 let (sender, frames) = frames();
+                if parts.uri.path() == "/patient"
+                    && let Some(Ok(first)) = incoming.frame().await
+                {
+                    let _ = sender.send(first);
+                }
                 tokio::spawn(async move {
                     while let Some(Ok(frame)) = incoming.frame().await {
                         if sender.send(frame).is_err() {

@@ -122,9 +122,10 @@ fn a_filter_answers_in_the_midst_of_a_body() {
             (i32.const 1))"#;
         let gateway = outside(builder(filter), http2_upstream(echo().await));
         let mut client = connect(gateway.address()).await;
+        // Once the upstream has answered there is no other answer any more: this one waits for what the filter holds.
         let (sender, sending) = frames();
         sender.send(Frame::data(Bytes::from_static(b"abc"))).unwrap();
-        let waiting = client.send_request(request("POST", "/", sending));
+        let waiting = client.send_request(request("POST", "/patient", sending));
         sender.send(Frame::data(Bytes::from_static(b"def"))).unwrap();
         let answer = whole(waiting.await.unwrap()).await;
         assert_eq!((answer.status, &*answer.body), (422, "enough"));

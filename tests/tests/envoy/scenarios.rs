@@ -324,7 +324,7 @@ fn any_module() -> Result<()> {
         ("it has VMs fail", 2),
         ("it has host calls fail", 1),
         ("it has several workers", 1),
-        ("it holds requests", 2),
+        ("it holds requests", 3),
         ("it has somebody refuse connections or stay silent", 3),
         ("it makes up properties", 4),
         ("it moves the time", 1),
