@@ -195,6 +195,12 @@ fn each_mistake_is_told_where_it_stands() {
             "6:13",
             "`cases[0].expect`: expected an outcome such as `forwarded` or an object, found",
         ),
+        (
+            "null",
+            request("headers: { x-n: }"),
+            "5:33",
+            "`cases[0].request.headers`: `x-n`: expected a string, `{\"base64\": \"…\"}` or `{\"hex\": \"…\"}`, or a list of these, found null",
+        ),
         ("outcome", expect("forward"), "6:13", "`cases[0].expect.outcome`: expected `forwarded`, `reply`"),
         (
             "status",

@@ -73,13 +73,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
             Next::Wait => handle.moved().await,
             Next::More => match body.feed().await {
                 Taken::Fed => {}
-                Taken::Broken => return gateway(&handle, StatusCode::BAD_REQUEST, "the request broke off"),
-                Taken::TooLarge => {
-                    return gateway(&handle, StatusCode::PAYLOAD_TOO_LARGE, "the request is too large");
-                }
-                Taken::Idle => {
-                    return gateway(&handle, StatusCode::REQUEST_TIMEOUT, "the request stood still");
-                }
+                failed => return refused(&handle, failed),
             },
             next => break next,
         }
@@ -90,6 +84,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
     match send(&handle, gate, body, declared).await {
         Sent::Response(response, lease) => respond(closing, *response, lease, gate, is_head).await,
         Sent::Failed(status, text) => failed(closing, status, text, is_head).await,
+        Sent::Refused(taken) => refused(&handle, taken),
         Sent::Instead => {
             while handle.request() == Next::Wait {
                 handle.moved().await;
@@ -103,6 +98,8 @@ enum Sent {
     Response(Box<http::Response<Incoming>>, Lease),
     /// The gateway answers for the upstream.
     Failed(u16, &'static str),
+    /// The client has failed its request on the way.
+    Refused(Taken),
     /// The filter did something else meanwhile.
     Instead,
 }
@@ -110,6 +107,7 @@ enum Sent {
 /// Sends the request upstream, its body as it comes.
 async fn send(handle: &Rc<Handle>, gate: &Gate, body: RequestBody, declared: Option<u64>) -> Sent {
     let head = handle.head(Side::Request);
+    let failure = body.failure();
     let body = body.into_body(declared.filter(|_| !handle.sees_body(Side::Request)));
     let began = Instant::now();
     let sending = async {
@@ -138,6 +136,11 @@ async fn send(handle: &Rc<Handle>, gate: &Gate, body: RequestBody, declared: Opt
             trace.exchange.times.upstream = began.elapsed();
             trace.exchange.forwarded = forwarded.then(|| head.clone());
         });
+    }
+    if let (None | Some(Err(_)), Some(failed)) = (&sent, failure.get())
+        && handle.request() == Next::Pass
+    {
+        return Sent::Refused(failed);
     }
     match sent {
         Some(Ok((response, lease))) => Sent::Response(Box::new(response), lease),
@@ -257,6 +260,15 @@ async fn settle_response(handle: &Handle) {
             return;
         }
         handle.moved().await;
+    }
+}
+
+/// The gateway's answer to a client that has failed its own request.
+fn refused(handle: &Handle, failed: Taken) -> Reply {
+    match failed {
+        Taken::TooLarge => gateway(handle, StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+        Taken::Idle => gateway(handle, StatusCode::REQUEST_TIMEOUT, "the request stood still"),
+        Taken::Broken | Taken::Fed => gateway(handle, StatusCode::BAD_REQUEST, "the request broke off"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies on their way through the filter: a piece in, what the filter lets pass of it out. Nothing is asked for before somebody wants
 //! it, so that a slow reader slows the writer down.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -91,11 +92,19 @@ pub(super) struct RequestBody {
     /// What has passed and was not asked for yet.
     first: Vec<u8>,
     done: bool,
+    /// How the client failed it on its way upstream.
+    failed: Rc<Cell<Option<Taken>>>,
 }
 
 impl RequestBody {
     pub(super) fn new(handle: Rc<Handle>, incoming: Incoming, limits: &ClientLimits) -> Self {
-        Self { handle, inflow: Inflow::new(incoming, limits), first: Vec::new(), done: false }
+        let inflow = Inflow::new(incoming, limits);
+        Self { handle, inflow, first: Vec::new(), done: false, failed: Rc::default() }
+    }
+
+    /// Tells, once it is on its way, whether the client has failed it.
+    pub(super) fn failure(&self) -> Rc<Cell<Option<Taken>>> {
+        Rc::clone(&self.failed)
     }
 
     /// Gives the filter the next piece.
@@ -140,8 +149,14 @@ impl Source for RequestBody {
             }
             if self.inflow.incoming.is_none() || self.handle.stopped(Side::Request) {
                 self.handle.moved().await;
-            } else if self.feed().await != Taken::Fed {
-                return Some(Err(Broken::Source));
+                continue;
+            }
+            match self.feed().await {
+                Taken::Fed => {}
+                failed => {
+                    self.failed.set(Some(failed));
+                    return Some(Err(Broken::Source));
+                }
             }
         }
     }

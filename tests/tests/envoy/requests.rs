@@ -108,6 +108,8 @@ const BODIES: &[(&str, &str)] = &[
     ("transfer-encoding: chunked\r\ncontent-length: 1", "1\r\na\r\n0\r\n\r\n"),
     ("transfer-encoding: gzip, chunked", "1\r\na\r\n0\r\n\r\n"),
     ("transfer-encoding: chunked\r\ntransfer-encoding: chunked", "1\r\na\r\n0\r\n\r\n"),
+    ("transfer-encoding: chunked", "zz\r\na\r\n0\r\n\r\n"),
+    ("transfer-encoding: chunked", "1\r\nab\r\n0\r\n\r\n"),
     ("transfer-encoding:\u{b}chunked", "1\r\na\r\n0\r\n\r\n"),
 ];
 

@@ -219,7 +219,12 @@ impl<'de> Visitor<'de> for HeadersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Headers, A::Error> {
         let mut pairs = Vec::new();
-        while let Some((name, Chunks(values))) = map.next_entry::<String, Chunks>()? {
+        while let Some((name, values)) = map.next_entry::<String, Option<Chunks>>()? {
+            let Some(Chunks(values)) = values else {
+                let message =
+                    format!("`{name}`: expected {}, or a list of these, found null", bytes::EXPECTED);
+                return Err(A::Error::custom(message));
+            };
             pairs.extend(values.into_iter().map(|value| (name.clone().into_bytes(), value)));
         }
         Ok(Headers(pairs))

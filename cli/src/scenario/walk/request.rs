@@ -79,7 +79,9 @@ impl Walk<'_> {
         let defaults = &self.plan.file.defaults;
         let certificates = &self.plan.certificates;
         let (peer, workers) = (credentials.peer, self.workers);
-        let draft = Draft { spec, peer, defaults, certificates, now, workers };
+        // The file's certificates are of the file's time; a gateway that really runs has others in their place.
+        let of_file = if engine.is_real() { self.now } else { now };
+        let draft = Draft { spec, peer, defaults, certificates, now: of_file, workers };
         let mut request = draft.build()?;
         let token = credentials.token.or(defaults.token.as_ref());
         let proof = credentials.proof.or(defaults.proof.as_ref());
