@@ -198,8 +198,8 @@ fn each_mistake_is_told_where_it_stands() {
         (
             "null",
             request("headers: { x-n: }"),
-            "5:33",
-            "`cases[0].request.headers`: `x-n`: expected a string, `{\"base64\": \"…\"}` or `{\"hex\": \"…\"}`, or a list of these, found null",
+            "5:38",
+            "`cases[0].request.headers.x-n`: expected a string, `{\"base64\": \"…\"}` or `{\"hex\": \"…\"}`, or a list of these, found null",
         ),
         ("outcome", expect("forward"), "6:13", "`cases[0].expect.outcome`: expected `forwarded`, `reply`"),
         (

@@ -221,8 +221,7 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         let mut pairs = Vec::new();
         while let Some((name, values)) = map.next_entry::<String, Option<Chunks>>()? {
             let Some(Chunks(values)) = values else {
-                let message =
-                    format!("`{name}`: expected {}, or a list of these, found null", bytes::EXPECTED);
+                let message = format!("expected {}, or a list of these, found null", bytes::EXPECTED);
                 return Err(A::Error::custom(message));
             };
             pairs.extend(values.into_iter().map(|value| (name.clone().into_bytes(), value)));
