@@ -4,6 +4,7 @@ mod tame;
 
 use anstyle::{AnsiColor, Style};
 use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
 
 pub(crate) use tame::{Tame, shown};
 
@@ -45,10 +46,7 @@ impl Colour {
 /// Says something on standard error, colours taken out where they are not wanted. Where nobody can be told, nobody is.
 macro_rules! say {
     ($($words:tt)*) => {{
-        let _ = std::io::Write::write_fmt(
-            &mut $crate::console::stderr(),
-            format_args!("{}\n", format_args!($($words)*)),
-        );
+        $crate::console::line(format_args!($($words)*));
     }};
 }
 
@@ -62,6 +60,14 @@ pub(crate) fn stdout() -> io::BufWriter<impl Write> {
 /// Standard error in the same way, without a buffer.
 pub(crate) fn stderr() -> impl Write {
     Tame::new(anstream::stderr())
+}
+
+/// Says one line on standard error: whole, whoever else says something.
+pub(crate) fn line(words: std::fmt::Arguments<'_>) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Nobody may be there to read it.
+    let _ = stderr().write_all(format!("{words}\n").as_bytes());
 }
 
 /// A number with its noun.

@@ -32,7 +32,7 @@ pub(crate) struct Test {
     #[arg(required = true, value_name = "FILE | PACK")]
     paths: Vec<PathBuf>,
     /// Only cases whose name, or whose file's name, contains this.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     filter: Option<String>,
     /// Only cases whose whole name is that of `--filter`.
     #[arg(long, requires = "filter")]

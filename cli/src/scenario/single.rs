@@ -124,6 +124,8 @@ impl Plan {
             Some("with a proof, which serves once")
         } else if request.unfinished {
             Some("of a request that is not whole")
+        } else if !request.metadata.is_empty() {
+            Some("with HTTP/2 metadata")
         } else {
             None
         }

@@ -1,5 +1,7 @@
 //! Properties: those given to the stream or the host, and those derived from the stream as Envoy derives them.
 
+use std::collections::HashMap;
+
 use super::{Guest, Result, slice};
 use crate::header_map::HeaderMap;
 use crate::local_reply::grpc_status;
@@ -271,10 +273,14 @@ fn all_joined(headers: Option<&HeaderMap>, out: &mut Vec<u8>) {
 /// Each name, and all its values with commas between them.
 pub(crate) fn joined_pairs(headers: Option<&HeaderMap>) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut map: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut places: HashMap<&[u8], usize> = HashMap::new();
     for (name, value) in headers.into_iter().flat_map(HeaderMap::iter) {
-        match map.iter_mut().find(|(known, _)| known == name) {
+        match places.get(name).and_then(|at| map.get_mut(*at)) {
             Some((_, values)) => values.extend([b",", value].concat()),
-            None => map.push((name.to_vec(), value.to_vec())),
+            None => {
+                places.insert(name, map.len());
+                map.push((name.to_vec(), value.to_vec()));
+            }
         }
     }
     map

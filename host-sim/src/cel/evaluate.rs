@@ -42,8 +42,9 @@ impl<'a> Run<'a> {
             Node::Map(entries) => {
                 let mut pairs = Vec::new();
                 for (key, value) in entries {
-                    spend(self.work, 1)?;
-                    pairs.push((self.value(*key)?, self.value(*value)?));
+                    let key = self.value(*key)?;
+                    spend(self.work, key.weight())?;
+                    pairs.push((key, self.value(*value)?));
                 }
                 Map::new(pairs).map(Value::Map)
             }
@@ -74,7 +75,8 @@ impl<'a> Run<'a> {
             Node::Call(function, operands) => {
                 let mut operands = self.values(operands)?;
                 if matches!(function, Function::Equal | Function::Unequal | Function::Size) {
-                    operands = operands.into_iter().map(|operand| self.listed(operand)).collect();
+                    operands =
+                        operands.into_iter().map(|operand| self.listed(operand)).collect::<Result<_, _>>()?;
                 }
                 functions::call(*function, &operands, self.work)
             }
@@ -113,23 +115,32 @@ impl<'a> Run<'a> {
     fn member(&mut self, of: &Value, name: &[u8]) -> Result<Option<Value>, Stop> {
         match of {
             Value::Object(path) => self.attribute(&[path, &[0][..], name].concat()),
-            Value::Map(map) => Ok(map.get(&Value::String(name.into())).cloned()),
+            Value::Map(map) => {
+                spend(self.work, of_bytes(name.len()))?;
+                Ok(map.get(&Value::String(name.into())).cloned())
+            }
             _ => Err(Stop::Error),
         }
     }
 
     /// An object as a map of its members, which is empty where they can't be listed.
-    fn listed(&self, value: Value) -> Value {
-        match value {
-            Value::Object(path) => Value::Map(self.attributes.members(&path).unwrap_or_default()),
-            value => value,
+    fn listed(&mut self, value: Value) -> Evaluated {
+        let Value::Object(path) = value else { return Ok(value) };
+        let members = self.attributes.members(&path).unwrap_or_default();
+        // They are made anew each time.
+        for (key, value) in members.pairs() {
+            spend(self.work, key.weight() + value.weight())?;
         }
+        Ok(Value::Map(members))
     }
 
     fn index(&mut self, of: &Value, index: &Value) -> Evaluated {
         match (of, index) {
             (Value::Object(_), Value::String(name)) => self.member(of, name)?.ok_or(Stop::Error),
-            (Value::Map(map), _) => map.get(index).cloned().ok_or(Stop::Error),
+            (Value::Map(map), _) => {
+                spend(self.work, index.weight())?;
+                map.get(index).cloned().ok_or(Stop::Error)
+            }
             (Value::List(list), _) => {
                 let at = match index {
                     Value::Int(at) => usize::try_from(*at).ok(),
@@ -157,14 +168,17 @@ impl<'a> Run<'a> {
             (
                 Value::Map(map),
                 Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_),
-            ) => Ok(Value::Bool(map.get(item).is_some())),
+            ) => {
+                spend(self.work, item.weight())?;
+                Ok(Value::Bool(map.get(item).is_some()))
+            }
             _ => Err(Stop::Error),
         }
     }
 
     fn run_loop(&mut self, node: &'a Loop) -> Evaluated {
         let over = self.value(node.over)?;
-        let over = match self.listed(over) {
+        let over = match self.listed(over)? {
             Value::List(list) => list.items().to_vec(),
             Value::Map(map) => map.pairs().map(|(key, _)| key.clone()).collect(),
             _ => return Err(Stop::Error),

@@ -15,6 +15,8 @@ pub(super) const TYPES: [&str; 10] =
 
 /// What compiling a regular expression takes of the work, and bytes of what it is compiled to.
 const REGEX_WORK: u64 = 20_000;
+/// And for each byte of it: two letters may name a class of thousands of code points.
+const REGEX_BYTE_WORK: u64 = 1_000;
 const REGEX_BYTES: usize = 256 << 10;
 
 /// What is done with operands.
@@ -240,7 +242,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 fn matches(text: &[u8], pattern: &[u8], work: &mut u64) -> Result<bool, Stop> {
-    spend(work, REGEX_WORK)?;
+    spend(work, REGEX_WORK + REGEX_BYTE_WORK * pattern.len() as u64)?;
     let pattern = std::str::from_utf8(pattern).map_err(|_| Stop::Error)?;
     if repeats_too_often(pattern) {
         return Err(Stop::Error);

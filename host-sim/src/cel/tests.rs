@@ -11,7 +11,7 @@ struct Request;
 impl Attributes for Request {
     fn find(&self, path: &[u8]) -> Option<Attribute> {
         match path {
-            b"request" | b"request\0headers" => Some(Attribute::Object),
+            b"request" | b"request\0headers" | b"request\0many" => Some(Attribute::Object),
             b"request\0path" => Some(Attribute::Value(Value::String(b"/a".as_slice().into()))),
             b"request\0headers\0x-a" => Some(Attribute::Value(Value::String(b"\xff".as_slice().into()))),
             _ => None,
@@ -19,6 +19,9 @@ impl Attributes for Request {
     }
 
     fn members(&self, path: &[u8]) -> Option<Map> {
+        if path == b"request\0many" {
+            return Some(Map::of_texts((0..100).map(|number: u8| (vec![number], vec![b'a'; 800]))));
+        }
         (path == b"request\0headers").then(|| Map::of_texts([(b"x-a".to_vec(), b"\xff".to_vec())]))
     }
 }
@@ -51,6 +54,20 @@ fn times_are_reckoned() {
     holds("timestamp('1969-12-31T23:59:59.5Z') < timestamp(0)");
     holds("string(timestamp('0001-01-01T00:00:00Z') + duration('1h')) == '' || true");
     holds("duration('1h1.5s') == duration('3601500ms')");
+}
+
+#[test]
+fn what_is_listed_and_sought_takes_work_by_its_bytes() {
+    holds("size(request.many) == 100");
+    let hundred = format!("[{}1]", "1,".repeat(99));
+    for text in ["size(request.many)", "request.many == request.many", "request.many.all(name, false)"] {
+        assert_eq!(evaluated(&format!("{hundred}.map(a, {text})")).err(), Some(Stop::Spent), "{text}");
+    }
+    let long = "a".repeat(90_000);
+    let sought = format!("['{long}'].map(key, {hundred}.map(a, key in {{'b': 1}}))");
+    assert_eq!(evaluated(&sought).err(), Some(Stop::Spent));
+    // Two letters can stand for a class that takes a millisecond to build.
+    assert_eq!(evaluated(&format!("''.matches('[{}]')", r"\\pL".repeat(500))).err(), Some(Stop::Spent));
 }
 
 #[test]

@@ -136,6 +136,14 @@ impl Value {
         }
     }
 
+    /// Work for looking at it, or making it anew, but for what it holds.
+    pub(super) fn weight(&self) -> u64 {
+        match self {
+            Self::String(bytes) | Self::Bytes(bytes) => of_bytes(bytes.len()),
+            _ => 1,
+        }
+    }
+
     /// The name of its type.
     pub(super) fn type_name(&self) -> &'static str {
         match self {

@@ -105,6 +105,7 @@ fn serialize(vm: &Vm, value: &Value, work: &mut u64, out: &mut Vec<u8>) -> Resul
         }
         Value::Object(path) => {
             *out = super::attributes::written(vm, path).ok_or(Status::SerializationFailure)?;
+            spend_bytes(work, out.len()).map_err(|_| Status::InternalFailure)?;
         }
         Value::Null | Value::Type(_) => return Err(Status::SerializationFailure),
     }

@@ -40,7 +40,9 @@ pub(super) fn request_head(request: &http::Request<Incoming>, scheme: &str) -> R
         // What `te` says of trailers is for the whole way (RFC 9113 §8.2.2).
         let trailers =
             name == http::header::TE && value == "trailers" && request.version() == Version::HTTP_2;
-        let dropped = is_hop_by_hop(text) && !trailers || named.iter().any(|named| named == text);
+        // The HTTP library has told the client to go on.
+        let answered = name == http::header::EXPECT;
+        let dropped = answered || is_hop_by_hop(text) && !trailers || named.iter().any(|named| named == text);
         if name != http::header::HOST && !dropped {
             head.append(text, value.as_bytes());
         }

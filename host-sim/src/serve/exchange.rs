@@ -50,6 +50,10 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
         Ok(head) => head,
         Err(status) => return plain(status),
     };
+    // The HTTP library counts those of HTTP/1.1 alone.
+    if request.headers().len() > gate.limits.headers {
+        return plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
     let is_head = request.method() == Method::HEAD;
     let mut properties = link.properties.clone();
     properties

@@ -35,8 +35,21 @@ enum Place {
     Body(u64, bool),
     /// In a chunk's size, and whether behind its digits.
     Size(u64, bool),
-    /// In a line of trailers; whether there was anything in it.
-    Trailer(bool),
+    /// Behind the last chunk, where hyper takes a line's end for one only as CR and LF.
+    Trailer(Trailer),
+}
+
+/// Where in trailers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trailer {
+    /// At the beginning of a line.
+    Begin,
+    /// Behind the CR of an empty line.
+    End,
+    /// In a line.
+    Line,
+    /// Behind a line's CR.
+    LineEnd,
 }
 
 /// What a field says of its message's body.
@@ -103,7 +116,7 @@ impl Heads {
                 }
             }
             (Place::Size(size, _), b'\n') => match size {
-                0 => Place::Trailer(false),
+                0 => Place::Trailer(Trailer::Begin),
                 // The end of a chunk's line is counted with it.
                 size => Place::Body(size.saturating_add(2), true),
             },
@@ -112,9 +125,11 @@ impl Heads {
                 None => Place::Size(size, true),
             },
             (Place::Size(size, true), _) => Place::Size(size, true),
-            (Place::Trailer(false), b'\r') => Place::Trailer(false),
-            (Place::Trailer(false), b'\n') => Place::Before,
-            (Place::Trailer(_), next) => Place::Trailer(next != b'\n'),
+            (Place::Trailer(Trailer::Begin), b'\r') => Place::Trailer(Trailer::End),
+            (Place::Trailer(Trailer::End), b'\n') => Place::Before,
+            (Place::Trailer(Trailer::Line), b'\r') => Place::Trailer(Trailer::LineEnd),
+            (Place::Trailer(Trailer::LineEnd), b'\n') => Place::Trailer(Trailer::Begin),
+            (Place::Trailer(_), _) => Place::Trailer(Trailer::Line),
             (Place::Body(..), _) => self.place,
         };
     }
@@ -211,6 +226,8 @@ mod tests {
                 "POST / HTTP/1.1\r\ntransfer-encoding: gzip, Chunked\r\n\r\n{long:x};a=#\r\n{BODY}\r\n0\r\na: #\r\n\r\n"
             ),
             "G#T /x HTTP/1.1\r\nreferer: /a#b\r\n\r\n".to_owned(),
+            // hyper goes on with trailers behind a bare LF.
+            "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: y\n\nPOST / HTTP/1.1\nContent-Length: 1000\n\n\r\n\r\n".to_owned(),
         ] {
             assert!(!refuses(&sent), "{sent}");
             assert!(refuses(&format!("{sent}{BODY}")), "{sent}");

@@ -169,6 +169,24 @@ fn an_http2_request_may_not_name_two_authorities() {
 }
 
 #[test]
+fn an_http2_request_has_no_more_headers_than_the_limit() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut options = http2_upstream(echo().await);
+        options.limits.headers = 4;
+        let gateway = outside(builder(""), options);
+        let mut client = connect(gateway.address()).await;
+        for (count, status) in [(4, 200), (5, 431)] {
+            let mut sent = request("GET", "/", body(&[], &[]));
+            for number in 0..count {
+                sent.headers_mut().append("x-more", number.into());
+            }
+            assert_eq!(client.send_request(sent).await.unwrap().status(), status, "{count}");
+        }
+    });
+}
+
+#[test]
 fn heads_beyond_the_limits_are_refused() {
     let (address, _) = upstream(|_, _| Some("fine".to_owned()));
     let mut options = GatewayOptions::new(address.to_string());

@@ -48,6 +48,14 @@ fn the_second_request_of_a_connection_is_looked_at_too() {
 }
 
 #[test]
+fn what_the_gateway_has_answered_goes_no_further() {
+    let (address, _) = upstream(|head, _| Some(head.contains("expect").to_string()));
+    let gateway = Gateway::start(builder(""), GatewayOptions::new(address.to_string())).unwrap();
+    let request = "GET /x HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\r\n";
+    assert_eq!(plain(gateway.address(), request).body, "false");
+}
+
+#[test]
 fn bodies_whose_length_is_doubtful_are_refused() {
     let gateway = gateway();
     for fields in [

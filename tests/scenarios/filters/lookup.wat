@@ -40,6 +40,9 @@
   (global $heap (mut i32) (i32.const 65536))
   (func $malloc (export "proxy_on_memory_allocate") (param $size i32) (result i32)
     (local $at i32)
+    ;; Nothing is needed for long: behind the last piece comes the first again.
+    (if (i32.gt_u (i32.add (global.get $heap) (local.get $size)) (i32.const 262000))
+      (then (global.set $heap (i32.const 65536))))
     (local.set $at (global.get $heap))
     (global.set $heap (i32.add (global.get $heap) (i32.and (i32.add (local.get $size) (i32.const 15)) (i32.const -16))))
     (local.get $at))

@@ -39,6 +39,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tests: EXPRESSIONS,
     },
     Mutant {
+        name: "members of objects that an expression lists",
+        file: "host-sim/src/cel/evaluate.rs",
+        check: "spend(self.work, key.weight() + value.weight())?;",
+        without: "let _ = (key, value);",
+        tests: EXPRESSIONS,
+    },
+    Mutant {
+        name: "keys that an expression looks for",
+        file: "host-sim/src/cel/evaluate.rs",
+        check: "spend(self.work, item.weight())?;",
+        without: "",
+        tests: EXPRESSIONS,
+    },
+    Mutant {
+        name: "the length of regular expressions",
+        file: "host-sim/src/cel/functions.rs",
+        check: "REGEX_WORK + REGEX_BYTE_WORK * pattern.len() as u64",
+        without: "REGEX_WORK",
+        tests: EXPRESSIONS,
+    },
+    Mutant {
         name: "no work left, whatever else decides",
         file: "host-sim/src/cel/evaluate.rs",
         check: "if let Err(Stop::Spent) = other",

@@ -210,7 +210,10 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         let mut pairs = Vec::new();
         while let Some(pair) = seq.next_element::<Vec<Bytes>>()? {
             let [name, value] = pair.try_into().map_err(|pair: Vec<Bytes>| {
-                A::Error::custom(format!("expected a pair `[name, value]`, found {} members", pair.len()))
+                A::Error::custom(format!(
+                    "expected a pair `[name, value]`, found {}",
+                    crate::console::count(pair.len(), "member", "members")
+                ))
             })?;
             pairs.push((name.0, value.0));
         }
