@@ -224,7 +224,9 @@ impl<'de> Visitor<'de> for HeadersVisitor {
         let mut pairs = Vec::new();
         while let Some((name, values)) = map.next_entry::<String, Option<Chunks>>()? {
             let Some(Chunks(values)) = values else {
-                let message = format!("expected {}, or a list of these, found null", bytes::EXPECTED);
+                // A path at the beginning of a message is a part of the field's.
+                let message =
+                    format!("`{name}`: expected {}, or a list of these, found null", bytes::EXPECTED);
                 return Err(A::Error::custom(message));
             };
             pairs.extend(values.into_iter().map(|value| (name.clone().into_bytes(), value)));
