@@ -159,17 +159,7 @@ impl HeaderMap {
     /// Appends the form in which guests read and write pairs: count, lengths, then each name and value followed by a zero byte.
     pub(crate) fn serialize_into(&self, out: &mut Vec<u8>) {
         out.reserve(4 + self.entries.len() * 10 + self.byte_size());
-        out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
-        for e in &self.entries {
-            out.extend_from_slice(&e.name.to_le_bytes());
-            out.extend_from_slice(&e.value.to_le_bytes());
-        }
-        for e in &self.entries {
-            out.extend_from_slice(self.name(e));
-            out.push(0);
-            out.extend_from_slice(self.value(e));
-            out.push(0);
-        }
+        write_pairs(self.entries.iter().map(|entry| (self.name(entry), self.value(entry))), out);
     }
 
     /// Reads the form in which guests read and write pairs. `None` where lengths do not add up.
@@ -226,14 +216,20 @@ fn is(bytes: &[u8], e: &Entry, wanted: &[u8]) -> bool {
 
 /// Appends pairs that are no headers in the same form.
 pub(crate) fn serialize_pairs(pairs: &[(Vec<u8>, Vec<u8>)], out: &mut Vec<u8>) {
+    write_pairs(pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice())), out);
+}
+
+fn write_pairs<'a>(pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone, out: &mut Vec<u8>) {
     out.extend_from_slice(&(pairs.len() as u32).to_le_bytes());
-    for (name, value) in pairs {
+    for (name, value) in pairs.clone() {
         out.extend_from_slice(&(name.len() as u32).to_le_bytes());
         out.extend_from_slice(&(value.len() as u32).to_le_bytes());
     }
-    for bytes in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        out.extend_from_slice(bytes);
-        out.push(0);
+    for (name, value) in pairs {
+        for bytes in [name, value] {
+            out.extend_from_slice(bytes);
+            out.push(0);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Cases about any module on a gateway that really runs: which say something to it, and what it is to be started with.
 
-use super::format::{AnswerSpec, Case, Expect, File, PluginSpec, Step, Text};
+use super::format::{AnswerSpec, Case, Expect, File, Step};
 use super::plan::Planned;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,17 +28,18 @@ pub struct Plugin {
 pub(super) fn plugin(planned: &Planned, file: &File, path: &Path) -> Result<Plugin, String> {
     let Some(module) = &file.module else { return Err("expected `module`".to_owned()) };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let PluginSpec { configuration, vm_configuration, name, root_id, vm_id, environment, log_level } =
-        planned.case.plugin.clone().over(file.plugin.clone());
-    let bytes = |text: Option<Text>| text.map_or(Ok(Vec::new()), |text| text.read(folder));
+    let spec = planned.case.plugin.clone().over(file.plugin.clone());
+    let configurations = spec.configurations(folder);
+    let (configuration, vm_configuration) =
+        configurations.map_err(|(name, message)| format!("`plugin.{name}`: {message}"))?;
     let host = planned.case.host.clone().over(file.host.clone());
     Ok(Plugin {
         module: wat::parse_file(module).map_err(|error| error.to_string())?,
-        configuration: bytes(configuration)?,
-        vm_configuration: bytes(vm_configuration)?,
-        names: [name, root_id, vm_id].map(Option::unwrap_or_default),
-        environment,
-        log_level: log_level.unwrap_or_else(|| "info".to_owned()),
+        configuration,
+        vm_configuration,
+        names: spec.names(),
+        environment: spec.environment,
+        log_level: spec.log_level.unwrap_or_else(|| "info".to_owned()),
         allow_on_headers_stop_iteration: host.allow_on_headers_stop_iteration.unwrap_or(false),
     })
 }

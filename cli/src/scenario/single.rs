@@ -1,6 +1,6 @@
 //! The cases of a scenario file that are one request each, for those who measure them and judge nothing else.
 
-use super::format::{Case, ProofChoice, Text, TokenChoice};
+use super::format::{AnswerSpec, Case, ProofChoice, TokenChoice};
 use super::plan::{Plan, Planned};
 use super::request::Draft;
 use super::short::Short;
@@ -70,33 +70,25 @@ impl Plan {
         let mint = self.mint();
         let known = mint.introspected(seconds).map_err(wrong)?;
         let clusters = sources.scripts(&mint, &known, seconds).map_err(wrong)?;
+        let service = sources.service(&mint, seconds).map_err(wrong)?;
         let (mut cases, mut left_out) = (Vec::new(), BTreeMap::new());
         for planned in &self.cases {
             if let Some(what) = self.no_single(planned) {
                 *left_out.entry(what).or_default() += 1;
                 continue;
             }
-            let single = self.single(&planned.case, &sources);
+            let single = self.single(&planned.case, &sources, service.clone());
             cases.push(single.map_err(|message| Failure::at(&planned.place, message))?);
         }
-        let read = |text: &Option<Text>| {
-            let bytes = text.as_ref().map(|text| text.read(self.folder())).transpose();
-            bytes.map(Option::unwrap_or_default).map_err(wrong)
-        };
         let plugin = &self.file.plugin;
-        let configuration = match self.subject {
-            Subject::Countersign(_) => self.json.clone(),
-            Subject::Module(_) => read(&plugin.configuration)?,
+        let configurations = match self.subject {
+            Subject::Countersign(_) => (self.json.clone(), Vec::new()),
+            Subject::Module(_) => plugin
+                .configurations(self.folder())
+                .map_err(|(name, message)| wrong(format!("`plugin.{name}`: {message}")))?,
         };
-        let name = |name: &Option<String>| name.clone().unwrap_or_default();
-        Ok(Singles {
-            cases,
-            left_out,
-            clusters,
-            time: self.start,
-            configurations: (configuration, read(&plugin.vm_configuration)?),
-            names: [name(&plugin.name), name(&plugin.root_id), name(&plugin.vm_id)],
-        })
+        let (time, names) = (self.start, plugin.names());
+        Ok(Singles { cases, left_out, clusters, time, configurations, names })
     }
 
     fn folder(&self) -> &Path {
@@ -117,6 +109,8 @@ impl Plan {
         let proof = case.proof.as_ref().or(self.file.defaults.proof.as_ref());
         let changes = !case.issuers.is_empty() || !case.upstreams.is_empty() || !case.service.is_empty();
         let own = changes || !case.grpc.is_empty() || !case.plugin.is_empty() || !case.host.is_empty();
+        let service = self.file.service.values().flatten();
+        let mut answers = case.response.iter().chain(&self.file.defaults.response).chain(service);
         let is_none = |proof: &ProofChoice| matches!(proof, Short::Text(name) if name == "none");
         if own || case.cold {
             Some("with a world of their own")
@@ -124,14 +118,15 @@ impl Plan {
             Some("with a proof, which serves once")
         } else if request.unfinished {
             Some("of a request that is not whole")
-        } else if !request.metadata.is_empty() {
+        } else if !request.metadata.is_empty() || answers.any(|answer| !answer.metadata.is_empty()) {
             Some("with HTTP/2 metadata")
         } else {
             None
         }
     }
 
-    fn single(&self, case: &Case, sources: &Sources) -> Result<Single, String> {
+    /// `service` is how the service answers that has answered nothing yet.
+    fn single(&self, case: &Case, sources: &Sources, mut service: Script) -> Result<Single, String> {
         let (defaults, seconds, mint) = (&self.file.defaults, self.start.as_secs(), self.mint());
         let spec = case.request.as_ref().ok_or("expected a request")?;
         let draft = Draft {
@@ -148,16 +143,16 @@ impl Plan {
         if let Some(token) = token.map_err(|message| format!("`token`: {message}"))?.flatten() {
             request.headers.append(b"authorization", format!("Bearer {token}").as_bytes());
         }
-        let of_case = case.response.as_ref().map(|spec| sources.answer(spec, &mint, seconds)).transpose()?;
-        let answer = match of_case {
-            Some(answer) => Some(answer),
-            None => match sources.service(&mint, seconds)?.next(&request.headers, &request.body.concat()) {
-                Some(answer) => Some(answer),
-                None => {
-                    defaults.response.as_ref().map(|spec| sources.answer(spec, &mint, seconds)).transpose()?
-                }
-            },
+        let given = |spec: &Option<AnswerSpec>| {
+            spec.as_ref().map(|spec| sources.answer(spec, &mint, seconds)).transpose()
         };
+        let mut answer = given(&case.response)?;
+        if answer.is_none() {
+            answer = service.next(&request.headers, &request.body.concat());
+        }
+        if answer.is_none() {
+            answer = given(&defaults.response)?;
+        }
         let response = match answer.map(|answer| answer.reply) {
             None => Some(Response::new(200)),
             Some(Reply::Response(response)) => Some(response),

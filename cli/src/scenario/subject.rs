@@ -261,15 +261,10 @@ pub(super) fn plugin(
     spec: &PluginSpec,
     folder: &Path,
 ) -> Result<HostBuilder, (&'static str, String)> {
-    let read = |name: &'static str, text: &Option<Text>| {
-        let bytes = text.as_ref().map(|text| text.read(folder)).transpose();
-        bytes.map(Option::unwrap_or_default).map_err(|message| (name, message))
-    };
-    let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    let mut builder = builder
-        .plugin_config(read("configuration", &spec.configuration)?)
-        .vm_config(read("vm_configuration", &spec.vm_configuration)?)
-        .names(&name(&spec.name), &name(&spec.root_id), &name(&spec.vm_id));
+    let (configuration, vm_configuration) = spec.configurations(folder)?;
+    let [name, root_id, vm_id] = spec.names();
+    let mut builder =
+        builder.plugin_config(configuration).vm_config(vm_configuration).names(&name, &root_id, &vm_id);
     for (name, value) in &spec.environment {
         builder = builder.env(name, value);
     }

@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_header_is_no_token() {
+        let place = place(TOKEN);
+        for text in ["Bearer a\r\nx-a: b", "Bearer a\0", "Bearer \u{e9}", "Bearer a\u{7f}"] {
+            let shared = Alone::default();
+            place.put(&UpstreamToken { authorization: text.into(), ..token() }, &shared);
+            assert!(place.read(&shared.get(&place.name).unwrap().unwrap().bytes).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
     fn who_takes_back_another_ones_token_takes_nothing() {
         let shared = Alone::default();
         let place = place(TOKEN);

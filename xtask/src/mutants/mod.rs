@@ -52,6 +52,7 @@ const ENDING: &[&str] = &["--test", "host", "ending::"];
 const FOREIGN: &[&str] = &["--test", "host", "foreign::"];
 const HOSTILE_MODULES: &[&str] = &["--test", "host", "hostile::"];
 const COSTS: &[&str] = &["--test", "host", "costs::"];
+const HEADS: &[&str] = &["--package", "countersign-host-sim", "--lib", "serve::heads::"];
 const EXPRESSIONS: &[&str] = &["--package", "countersign-host-sim", "--lib", "cel::"];
 const LENT_EXPRESSIONS: &[&str] = &["--test", "host", "expressions::"];
 const ADVISORIES: &[&str] = &["--test", "attacks", "attacks_are_refused"];

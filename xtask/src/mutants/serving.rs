@@ -1,6 +1,6 @@
 //! The local gateway: who may see its page and send requests again, what is never shown, and what is bounded.
 
-use super::{GATEWAY, Mutant, PAGE};
+use super::{GATEWAY, HEADS, Mutant, PAGE};
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -274,6 +274,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         file: "host-sim/src/serve/options.rs",
         check: "self.calls.min(share)",
         without: "self.calls",
+        tests: GATEWAY,
+    },
+    Mutant {
+        name: "headers of an HTTP/2 request",
+        file: "host-sim/src/serve/exchange.rs",
+        check: "request.headers().len() > gate.limits.headers",
+        without: "false",
+        tests: GATEWAY,
+    },
+    Mutant {
+        name: "the end of trailers",
+        file: "host-sim/src/serve/heads.rs",
+        check: "(Place::Trailer(Trailer::Begin), b'\\r') => Place::Trailer(Trailer::End),",
+        without: "(Place::Trailer(Trailer::Line), b'\\n') => Place::Trailer(Trailer::Begin), (Place::Trailer(Trailer::Begin), b'\\n') => Place::Before, (Place::Trailer(Trailer::Begin), b'\\r') => Place::Trailer(Trailer::End),",
+        tests: HEADS,
+    },
+    Mutant {
+        name: "what the gateway has answered",
+        file: "host-sim/src/serve/convert.rs",
+        check: "answered || is_hop_by_hop",
+        without: "false && answered || is_hop_by_hop",
         tests: GATEWAY,
     },
 ];

@@ -207,4 +207,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         without: "let _ = entry;",
         tests: CORE,
     },
+    Mutant {
+        name: "shared tokens that are no header",
+        file: "core/src/upstream_token/shared.rs",
+        check: "text.bytes().all(|byte| (b' '..=b'~').contains(&byte)).then(|| text.into())?",
+        without: "text.into()",
+        tests: CORE,
+    },
 ];

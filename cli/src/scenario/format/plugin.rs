@@ -122,6 +122,23 @@ impl PluginSpec {
         }
     }
 
+    /// What the plugin is configured by, and its VM; files are relative to `folder`, and an error comes with the field's name.
+    pub(in crate::scenario) fn configurations(
+        &self,
+        folder: &Path,
+    ) -> Result<(Vec<u8>, Vec<u8>), (&'static str, String)> {
+        let read = |name: &'static str, text: &Option<Text>| {
+            let bytes = text.as_ref().map(|text| text.read(folder)).transpose();
+            bytes.map(Option::unwrap_or_default).map_err(|message| (name, message))
+        };
+        Ok((read("configuration", &self.configuration)?, read("vm_configuration", &self.vm_configuration)?))
+    }
+
+    /// The properties `plugin_name`, `plugin_root_id` and `plugin_vm_id`; empty where they are absent.
+    pub(in crate::scenario) fn names(&self) -> [String; 3] {
+        [&self.name, &self.root_id, &self.vm_id].map(|name| name.clone().unwrap_or_default())
+    }
+
     /// Whether it says anything.
     pub(in crate::scenario) fn is_empty(&self) -> bool {
         let Self { configuration, vm_configuration, name, root_id, vm_id, environment, log_level } = self;
