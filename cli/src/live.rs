@@ -136,6 +136,20 @@ impl Scenarios {
         names.into_iter().enumerate().map(one).collect()
     }
 
+    /// How the core alone, at the file's own time, falls short of what is expected in each case that a gateway that really runs is
+    /// asked: the case's name with each failure.
+    pub fn failures_of_core(&self) -> Vec<String> {
+        let runner = Runner::new(&self.0, Engines::Native, None);
+        let one = |(index, name): (usize, &str)| {
+            let (failures, _) = match runner.unfit(index) {
+                Some(_) => (Vec::new(), Vec::new()),
+                None => runner.run_on(index, |world: World<'_>| Box::new(Native::start(world))),
+            };
+            failures.into_iter().map(|failure| format!("{name}: {failure}")).collect::<Vec<_>>()
+        };
+        self.0.names().enumerate().flat_map(one).collect()
+    }
+
     fn one(
         &self,
         runner: &Runner<'_>,

@@ -1,9 +1,11 @@
-//! The scenarios of `policies/step-up-admin`, which decides by the day and the hour, moved to the present.
+//! Scenarios at another time than their own.
 //!
-//! The person's offset makes it noon there, and every date that the pack knows moves by as many days as lie between the day of the
+//! Those of `policies/step-up-admin`, which decides by the day and the hour, move to the present with all that they know of. The
+//! person's offset makes it noon there, and every date that the pack knows moves by as many days as lie between the day of the
 //! scenarios and the one there, so that what was a working day is one, and a freeze is as far away as it was.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,6 +54,29 @@ pub fn step_up_admin(folder: &Path) -> Result<PathBuf> {
     let file = folder.join("step-up-admin.yaml");
     fs::write(&file, text)?;
     Ok(file)
+}
+
+/// Writes the scenario files of `tests/scenarios` into an empty folder, beside all that they name, as they are at another time.
+pub fn to(time: &str, folder: &Path) -> Result<Vec<PathBuf>> {
+    let scenarios = folder.join("tests/scenarios");
+    fs::create_dir_all(&scenarios)?;
+    for name in ["examples", "policies"] {
+        symlink(crate::root().join(name), folder.join(name))?;
+    }
+    let mut files = Vec::new();
+    for from in fs::read_dir(crate::root().join("tests/scenarios"))? {
+        let from = from?.path();
+        let file = scenarios.join(from.file_name().unwrap_or_default());
+        if from.extension().is_none_or(|end| end != "yaml") {
+            symlink(&from, file)?;
+            continue;
+        }
+        let text = fs::read_to_string(&from)?;
+        let others = text.lines().filter(|line| !line.starts_with("time:")).map(|line| format!("{line}\n"));
+        fs::write(&file, format!("time: {time}\n{}", others.collect::<String>()))?;
+        files.push(file);
+    }
+    Ok(files)
 }
 
 fn replaced(text: &str, old: &str, new: &str) -> Result<String> {

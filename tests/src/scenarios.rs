@@ -52,6 +52,12 @@ pub fn run(
     Ok((ran, served))
 }
 
+/// How the core alone falls short of what a scenario file expects of a gateway, at the time that the file says.
+pub fn failures_of_core(file: &Path) -> Result<Vec<String>> {
+    let scenarios = Scenarios::load(file).map_err(|error| anyhow!(error))?;
+    Ok(scenarios.failures_of_core())
+}
+
 /// The gateway and whom it is called by.
 struct Live {
     gateway: Box<dyn Gateway>,
