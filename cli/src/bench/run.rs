@@ -31,6 +31,9 @@ use crate::time;
 /// The member that tells a scenario file.
 const SCENARIOS: &str = "cases";
 
+/// The one that tells a plan of Countersign's decisions.
+const PLANNED: &str = "request";
+
 /// The reference pack's own requests.
 const PLAN: &str = include_str!("fraud-scoring.yaml");
 
@@ -78,6 +81,14 @@ impl Subject {
             && document.has(SCENARIOS)
         {
             return Self::scenarios(&plugin, path);
+        }
+        if let Some(document) = &document
+            && !document.has(MEMBER)
+            && !document.has(PLANNED)
+        {
+            let expected =
+                format!("expected `{MEMBER}`, `{SCENARIOS}` (scenarios) or `{PLANNED}` (a plan), found none");
+            return Err(document.fault("", expected).help("see docs/benchmarks.md"));
         }
         let plugin = plugin.or_config(Path::new("examples/envoy/countersign.yaml")).load()?;
         let countersign = plugin.config.is_some();
@@ -225,8 +236,9 @@ impl Subject {
         for round in 0..=effort.rounds {
             // The round before the first warms caches and clocks up, and does not count.
             let counts = round > 0;
-            costs.round(counts)?;
+            // The cases first: where a stream fails, they say which.
             measure::round(&self.cases, &mut engines, &mut series, effort, counts, &progress)?;
+            costs.round(counts)?;
         }
         progress.finish_and_clear();
         report.series = series;

@@ -8,7 +8,7 @@ mod sent;
 use super::certificates::Certificates;
 use super::expect::REFUSED;
 use super::faults;
-use super::format::{Case, ConnectSpec, Expect, Step, Turn};
+use super::format::{Case, ConnectSpec, Expect, Step, Turn, check_metadata};
 use super::subject::Subject;
 use super::token::Mint;
 use countersign_core::config::Issuer;
@@ -299,6 +299,9 @@ fn stepwise<'s>(step: &'s Step, held: &mut BTreeMap<&'s str, Kind>) -> Result<Ab
         && held.get(send.to.as_str()) != Some(&Kind::Request)
     {
         return Err(format!("`send.to`: expected the name of a held request, found `{}`", send.to));
+    }
+    if let Some(send) = &step.send {
+        check_metadata(&send.metadata).map_err(|message| format!("`send`: {message}"))?;
     }
     if step.request.as_ref().is_some_and(|request| request.unfinished) && step.hold.is_none() {
         return Err("`request.unfinished`: expected `hold`, by whose name the rest is sent".to_owned());

@@ -253,6 +253,37 @@ fn a_module_is_measured_without_any_file_of_requests() {
 }
 
 #[test]
+fn a_stream_that_fails_is_named_by_its_request() {
+    let module = file(
+        "traps.wat",
+        r#"(module
+  (memory (export "memory") 1)
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable))"#,
+    );
+    let output = bench(&["--module", &module, "--requests", &requests()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("`passes <&>` (wasm): expected `forwarded`, got `failed`"), "{said}");
+}
+
+#[test]
+fn a_file_of_no_requests_is_told_what_it_may_hold() {
+    let module = filter(1);
+    for text in ["", "{}", "request_: {}"] {
+        let empty = file("empty.yaml", text);
+        for more in [vec![], vec!["--module", &*module]] {
+            let output = bench(&[&["--requests", &*empty], &more[..]].concat());
+            assert_eq!(output.status.code(), Some(2));
+            let said = String::from_utf8_lossy(&output.stderr);
+            let message = "expected `requests`, `cases` (scenarios) or `request` (a plan), found none";
+            assert!(said.contains(&format!("empty.yaml:1:1: {message}")), "{said}");
+        }
+    }
+}
+
+#[test]
 fn another_outcome_than_expected_ends_the_run() {
     let wrong = file("wrong.yaml", "requests: [{ name: a, headers: { x-block: x }, expect: forwarded }]");
     let output = bench(&["--module", &filter(1), "--requests", &wrong]);

@@ -125,6 +125,26 @@ fn what_cannot_be_sent_is_a_fault_of_the_file() {
             "`cases[0].token`: expected `none` or one of the file's `tokens` (none), found `nobody`",
         ),
         (
+            "metadata",
+            request("url: /, metadata: [{}]"),
+            "5:35",
+            "`cases[0].request.metadata[0]`: expected at least one header, found none",
+        ),
+        (
+            "metadata-back",
+            case("request: { url: / }\n    response: { metadata: [[]] }\n    expect: forwarded"),
+            "6:28",
+            "`cases[0].response.metadata[0]`: expected at least one header, found none",
+        ),
+        (
+            "metadata-later",
+            step(
+                "{ request: { url: /, unfinished: true }, hold: it }\n      - { send: { to: it, metadata: [{ a: b }, {}] } }",
+            ),
+            "7:48",
+            "`cases[0].steps[1].send.metadata[1]`: expected at least one header, found none",
+        ),
+        (
             "configure",
             step("configure: { configuration: { file: none.json } }"),
             "6:37",

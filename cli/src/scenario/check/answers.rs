@@ -1,7 +1,9 @@
 //! Who answers in a scenario: clusters, issuers, gRPC services and the service that requests go to.
 
 use super::{Checked, among};
-use crate::scenario::format::{AnswerSpec, GrpcServices, Publication, Service, Upstreams, ValueExpect, When};
+use crate::scenario::format::{
+    AnswerSpec, GrpcServices, Publication, Service, Upstreams, ValueExpect, When, check_metadata,
+};
 use crate::scenario::{grpc, world};
 use std::collections::BTreeMap;
 
@@ -46,6 +48,7 @@ impl Checked<'_> {
     /// Demands that an answer can be given, at this path of a cluster; the service has no name.
     pub(super) fn answer(&self, answer: &AnswerSpec, cluster: &str, path: &str) -> Result<(), String> {
         world::check(answer)?;
+        check_metadata(&answer.metadata)?;
         let documents = [
             ("body", answer.body.is_some()),
             ("keys", answer.keys.is_some()),

@@ -3,7 +3,7 @@
 use super::{Checked, among};
 use crate::case::Target;
 use crate::scenario::format::{
-    Case, HeadersExpect, ProofChoice, RequestSpec, Step, TokenChoice, Turn, ValueExpect,
+    Case, HeadersExpect, ProofChoice, RequestSpec, Step, TokenChoice, Turn, ValueExpect, check_metadata,
 };
 use crate::scenario::short::Short;
 use crate::scenario::{request, subject};
@@ -30,6 +30,7 @@ impl Checked<'_> {
 
     /// Demands that a request says where it goes.
     pub(super) fn request(&self, request: &RequestSpec) -> Result<(), String> {
+        check_metadata(&request.metadata)?;
         request::headers(request, &self.mint.file.defaults).map(drop)
     }
 

@@ -60,6 +60,17 @@ pub(in crate::scenario) struct Chunks(pub(in crate::scenario) Vec<Vec<u8>>);
 #[derive(Clone, Debug, Default)]
 pub(in crate::scenario) struct Headers(pub(in crate::scenario) Vec<(Vec<u8>, Vec<u8>)>);
 
+/// Demands that each map of metadata says something: HTTP/2 has no frame for one that does not.
+///
+/// # Errors
+/// Which does not.
+pub(in crate::scenario) fn check_metadata(maps: &[Headers]) -> Result<(), String> {
+    match maps.iter().position(|map| map.0.is_empty()) {
+        Some(index) => Err(format!("`metadata[{index}]`: expected at least one header, found none")),
+        None => Ok(()),
+    }
+}
+
 /// The value of a property.
 #[derive(Clone, Debug)]
 pub(in crate::scenario) struct Property(pub(in crate::scenario) PropertyValue);

@@ -19,7 +19,7 @@ pub(super) use expect::{
     ValueExpect,
 };
 pub(super) use grpc::{GrpcAnswerSpec, GrpcCallExpect, GrpcServices};
-pub(super) use message::{Bytes, Chunks, Headers, Peer, PeerSpec, Property, RequestSpec};
+pub(super) use message::{Bytes, Chunks, Headers, Peer, PeerSpec, Property, RequestSpec, check_metadata};
 pub(super) use plugin::{HostSpec, PluginSpec, Text};
 pub(super) use world::{AnswerSpec, Publication, Service, Upstreams, When};
 
