@@ -11,7 +11,8 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     Virtual(Arc<AtomicU64>),
-    Real,
+    /// How far it is ahead of the system's.
+    Real(Arc<AtomicU64>),
 }
 
 impl Clock {
@@ -25,32 +26,40 @@ impl Clock {
         Self::at_nanos(unix_seconds.saturating_mul(1_000_000_000))
     }
 
-    /// The system's clock.
+    /// The system's clock, which is ahead of the system once it has been advanced. Clones share it.
     pub fn real() -> Self {
-        Self(Source::Real)
+        Self(Source::Real(Arc::default()))
     }
 
     /// Nanoseconds since the Unix epoch.
     pub fn now(&self) -> u64 {
         match &self.0 {
             Source::Virtual(nanos) => nanos.load(Ordering::Relaxed),
-            Source::Real => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos),
+            Source::Real(ahead) => system().wrapping_add(ahead.load(Ordering::Relaxed)),
         }
     }
 
-    /// Moves a virtual clock to a time, never back. The system's clock stays as it is.
+    /// Moves the clock to a time, never back.
     pub(crate) fn move_to(&self, unix_nanos: u64) {
-        if let Source::Virtual(nanos) = &self.0 {
-            nanos.fetch_max(unix_nanos, Ordering::Relaxed);
+        match &self.0 {
+            Source::Virtual(nanos) => _ = nanos.fetch_max(unix_nanos, Ordering::Relaxed),
+            Source::Real(_) if unix_nanos <= self.now() => {}
+            Source::Real(_) => self.set(unix_nanos),
         }
     }
 
-    /// Sets a virtual clock, forth or back. The system's clock stays as it is.
+    /// Sets the clock, forth or back.
     pub(crate) fn set(&self, unix_nanos: u64) {
-        if let Source::Virtual(nanos) = &self.0 {
-            nanos.store(unix_nanos, Ordering::Relaxed);
+        match &self.0 {
+            Source::Virtual(nanos) => nanos.store(unix_nanos, Ordering::Relaxed),
+            Source::Real(ahead) => ahead.store(unix_nanos.wrapping_sub(system()), Ordering::Relaxed),
         }
     }
+}
+
+/// Nanoseconds since the Unix epoch by the system's clock.
+pub(crate) fn system() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, nanos)
 }
 
 /// A duration in nanoseconds, capped at what 64 bits hold.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 const CRATES: [&str; 2] = ["host-sim/src", "cli/src"];
 
 /// What asks for real time.
-const CALLS: [&str; 3] = ["Instant::now", "SystemTime::now", "Clock::real"];
+const CALLS: [&str; 4] = ["Instant::now", "SystemTime::now", "Clock::real", "clock::system"];
 
 /// Who may, and why. A folder ends in `/`.
 const MAY: [(&str, &str); 14] = [

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 
 use super::budget::Budget;
 use super::case::Prepared;
-use super::engine::{Decisions, Engine, Wasm};
+use super::engine::{Decisions, Engine, Wasm, told_why};
 use super::measure::nanos;
 use super::units::{histogram, median};
 use crate::engine::Module;
@@ -186,7 +186,9 @@ impl Subject {
     fn alive(&self, disposition: &Disposition) -> Result<(), Failure> {
         match disposition {
             Disposition::Failed => {
-                Err(Failure::finding(format!("{}: expected a stream that ends well, it failed", self.name)))
+                let failure =
+                    Failure::finding(format!("{}: expected a stream that ends well, it failed", self.name));
+                Err(told_why(failure, &self.wasm))
             }
             Disposition::Forwarded | Disposition::Reply(_) | Disposition::Held => Ok(()),
         }

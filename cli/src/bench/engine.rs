@@ -70,6 +70,11 @@ pub(crate) trait Engine {
     /// What was decided last, by its name.
     fn decision(&mut self) -> Result<String, Failure>;
 
+    /// Why what runs can decide no more, if it can't.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// Lets the time between rounds pass.
     fn rest(&mut self) {}
 }
@@ -92,16 +97,21 @@ pub(crate) fn decide(engine: &mut dyn Engine, how: How, case: &Case) -> Result<(
         How::InParts => engine.decide(true)?,
         How::Fresh => engine.decide_cold()?,
     };
-    let got = engine.decision()?;
+    let got = engine.decision().map_err(|failure| told_why(failure, engine))?;
     if case.expected.is_met_by(&got) {
         return Ok((got, taken));
     }
-    Err(Failure::finding(format!(
-        "`{}` ({}): expected `{}`, got `{got}`",
-        case.name,
-        engine.name(),
-        case.expected
-    )))
+    let (name, by, expected) = (&case.name, engine.name(), &case.expected);
+    let failure = Failure::finding(format!("`{name}` ({by}): expected `{expected}`, got `{got}`"));
+    Err(told_why(failure, engine))
+}
+
+/// A failure with why what runs can go on no more, if it can't.
+pub(crate) fn told_why(failure: Failure, engine: &dyn Engine) -> Failure {
+    match engine.failure() {
+        Some(why) => failure.details(why),
+        None => failure,
+    }
 }
 
 /// What a module's decisions are read from.
@@ -212,6 +222,10 @@ impl Engine for Wasm {
             )));
         }
         Ok(decision_name(reason.as_deref()))
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.host.failure(0).map(ToString::to_string)
     }
 
     fn rest(&mut self) {

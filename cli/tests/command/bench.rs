@@ -265,7 +265,9 @@ fn a_stream_that_fails_is_named_by_its_request() {
     let output = bench(&["--module", &module, "--requests", &requests()]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("`passes <&>` (wasm): expected `forwarded`, got `failed`"), "{said}");
+    let first = "error: `passes <&>` (wasm): expected `forwarded`, got `failed`\n";
+    assert!(said.contains(first), "{said}");
+    assert!(said.contains("proxy_on_request_headers: trapped: wasm trap: wasm `unreachable`"), "{said}");
 }
 
 #[test]
@@ -281,6 +283,27 @@ fn a_file_of_no_requests_is_told_what_it_may_hold() {
             assert!(said.contains(&format!("empty.yaml:1:1: {message}")), "{said}");
         }
     }
+}
+
+#[test]
+fn a_module_that_ticks_is_measured_by_the_clock_of_the_machine() {
+    let module = file(
+        "ticks.wat",
+        r#"(module
+  (import "env" "proxy_set_tick_period_milliseconds" (func $period (param i32) (result i32)))
+  (memory (export "memory") 1)
+  (global $ticked (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (drop (call $period (i32.const 20))) (i32.const 1))
+  (func (export "proxy_on_tick") (param i32)
+    (global.set $ticked (i32.add (global.get $ticked) (i32.const 1)))
+    (if (i32.gt_u (global.get $ticked) (i32.const 1000)) (then unreachable)))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#,
+    );
+    // Two rounds, and a second after each.
+    let report = report(&["--module", &module, "--rounds", "2", "--decisions", "10"]);
+    assert_eq!(report["series"][0]["decision"], "forwarded");
 }
 
 #[test]

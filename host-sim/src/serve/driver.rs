@@ -79,7 +79,7 @@ impl Driver {
         let watched = trial || self.world.observe.is_some();
         let trace = watched.then(|| {
             let id = self.world.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
-            let at = crate::clock::Clock::real().now();
+            let at = crate::clock::system();
             let mut trace = Trace::new(request, id, self.index, at, trial);
             trace.exchange.generation = number;
             Box::new(trace)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::common::{MALLOC, MARKER, builder, load, logged, raw, start, wat};
 use countersign_host_sim::{
-    AbiVersion, Engine, FailureKind, LoadError, LogLevel, Outcome, Request, StartFailure,
+    AbiVersion, Clock, Engine, FailureKind, LoadError, LogLevel, Outcome, Request, StartFailure,
 };
 
 #[test]
@@ -117,6 +117,26 @@ fn ticks_come_on_the_virtual_clock() {
     host.advance(Duration::from_millis(251));
     assert_eq!(logged(&mut host), ["01", "02", "03"]);
     assert_eq!(host.now(), 350_000_000);
+}
+
+#[test]
+fn the_systems_clock_is_advanced_as_well() {
+    let body = r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $tick_period (i32.const 10000))) (i32.const 1))
+           (func (export "proxy_on_tick") (param i32)
+             (drop (call $time (i32.const 16)))
+             (call $say_number (i32.wrap_i64
+               (i64.rem_u (i64.div_u (i64.load (i32.const 16)) (i64.const 10000000000)) (i64.const 100)))))"#;
+    let mut host = builder(body).clock(Clock::real()).start().unwrap();
+    let before = host.now();
+    host.advance(Duration::from_secs(35));
+    let ticks: Vec<u64> = logged(&mut host).iter().map(|line| line.parse().unwrap()).collect();
+    // One after the other, each at its time, and no more.
+    assert_eq!(ticks.len(), 3);
+    assert!(ticks.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 100), "{ticks:?}");
+    assert!(host.now() >= before + 35_000_000_000);
+    host.step_clock(-35);
+    assert!(host.now() < before + 35_000_000_000);
 }
 
 #[test]
