@@ -62,14 +62,16 @@ impl Host {
 
     /// Runs one exchange through the first worker as fast as the simulator can, and times it. Lines logged by
     /// earlier runs are dropped. Where the request waits for answers to calls, they come as fast as the worker takes them, delays
-    /// passed over; answers that nothing waits for come with a later [`Host::advance`].
+    /// passed over; answers that nothing waits for come with a later [`Host::advance`]. What was put into queues and nothing waits for is
+    /// heard of after the time.
     pub fn measure(&mut self, request: &Request, response: Option<&Response>) -> Measured {
         let response = response.cloned();
         let before = self.start_measuring();
         let worker = &mut self.workers[0].worker;
         let id = worker.open(request);
-        // It may also wait for the answer to an earlier call, such as one that a new VM made.
-        let waits = !self.due.is_empty() && worker.stream(id).is_some_and(is_held);
+        // It may also wait for the answer to an earlier call, such as one that a new VM made, or for a queue.
+        let waits =
+            worker.stream(id).is_some_and(is_held) && (!self.due.is_empty() || self.shared.has_ready());
         if waits || !worker.instance.vm().outgoing.is_empty() {
             self.answer_calls(id);
         }
@@ -121,7 +123,7 @@ impl Host {
         let host_calls = instance.vm().host_time.unwrap_or_default();
         let callback_count = instance.callbacks - before.callbacks;
         let host_call_count = instance.vm().counts.iter().sum::<u64>() - before.host_calls;
-        if !instance.vm().outgoing.is_empty() {
+        if !instance.vm().outgoing.is_empty() || self.shared.has_ready() {
             self.settle();
         }
         Measured { disposition, total, callbacks, host_calls, callback_count, host_call_count }

@@ -301,8 +301,8 @@ fn a_module_that_ticks_is_measured_by_the_clock_of_the_machine() {
     (if (i32.gt_u (global.get $ticked) (i32.const 1000)) (then unreachable)))
   (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))"#,
     );
-    // Two rounds, and a second after each.
-    let report = report(&["--module", &module, "--rounds", "2", "--decisions", "10"]);
+    // Two rounds, the first of which does not count, and a second after each.
+    let report = report(&["--module", &module]);
     assert_eq!(report["series"][0]["decision"], "forwarded");
 }
 
@@ -452,6 +452,62 @@ fn a_scenario_file_says_what_runs_and_which_requests() {
         bench(&["--requests", &scenarios("any-module.yaml"), "--config", "examples/envoy/countersign.yaml"]);
     assert_eq!(beside.status.code(), Some(2), "{beside:?}");
     assert!(String::from_utf8_lossy(&beside.stderr).starts_with("error: `--config`: expected none beside "));
+}
+
+#[test]
+fn a_module_of_the_first_abi_that_waits_for_a_queue_is_measured_on_both() {
+    let module = file(
+        "queue.wat",
+        r#"(module
+  (import "env" "proxy_get_configuration" (func $configuration (param i32 i32) (result i32)))
+  (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_register_shared_queue" (func $register (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_enqueue_shared_queue" (func $put (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_dequeue_shared_queue" (func $take (param i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_effective_context" (func $act_for (param i32) (result i32)))
+  (import "env" "proxy_continue_request" (func $go_on (result i32)))
+  (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_increment_metric" (func $count (param i32 i64) (result i32)))
+  (import "env" "proxy_get_metric" (func $read (param i32 i32) (result i32)))
+  (import "env" "proxy_add_header_map_value" (func $add (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "queue")
+  (data (i32.const 80) "Hostuser-agentx-none")
+  (global $stream (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_1_0"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func $say_got (drop (call $log (i32.const 2) (i32.load (i32.const 16)) (i32.load (i32.const 20)))))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (drop (call $register (i32.const 64) (i32.const 5) (i32.const 24)))
+    (drop (call $define (i32.const 0) (i32.const 64) (i32.const 5) (i32.const 28)))
+    (drop (call $define (i32.const 0) (i32.const 64) (i32.const 5) (i32.const 32)))
+    (i32.const 1))
+  (func (export "proxy_on_request_headers") (param $id i32) (param i32) (result i32)
+    (global.set $stream (local.get $id))
+    (drop (call $configuration (i32.const 16) (i32.const 20)))
+    (call $say_got)
+    (drop (call $get (i32.const 0) (i32.const 80) (i32.const 4) (i32.const 16) (i32.const 20)))
+    (call $say_got)
+    ;; A header that is not there is an empty one, and one that is there stays one.
+    (if (call $get (i32.const 0) (i32.const 94) (i32.const 6) (i32.const 16) (i32.const 20)) (then unreachable))
+    (drop (call $add (i32.const 0) (i32.const 84) (i32.const 10) (i32.const 64) (i32.const 5)))
+    (drop (call $count (i32.load (i32.const 28)) (i64.const 3)))
+    (drop (call $put (i32.load (i32.const 24)) (i32.const 64) (i32.const 5)))
+    (i32.const 1))
+  (func (export "proxy_on_queue_ready") (param i32 i32)
+    (drop (call $take (i32.load (i32.const 24)) (i32.const 16) (i32.const 20)))
+    (call $say_got)
+    ;; The one metric of two definitions, as a digit where it is one.
+    (drop (call $read (i32.load (i32.const 32)) (i32.const 40)))
+    (i32.store8 (i32.const 48) (i32.add (i32.const 48) (i32.and (i32.load (i32.const 40)) (i32.const 7))))
+    (drop (call $log (i32.const 2) (i32.const 48) (i32.const 1)))
+    (drop (call $act_for (global.get $stream)))
+    (drop (call $go_on))))"#,
+    );
+    let report = report(&["--module", &module, "--v8"]);
+    assert_eq!(report["series"][0]["decision"], "forwarded");
+    assert_eq!(report["v8"]["requests"][0]["decision"], "forwarded");
 }
 
 #[test]

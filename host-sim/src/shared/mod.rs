@@ -171,6 +171,11 @@ impl Shared {
             .collect()
     }
 
+    /// Whether a value was enqueued that nobody has heard of.
+    pub(crate) fn has_ready(&self) -> bool {
+        !lock(&self.queues).ready.is_empty()
+    }
+
     /// Worker and queue of each value enqueued since the last call.
     pub(crate) fn take_ready(&self) -> Vec<(usize, u32)> {
         let ready = &mut lock(&self.queues).ready;

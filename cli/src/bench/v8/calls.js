@@ -25,6 +25,8 @@ const writable = (host, kind) => {
   if (kind % 2 === 0) return half.liveHeaders ? half.headers : undefined;
   return half.liveTrailers ? half.trailers : undefined;
 };
+/** The name that a map knows a header by: a request's host is its authority. */
+const knownAs = (kind, name) => (kind === 0 && name.toLowerCase() === "host" ? ":authority" : name);
 const buffer = (host, kind) => {
   const { stream } = host;
   switch (kind) {
@@ -139,6 +141,17 @@ const functions = {
     }
     return OK;
   },
+  // Of 0.1.0.
+  proxy_continue_request() {
+    return this.proxy_continue_stream(0);
+  },
+  proxy_continue_response() {
+    return this.proxy_continue_stream(1);
+  },
+  proxy_clear_route_cache: () => OK,
+  proxy_get_configuration(dataAt, sizeAt) {
+    return this.give(this.configuring ? this.config : this.vmConfig, dataAt, sizeAt);
+  },
   proxy_close_stream(kind) {
     if (kind > 3) return BAD_ARGUMENT;
     const { stream } = this;
@@ -193,22 +206,24 @@ const functions = {
   proxy_get_header_map_value(kind, key, keySize, dataAt, sizeAt) {
     const headers = map(this, kind);
     if (!headers) return BAD_ARGUMENT;
-    const value = headers.get(this.text(key, keySize));
-    return value === undefined ? NOT_FOUND : this.give(value, dataAt, sizeAt);
+    const value = headers.get(knownAs(kind, this.text(key, keySize)));
+    // The first version could not tell a missing header from an empty one.
+    if (value === undefined && !this.exports.proxy_abi_version_0_1_0) return NOT_FOUND;
+    return this.give(value ?? "", dataAt, sizeAt);
   },
   proxy_add_header_map_value(kind, key, keySize, value, valueSize) {
     const headers = writable(this, kind);
-    headers?.append(this.text(key, keySize), this.text(value, valueSize));
+    headers?.add(knownAs(kind, this.text(key, keySize)), this.text(value, valueSize));
     return headers ? OK : BAD_ARGUMENT;
   },
   proxy_replace_header_map_value(kind, key, keySize, value, valueSize) {
     const headers = writable(this, kind);
-    headers?.set(this.text(key, keySize), this.text(value, valueSize));
+    headers?.set(knownAs(kind, this.text(key, keySize)), this.text(value, valueSize));
     return headers ? OK : BAD_ARGUMENT;
   },
   proxy_remove_header_map_value(kind, key, keySize) {
     const headers = writable(this, kind);
-    headers?.remove(this.text(key, keySize));
+    headers?.remove(knownAs(kind, this.text(key, keySize)));
     return headers ? OK : BAD_ARGUMENT;
   },
   proxy_get_header_map_pairs(kind, dataAt, sizeAt) {
@@ -259,29 +274,62 @@ const functions = {
     this.shared.set(name, { value: this.text(value, valueSize), cas: ++this.cas });
     return OK;
   },
+  // Queues: tokens count from 1; whoever registers one is this VM.
+  proxy_register_shared_queue(name, size, at) {
+    const text = this.text(name, size);
+    let token = this.queues.findIndex((queue) => queue.name === text) + 1;
+    if (token === 0) token = this.queues.push({ name: text, items: [] });
+    this.u32(at, token);
+    return OK;
+  },
+  proxy_resolve_shared_queue(vm, vmSize, name, size, at) {
+    const [id, text] = [this.text(vm, vmSize), this.text(name, size)];
+    const token = this.queues.findIndex((queue) => queue.name === text) + 1;
+    if (token === 0 || (id !== "" && id !== this.world.names.plugin_vm_id)) return NOT_FOUND;
+    this.u32(at, token);
+    return OK;
+  },
+  proxy_enqueue_shared_queue(token, value, size) {
+    const queue = this.queues[token - 1];
+    if (!queue) return NOT_FOUND;
+    queue.items.push(this.text(value, size));
+    this.ready.push(token);
+    return OK;
+  },
+  proxy_dequeue_shared_queue(token, dataAt, sizeAt) {
+    const queue = this.queues[token - 1];
+    if (!queue) return NOT_FOUND;
+    return queue.items.length > 0 ? this.give(queue.items.shift(), dataAt, sizeAt) : EMPTY;
+  },
+  /** Each definition has an id of its own; those of one name share their value. */
   proxy_define_metric(kind, name, nameSize, at) {
     if (kind > 2) return BAD_ARGUMENT;
     const id = ++this.kinds[kind] * 4 + kind;
-    this.metrics.set(id, 0n);
+    const key = `${kind} ${this.text(name, nameSize)}`;
+    if (!this.cells.has(key)) this.cells.set(key, { value: 0n });
+    this.metrics.set(id, this.cells.get(key));
     this.u32(at, id);
     return OK;
   },
   proxy_increment_metric(id, offset) {
     if (id % 4 > 1) return BAD_ARGUMENT;
-    if (!this.metrics.has(id)) return NOT_FOUND;
+    const cell = this.metrics.get(id);
+    if (!cell) return NOT_FOUND;
     if (id % 4 === 0 && offset <= 0n) return BAD_ARGUMENT;
-    this.metrics.set(id, (this.metrics.get(id) + offset) & MASK);
+    cell.value = (cell.value + offset) & MASK;
     return OK;
   },
   proxy_record_metric(id, value) {
-    if (!this.metrics.has(id)) return NOT_FOUND;
-    this.metrics.set(id, BigInt.asUintN(64, id % 4 === 0 ? this.metrics.get(id) + value : value));
+    const cell = this.metrics.get(id);
+    if (!cell) return NOT_FOUND;
+    cell.value = BigInt.asUintN(64, id % 4 === 0 ? cell.value + value : value);
     return OK;
   },
   proxy_get_metric(id, at) {
     if (id % 4 > 1) return BAD_ARGUMENT;
-    if (!this.metrics.has(id)) return NOT_FOUND;
-    this.memory.writeBigUInt64LE(this.metrics.get(id), at >>> 0);
+    const cell = this.metrics.get(id);
+    if (!cell) return NOT_FOUND;
+    this.memory.writeBigUInt64LE(cell.value, at >>> 0);
     return OK;
   },
   proxy_call_foreign_function: () => NOT_FOUND,
@@ -348,7 +396,6 @@ const functions = {
     throw new Error(`\`proc_exit\` called with ${code}`);
   },
 };
-// Queues and gRPC are no part of what a request's decision depends on here.
-for (const name of ["register", "resolve", "enqueue", "dequeue"]) functions[`proxy_${name}_shared_queue`] = () => UNIMPLEMENTED;
+// gRPC is no part of what a request's decision depends on here.
 for (const name of ["call", "stream", "send", "cancel", "close"]) functions[`proxy_grpc_${name}`] = () => UNIMPLEMENTED;
 Object.assign(Host.prototype, functions);

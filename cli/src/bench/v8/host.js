@@ -3,6 +3,7 @@
 const OK = 0;
 const NOT_FOUND = 1;
 const BAD_ARGUMENT = 2;
+const EMPTY = 7;
 const INVALID_MEMORY = 6;
 const CAS_MISMATCH = 8;
 const UNIMPLEMENTED = 12;
@@ -36,6 +37,9 @@ class Host {
     this.shared = new Map();
     this.cas = 0;
     this.metrics = new Map();
+    this.cells = new Map();
+    this.queues = [];
+    this.ready = [];
     this.kinds = [0, 0, 0];
     this.calls = [];
     this.tokens = 0;
@@ -193,6 +197,14 @@ class Host {
       if (!stream) continue;
       this.act(stream);
       this.progress(stream);
+    }
+    this.hear();
+  }
+  /** Tells of what was put into queues. */
+  hear() {
+    for (let nth = 0; nth < 1000 && this.ready.length > 0; nth++) {
+      this.call("proxy_on_queue_ready", ROOT, this.ready.shift());
+      if (this.touched.size > 0) this.followUp();
     }
   }
   act(stream) {

@@ -54,7 +54,7 @@ impl Node {
         let said: Value = serde_json::from_str(&line).map_err(|error| gone(&error))?;
         match said["error"].as_str() {
             Some(error) => Err(Failure::finding(format!("the module on V8: {error}"))
-                .help("the host under Node has what requests use of the ABI, and no queues or gRPC")),
+                .help("the host under Node has what requests use of the ABI, and no gRPC")),
             None => Ok(said),
         }
     }

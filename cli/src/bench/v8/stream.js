@@ -1,5 +1,13 @@
 // Header maps and streams as the simulator holds them. Bytes are strings of one character each (latin1).
 
+/** Headers of which a gateway holds one value: `header_map.rs` of the simulator. */
+const SINGLE = new Set(
+  (
+    "authorization connection content-length content-type date expect grpc-message grpc-status server te transfer-encoding " +
+    "upgrade user-agent via x-forwarded-for x-forwarded-proto"
+  ).split(" "),
+);
+
 /** Pairs in order, names in lower case, pseudo-headers in front of the others. */
 class HeaderMap {
   constructor(pairs = []) {
@@ -19,6 +27,13 @@ class HeaderMap {
     if (!name.startsWith(":")) return void this.pairs.push([name, value]);
     const at = this.pairs.findIndex((pair) => !pair[0].startsWith(":"));
     this.pairs.splice(at < 0 ? this.pairs.length : at, 0, [name, value]);
+  }
+  /** To a header of which there is one, behind a comma. */
+  add(name, value) {
+    name = name.toLowerCase();
+    const pair = (name.startsWith(":") || SINGLE.has(name)) && this.pairs.find((pair) => pair[0] === name);
+    if (pair) pair[1] += `,${value}`;
+    else this.append(name, value);
   }
   set(name, value) {
     this.remove(name);
