@@ -48,6 +48,10 @@ pub(super) fn get_property(
     let mut value = std::mem::take(&mut vm.scratch);
     value.clear();
     let found = if path_size == 0 { None } else { look_up(vm, path, &mut value) };
+    let context = vm.context();
+    if let Some(connection) = vm.connections.get_mut(&context) {
+        connection.handshake.asked(path);
+    }
     let given = match found {
         // The whole of a message is no value, nor is what has no path.
         None if path_size == 0
@@ -105,7 +109,10 @@ pub(crate) fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
         return None;
     }
     if let Some(value) = given {
-        value.encode(out);
+        match connection.and_then(|connection| connection.handshake.early(path)) {
+            None => value.encode(out),
+            Some(early) => early?.encode(out),
+        }
         return Some(());
     }
     let id = stream.map(|s| s.id).or(connection.map(|c| c.id));

@@ -9,7 +9,8 @@ use crate::property::{Properties, PropertyValue};
 /// A client that connects.
 #[derive(Clone, Debug, Default)]
 pub struct Connect {
-    /// Properties of the connection; they win over those the host derives.
+    /// Properties of the connection; they win over those the host derives. Those of the client's certificate are there once the handshake
+    /// is over, which follows `proxy_on_new_connection`.
     pub properties: Properties,
 }
 
@@ -133,6 +134,37 @@ pub(crate) struct TcpActions {
     pub(crate) close: bool,
 }
 
+/// How far the TLS handshake of a connection is, which comes after the filter has heard of the connection.
+#[derive(Default)]
+pub(crate) struct Handshake {
+    pub(crate) is_over: bool,
+    /// Whether the guest asked for the version before. Envoy keeps what it answered then.
+    asked_version: bool,
+}
+
+impl Handshake {
+    /// What a property is, by its path as guests write it, before the handshake is over: nothing where it is as it stays, `None` in it
+    /// where it is not there yet.
+    pub(crate) fn early(&self, path: &[u8]) -> Option<Option<PropertyValue>> {
+        let part = path.strip_prefix(b"connection\0")?;
+        match part {
+            b"tls_version" if !self.is_over || self.asked_version => Some(Some("TLSv1.2".into())),
+            _ if self.is_over => None,
+            b"mtls" => Some(Some(false.into())),
+            b"subject_peer_certificate" => Some(Some("".into())),
+            b"uri_san_peer_certificate" | b"dns_san_peer_certificate" | b"sha256_peer_certificate_digest" => {
+                Some(None)
+            }
+            _ => None,
+        }
+    }
+
+    /// The guest has asked for a property.
+    pub(crate) fn asked(&mut self, path: &[u8]) {
+        self.asked_version |= !self.is_over && path == b"connection\0tls_version";
+    }
+}
+
 /// One connection.
 #[derive(Default)]
 pub(crate) struct Connection {
@@ -140,6 +172,7 @@ pub(crate) struct Connection {
     /// When it was made, in nanoseconds since the Unix epoch.
     pub(crate) started: u64,
     pub(crate) properties: Properties,
+    pub(crate) handshake: Handshake,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Objects of the gateway's own that the guest set.
     pub(crate) filter_state: BTreeMap<String, Object>,

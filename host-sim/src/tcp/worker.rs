@@ -34,6 +34,9 @@ impl Worker {
         let opened = created.and_then(|_| {
             self.instance.call("proxy_on_new_connection", id, |e| e.new_connection.as_ref(), id)
         });
+        if let Some(connection) = self.connection_mut(id) {
+            connection.handshake.is_over = true;
+        }
         match opened {
             Ok(action) => {
                 // One that is closed is so at once.

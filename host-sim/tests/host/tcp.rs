@@ -226,6 +226,42 @@ fn a_connection_has_properties_and_keeps_state() {
 }
 
 #[test]
+fn a_certificate_comes_with_the_handshake_after_the_connection() {
+    let ask = |part: &str| {
+        format!(
+            "(if (i32.eqz (call $get_property @\"connection\\00{part}\" (i32.const 16) (i32.const 20)))
+               (then (call $say_result)) (else (call $say @\"none\")))"
+        )
+    };
+    let certificate = ["uri_san_peer_certificate", "subject_peer_certificate", "mtls"].map(ask).concat();
+    let (server, version) = (ask("requested_server_name"), ask("tls_version"));
+    let filter = |early: &str| {
+        format!(
+            r#"(func (export "proxy_on_new_connection") (param i32) (result i32)
+                 {certificate} {server} {early} (i32.const 0))
+               (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
+                 {certificate} {server} {version} (i32.const 0))"#
+        )
+    };
+    let connect = Connect::new()
+        .property("connection.requested_server_name", "bank.example")
+        .property("connection.tls_version", "TLSv1.3")
+        .property("connection.mtls", true)
+        .property("connection.uri_san_peer_certificate", "spiffe://bank.example/edge")
+        .property("connection.subject_peer_certificate", "CN=edge");
+    // Who asks for the version too early is told the same for ever.
+    for (early, told, version) in [("", &[][..], "TLSv1.3"), (&*version, &["TLSv1.2"][..], "TLSv1.2")] {
+        let mut host = start(&filter(early));
+        let connection = host.connect(&connect);
+        let expected = [&["none", "", "\0", "bank.example"][..], told].concat();
+        assert_eq!(logged(&mut host), expected);
+        host.downstream_data(connection, "x", false);
+        let expected = ["spiffe://bank.example/edge", "CN=edge", "\u{1}", "bank.example", version];
+        assert_eq!(logged(&mut host), expected);
+    }
+}
+
+#[test]
 fn a_trap_closes_the_connection_with_nothing_passed() {
     let body = r#"(func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) (unreachable))"#;
     let mut host = start(body);

@@ -1,5 +1,6 @@
 ;; A network filter that scenarios are shown on. It holds what a client sends until there is a whole line, lets no line pass that begins
-;; with `!`, logs who connects, asks `bank.Ledger/Check` about each connection, and follows `bank.Ledger/Watch`, to which it tells each line.
+;; with `!`, logs which server a client asks for, and in the end who it was, asks `bank.Ledger/Check` about each connection, and follows
+;; `bank.Ledger/Watch`, to which it tells each line.
 (module
   (import "env" "proxy_log" (func $proxy_log (param i32 i32 i32) (result i32)))
   (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
@@ -60,10 +61,6 @@
 
   (func (export "proxy_on_new_connection") (param $context i32) (result i32)
     (call $say_property (i32.const 1024) (i32.const 32))
-    (call $say_property (i32.const 1184) (i32.const 35))
-    (call $say_property (i32.const 1264) (i32.const 35))
-    (call $say_property (i32.const 1312) (i32.const 41))
-    (call $say_property (i32.const 1360) (i32.const 35))
     (drop (call $grpc_call (i32.const 1088) (i32.const 6) (i32.const 1104) (i32.const 11) (i32.const 1120) (i32.const 5)
       (i32.const 1536) (i32.const 27) (i32.const 1072) (i32.const 5) (i32.const 1000) (i32.const 28)))
     (i32.const 0))
@@ -92,7 +89,13 @@
     (drop (call $set_buffer (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1248) (i32.const 1)))
     (i32.const 0))
 
-  (func (export "proxy_on_log") (param $context i32) (call $say (i32.const 1232) (i32.const 4)))
+  ;; A client's certificate comes with the TLS handshake, which has not begun where a connection is new.
+  (func (export "proxy_on_log") (param $context i32)
+    (call $say_property (i32.const 1184) (i32.const 35))
+    (call $say_property (i32.const 1264) (i32.const 35))
+    (call $say_property (i32.const 1312) (i32.const 41))
+    (call $say_property (i32.const 1360) (i32.const 35))
+    (call $say (i32.const 1232) (i32.const 4)))
 
   (func (export "proxy_on_grpc_receive") (param $context i32) (param $token i32) (param $size i32)
     (drop (call $get_buffer (i32.const 5) (i32.const 0) (local.get $size) (i32.const 16) (i32.const 20)))
