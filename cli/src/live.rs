@@ -1,14 +1,18 @@
 //! Scenarios on a gateway that really runs: the same requests, with credentials made at the gateway's time, held to the same
 //! expectations and to what the core decides by itself.
 
+mod connection;
 mod module;
 
+pub use connection::{
+    ConnectionGateway, Doings, End, Entrance, GATEWAY_NAME, Identity, StartConnections, TlsClient,
+};
 pub use module::{
-    Answers, Called, Exchanged, ModuleGateway, NotStarted, Request as ModuleRequest, StartModule,
+    Answers, Called, Clusters, Exchanged, ModuleGateway, NotStarted, Request as ModuleRequest, StartModule,
 };
 
 use crate::decider::Engines;
-pub use crate::engine::{Answer, Document, Reply};
+pub use crate::engine::{Answer, Document, GrpcAnswer, GrpcEnd, GrpcScript, Reply};
 use crate::engine::{
     CERTIFICATE_DIGEST, Decision, Engine, EngineError, Modules, Native, Outcome, Request, Script, Ticket,
     World, differences,

@@ -29,6 +29,8 @@ pub struct Bootstrap {
     pub secrets: Vec<Value>,
     /// Upstream clusters by name.
     pub clusters: Vec<(String, SocketAddr)>,
+    /// Listeners written out, in the place of the one with HTTP filters.
+    pub listeners: Vec<Value>,
     /// Routes of the virtual host; see [`to_cluster`] and [`direct`].
     pub routes: Vec<Value>,
 }
@@ -91,21 +93,9 @@ impl Bootstrap {
             "filters": [{ "name": "envoy.filters.network.http_connection_manager", "typed_config": manager }],
         });
         if let Some((server, authorities)) = &self.tls {
-            chain["transport_socket"] = json!({
-                "name": "envoy.transport_sockets.tls",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                    "require_client_certificate": false,
-                    "common_tls_context": {
-                        "tls_certificates": [{
-                            "certificate_chain": { "inline_string": server.certificate_pem },
-                            "private_key": { "inline_string": server.key_pem },
-                        }],
-                        "validation_context": { "trusted_ca": { "inline_string": authorities } },
-                        "alpn_protocols": ["http/1.1"],
-                    },
-                },
-            });
+            let mut tls = downstream_tls(server, authorities);
+            tls["typed_config"]["common_tls_context"]["alpn_protocols"] = json!(["http/1.1"]);
+            chain["transport_socket"] = tls;
         }
         let mut clusters: Vec<Value> =
             self.clusters.iter().map(|(name, address)| cluster(name, *address, self.trailers)).collect();
@@ -115,19 +105,73 @@ impl Bootstrap {
                 cluster["transport_socket"] = upstream_tls(tls);
             }
         }
+        let mut listeners = self.listeners.clone();
+        if listeners.is_empty() {
+            listeners.push(listener("gateway", chain));
+        }
         json!({
             // Envoy wants a name where a part of its configuration comes from a file.
             "node": { "id": "gateway", "cluster": "gateways" },
             "admin": { "address": socket_address("127.0.0.1:0") },
             "static_resources": {
-                "listeners": [{
-                    "name": "gateway", "address": socket_address("127.0.0.1:0"), "filter_chains": [chain],
-                }],
+                "listeners": listeners,
                 "clusters": clusters,
                 "secrets": self.secrets,
             },
         })
     }
+}
+
+/// A listener of this name, on a port that the system gives.
+pub(crate) fn listener(name: &str, chain: Value) -> Value {
+    json!({ "name": name, "address": socket_address("127.0.0.1:0"), "filter_chains": [chain] })
+}
+
+/// How clients of TLS are received, whose certificates may come from these authorities. Presenting one is left to them.
+pub(crate) fn downstream_tls(server: &Identity, authorities: &str) -> Value {
+    json!({
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "require_client_certificate": false,
+            "common_tls_context": {
+                "tls_certificates": [{
+                    "certificate_chain": { "inline_string": server.certificate_pem },
+                    "private_key": { "inline_string": server.key_pem },
+                }],
+                "validation_context": { "trusted_ca": { "inline_string": authorities } },
+            },
+        },
+    })
+}
+
+/// A network filter that passes connections on to a cluster.
+pub(crate) fn tcp_proxy(prefix: &str, cluster: &str) -> Value {
+    json!({
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": prefix,
+            "cluster": cluster,
+        },
+    })
+}
+
+/// A cluster that speaks HTTP/2, as gRPC does, on a connection for each request.
+pub(crate) fn http2_cluster(name: &str, at: SocketAddr) -> Value {
+    single_use(name, at, &json!({ "http2_protocol_options": {} }))
+}
+
+/// A cluster whose connections carry one request each.
+pub(crate) fn single_use(name: &str, at: SocketAddr, protocol: &Value) -> Value {
+    let mut cluster = cluster(name, at, false);
+    cluster["connect_timeout"] = json!("5s");
+    cluster["typed_extension_protocol_options"]["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = json!({
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": { "max_requests_per_connection": 1 },
+        "explicit_http_config": protocol,
+    });
+    cluster
 }
 
 /// The filter, with its configuration as text.
@@ -208,7 +252,7 @@ fn access_log() -> Value {
     })
 }
 
-fn cluster(name: &str, address: SocketAddr, trailers: bool) -> Value {
+pub(crate) fn cluster(name: &str, address: SocketAddr, trailers: bool) -> Value {
     let mut cluster = json!({
         "name": name,
         "type": "STATIC",

@@ -37,19 +37,7 @@ impl Client {
         authority: &Authority,
         identity: Option<&Identity>,
     ) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes())?)?;
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots);
-        let mut config = match identity {
-            None => config.with_no_client_auth(),
-            Some(identity) => {
-                let chain = CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes());
-                let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())?;
-                config.with_client_auth_cert(chain.collect::<Result<_, _>>()?, key)?
-            }
-        };
+        let mut config = tls_config(authority.certificate_pem(), identity)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self { address, host: host.to_owned(), tls: Some(Arc::new(config)) })
     }
@@ -83,6 +71,23 @@ impl Client {
             }
         })
     }
+}
+
+/// What a client of TLS goes by that trusts an authority, and presents `identity`.
+pub(crate) fn tls_config(authority_pem: &str, identity: Option<&Identity>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority_pem.as_bytes())?)?;
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let chain = CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes());
+            let key = PrivateKeyDer::from_pem_slice(identity.key_pem.as_bytes())?;
+            config.with_client_auth_cert(chain.collect::<Result<_, _>>()?, key)?
+        }
+    })
 }
 
 /// A connection, with or without TLS.

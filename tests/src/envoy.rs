@@ -133,6 +133,11 @@ impl Envoy {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// The file of its log.
+    pub(crate) fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// What was logged from a place on, in bytes.
     pub fn log_from(&self, start: u64) -> Result<String> {
         let mut file = File::open(&self.log)?;

@@ -10,6 +10,7 @@ pub mod conformance;
 pub mod differential;
 pub mod envoy;
 pub mod flow;
+pub(crate) mod grpc;
 pub mod http;
 pub mod issuer;
 pub mod load;

@@ -1,8 +1,11 @@
 //! The scenario files of `countersign test`, run on a gateway with clients, clusters and a service that are real.
 
+mod around;
+mod connection;
+mod grpc;
 mod module;
-
-pub use module::run_module;
+mod side;
+mod trace;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,12 +13,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::{Result, anyhow};
-use countersign_cli::live::{self, Answered, Certificate, Ran, Scenarios, Sent};
+use countersign_cli::live::{
+    self, Answered, Certificate, ConnectionGateway, ModuleGateway, Ran, Scenarios, Sent,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use self::around::not_started;
+use self::connection::EnvoyConnections;
+use self::module::EnvoyModule;
 use crate::flow::{Gateway, Issuing, World};
 use crate::http::{Request, Response};
 use crate::pki::Identity;
@@ -50,6 +58,22 @@ pub fn run(
     let ran = scenarios.run(&(Rc::clone(&live) as Rc<RefCell<dyn live::Gateway>>));
     let served = live.borrow().world.service.served();
     Ok((ran, served))
+}
+
+/// Runs a scenario file about a module on real Envoy, one for each case. Returns how each case went.
+pub fn run_module(file: &Path) -> Result<Vec<Ran>> {
+    let scenarios = Scenarios::load(file).map_err(|error| anyhow!(error))?;
+    Ok(scenarios.run_module(
+        &|plugin, clusters| {
+            let gateway = EnvoyModule::start(plugin, clusters).map_err(|error| not_started(&error))?;
+            Ok(Box::new(gateway) as Box<dyn ModuleGateway>)
+        },
+        &|plugin, clusters, entrance| {
+            let gateway = EnvoyConnections::start(plugin, clusters, entrance);
+            let gateway = gateway.map_err(|error| not_started(&error))?;
+            Ok(Box::new(gateway) as Box<dyn ConnectionGateway>)
+        },
+    ))
 }
 
 /// How the core alone falls short of what a scenario file expects of a gateway, at the time that the file says.

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use countersign_core::spiffe::{SpiffeId, check_trust_domain};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rsa::rand_core::CryptoRngCore;
 use sha2::{Digest as _, Sha256};
@@ -54,6 +54,17 @@ pub(crate) struct Subject<'a> {
     pub(crate) hosts: &'a [String],
 }
 
+impl<'a> Subject<'a> {
+    fn name(&self) -> Option<&'a str> {
+        self.spiffe_id.or(self.hosts.first().map(String::as_str))
+    }
+
+    /// Demands a name.
+    fn check(&self) -> Result<(), CredentialError> {
+        self.name().map(drop).ok_or_else(|| broken("a certificate needs a SPIFFE ID or a host"))
+    }
+}
+
 impl Authority {
     /// A new authority with a P-256 key; `trust_domain` names it and, as its SPIFFE ID, its certificate (X.509-SVID §4.1).
     pub(crate) fn generate(trust_domain: &str) -> Result<Self, CredentialError> {
@@ -61,6 +72,11 @@ impl Authority {
             CredentialError::Certificate(format!("invalid trust domain `{trust_domain}`: {error}"))
         })?;
         Self::with_key(trust_domain, KeyPair::generate().map_err(broken)?)
+    }
+
+    /// A new authority that may issue certificates for workloads of any trust domain.
+    pub(crate) fn of_any_domain() -> Result<Self, CredentialError> {
+        Ok(Self { trust_domain: None, ..Self::generate("example.test")? })
     }
 
     fn with_key(trust_domain: &str, key: KeyPair) -> Result<Self, CredentialError> {
@@ -138,6 +154,12 @@ impl Authority {
 
     /// Issues a certificate; with hosts it serves, and in any case it may call.
     pub(crate) fn issue(&self, subject: &Subject<'_>) -> Result<Svid, CredentialError> {
+        subject.check()?;
+        self.issue_client(subject)
+    }
+
+    /// Issues a certificate that may have no name at all.
+    pub(crate) fn issue_client(&self, subject: &Subject<'_>) -> Result<Svid, CredentialError> {
         self.issue_for(subject, &KeyPair::generate().map_err(broken)?, None)
     }
 
@@ -148,9 +170,10 @@ impl Authority {
         valid: Option<(i64, i64)>,
     ) -> Result<Svid, CredentialError> {
         let mut params = CertificateParams::default();
-        let name = subject.spiffe_id.or(subject.hosts.first().map(String::as_str));
-        let name = name.ok_or_else(|| broken("a certificate needs a SPIFFE ID or a host"))?;
-        params.distinguished_name.push(DnType::CommonName, name);
+        params.distinguished_name = DistinguishedName::new();
+        if let Some(name) = subject.name() {
+            params.distinguished_name.push(DnType::CommonName, name);
+        }
         if let Some(id) = subject.spiffe_id {
             self.check(id)?;
             params.subject_alt_names.push(uri(id)?);
@@ -187,6 +210,7 @@ pub(crate) fn issue_from(
     valid: (i64, i64),
     random: &mut impl CryptoRngCore,
 ) -> Result<String, CredentialError> {
+    subject.check()?;
     let mut key = || {
         let pem = PrivateKey::generate_from(Algorithm::EdDsa, random)?.to_pem()?;
         KeyPair::from_pem(&pem).map_err(broken)

@@ -3,24 +3,30 @@
 //! Both live in a world of virtual time and scripted clusters, take the same requests, and draw the same randomness, so
 //! that one can be held against the other line by line.
 
+mod connections;
 mod decision;
 mod difference;
+mod grpc;
 mod module;
 mod native;
 mod plain;
 mod script;
 mod simulator;
+mod told;
 mod wasm;
 mod wire;
 
+pub(crate) use connections::Connections;
 pub(crate) use decision::{Decision, Outcome};
 pub(crate) use difference::differences;
+pub use grpc::{GrpcAnswer, GrpcEnd, GrpcScript};
 pub(crate) use module::{Module, Modules, policy_module};
 pub(crate) use native::Native;
 pub(crate) use plain::Plain;
 pub use script::{Answer, Document, Reply};
 pub(crate) use script::{Condition, Script};
 pub(crate) use simulator::Simulator;
+pub(crate) use told::Told;
 pub(crate) use wasm::{AUDIT, Wasm};
 pub(crate) use wire::{Activity, Ended, Wire};
 
@@ -111,6 +117,14 @@ pub(crate) trait Engine {
     /// Changes how a cluster answers from now on.
     fn set_cluster(&mut self, name: &str, script: &Script);
 
+    /// Changes how a cluster's gRPC services answer from now on.
+    fn set_grpc_cluster(&mut self, name: &str, script: &GrpcScript) -> Result<(), EngineError> {
+        if let Some(simulator) = self.simulator() {
+            simulator.host().set_grpc_cluster(name, script.to_upstream());
+        }
+        Ok(())
+    }
+
     /// The time, where it passes by itself.
     fn clock(&self) -> Option<Timestamp> {
         None
@@ -125,6 +139,11 @@ pub(crate) trait Engine {
 
     /// The simulated gateway, where there is one: what goes over its wires can be looked at, and it can be made to fail.
     fn simulator(&mut self) -> Option<&mut Simulator> {
+        None
+    }
+
+    /// Connections through the gateway, where one really runs with a network filter.
+    fn connections(&mut self) -> Option<&mut dyn Connections> {
         None
     }
 

@@ -1,10 +1,10 @@
 //! A simulated gateway with its streams: what goes over its wires, and what its module does.
 
 use super::wire::unavailable;
-use super::{Activity, Answer, Ended, EngineError, PATIENCE, Reply, Request, Script, Ticket, Wire};
+use super::{Activity, Answer, Ended, EngineError, PATIENCE, Reply, Request, Script, Ticket, Told, Wire};
 use countersign_host_sim::{
-    self as sim, ConnectionId, ConnectionOutcome, GrpcCall, Host, HostBuilder, HttpCall, LogLine, Metric,
-    MetricValue, Outcome, ResponseOutcome, StartError, StreamId,
+    self as sim, ConnectionId, ConnectionOutcome, Host, HostBuilder, HttpCall, LogLine, Metric, MetricValue,
+    Outcome, ResponseOutcome, StartError, StreamId,
 };
 use std::collections::BTreeMap;
 
@@ -18,17 +18,9 @@ pub(crate) struct Simulator {
     logs: Vec<LogLine>,
     calls: Vec<HttpCall>,
     /// What of each gRPC call is accounted for.
-    told: Vec<Told>,
+    told: Told,
     /// How everything stood when the step began.
     before: Counts,
-}
-
-/// What was seen of a gRPC call.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Told {
-    messages: usize,
-    ended: bool,
-    cancelled: bool,
 }
 
 #[derive(Default)]
@@ -50,7 +42,7 @@ impl Simulator {
         let host =
             builder.start().map_err(|error: StartError| EngineError::Start(error.to_string(), error.logs))?;
         let (streams, gone, logs, calls) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Self { host, streams, gone, logs, calls, told: Vec::new(), before: Counts::default() })
+        Ok(Self { host, streams, gone, logs, calls, told: Told::default(), before: Counts::default() })
     }
 
     /// The gateway itself.
@@ -213,7 +205,8 @@ impl Simulator {
         let metrics = metrics
             .map(|(name, now)| (name.clone(), (self.before.metrics.get(&name).cloned(), now)))
             .collect();
-        let grpc_calls = self.new_grpc_calls();
+        let grpc_calls = self.told.fresh(self.host.grpc_calls());
+        self.told.account(self.host.grpc_calls());
         let sizes = (0..self.host.workers()).map(|worker| self.host.memory_size(worker));
         Activity {
             calls: std::mem::take(&mut self.calls),
@@ -224,31 +217,6 @@ impl Simulator {
             memory: sizes.max().unwrap_or(0),
             host_calls,
         }
-    }
-
-    /// What is new of gRPC calls since the last time: whole calls, and of those opened before the messages that were sent since.
-    fn new_grpc_calls(&mut self) -> Vec<GrpcCall> {
-        let made = self.host.grpc_calls();
-        if made.len() < self.told.len() {
-            // The host remembers so many bytes of them, and then begins anew.
-            self.told.clear();
-        }
-        let mut fresh = Vec::new();
-        for (index, call) in made.iter().enumerate() {
-            let now = Told { messages: call.messages.len(), ended: call.ended, cancelled: call.cancelled };
-            let before = self.told.get(index).copied();
-            if before == Some(now) {
-                continue;
-            }
-            let seen = before.unwrap_or_default().messages;
-            let messages = call.messages.get(seen..).unwrap_or_default().to_vec();
-            fresh.push(GrpcCall { messages, ..call.clone() });
-            match self.told.get_mut(index) {
-                Some(told) => *told = now,
-                None => self.told.push(now),
-            }
-        }
-        fresh
     }
 
     fn metrics(&self) -> BTreeMap<String, MetricValue> {

@@ -1,14 +1,15 @@
 //! Scenarios of any module on a gateway that really runs.
 
-use super::{Answer, Plugin, Ran, Scenarios};
+use super::connection::{LiveConnections, StartConnections};
+use super::{Answer, GrpcScript, Plugin, Ran, Scenarios};
 use crate::decider::Engines;
 use crate::engine::{
-    Activity, Answering, Decision, Ended, Engine, EngineError, Request as Sent, Script, Ticket, Wire,
+    Activity, Answering, Decision, Ended, Engine, EngineError, Request as Sent, Script, Ticket, Told, Wire,
 };
 use crate::scenario::Runner;
 use crate::time;
 use countersign_core::time::Timestamp;
-use countersign_host_sim::{HeaderMap, HttpCall, LogLevel, LogLine, Message, MetricValue};
+use countersign_host_sim::{GrpcCall, HeaderMap, HttpCall, LogLevel, LogLine, Message, MetricValue};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct Exchanged {
     pub downstream: Option<Message>,
     /// The calls that were made since the request before.
     pub calls: Vec<Called>,
+    /// All gRPC calls and streams so far, in the order in which they were opened, as they stand.
+    pub grpc_calls: Vec<GrpcCall>,
     /// The lines that were logged since the request before, or since the start.
     pub logs: Vec<(LogLevel, String)>,
     /// Counters and gauges before and after, by name.
@@ -80,13 +83,22 @@ pub struct NotStarted {
     pub logs: Vec<(LogLevel, String)>,
 }
 
-/// How a gateway is started: with a module, and clusters by name.
-pub type StartModule<'a> =
-    &'a dyn Fn(&Plugin, BTreeMap<String, Answers>) -> Result<Box<dyn ModuleGateway>, NotStarted>;
+/// The clusters around a module, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Clusters {
+    /// Those that answer HTTP calls.
+    pub http: BTreeMap<String, Answers>,
+    /// Those of gRPC services.
+    pub grpc: BTreeMap<String, GrpcScript>,
+}
+
+/// How a gateway is started with a module and clusters.
+pub type StartModule<'a> = &'a dyn Fn(&Plugin, Clusters) -> Result<Box<dyn ModuleGateway>, NotStarted>;
 
 impl Scenarios {
-    /// Runs every case about a module that can be run, in the order of the file, each on a gateway of its own.
-    pub fn run_module(&self, start: StartModule<'_>) -> Vec<Ran> {
+    /// Runs every case about a module that can be run, in the order of the file, each on a gateway of its own: one for requests, or one
+    /// for connections.
+    pub fn run_module(&self, requests: StartModule<'_>, connections: StartConnections<'_>) -> Vec<Ran> {
         let names: Vec<String> = self.0.names().map(str::to_owned).collect();
         let runner = Runner::new(&self.0, Engines::Wasm, None);
         let one = |(index, name): (usize, String)| {
@@ -94,12 +106,17 @@ impl Scenarios {
             let failures = match (skipped, runner.plugin(index)) {
                 (Some(_), _) => Vec::new(),
                 (None, Err(message)) => vec![message],
-                (None, Ok(plugin)) => runner.run_module_on(index, &|clusters| {
-                    let answers =
-                        clusters.iter().map(|(name, script)| (name.clone(), Answers(script.clone())));
-                    let gateway = start(&plugin, answers.collect())
+                (None, Ok(plugin)) => runner.run_module_on(index, &|http, grpc| {
+                    let answers = http.iter().map(|(name, script)| (name.clone(), Answers(script.clone())));
+                    let clusters = Clusters { http: answers.collect(), grpc: grpc.clone() };
+                    if let Some(names) = runner.server_names(index) {
+                        let live = LiveConnections::start(&plugin, clusters, names, connections)?;
+                        return Ok(Box::new(live) as Box<dyn Engine>);
+                    }
+                    let gateway = requests(&plugin, clusters)
                         .map_err(|failed| EngineError::Start(failed.message, lines(failed.logs)))?;
-                    Ok(Box::new(Live { gateway, requests: Vec::new() }) as Box<dyn Engine>)
+                    Ok(Box::new(Live { gateway, requests: Vec::new(), told: Told::default() })
+                        as Box<dyn Engine>)
                 }),
             };
             Ran { name, skipped, allowed: (0, 0), failures }
@@ -112,6 +129,7 @@ impl Scenarios {
 struct Live {
     gateway: Box<dyn ModuleGateway>,
     requests: Vec<Request>,
+    told: Told,
 }
 
 impl Engine for Live {
@@ -133,7 +151,7 @@ impl Engine for Live {
 
     fn exchange(&mut self, ticket: Ticket, answer: Answering<'_>) -> Result<(Wire, Activity), EngineError> {
         let Some(request) = self.requests.get(ticket.0) else { return Err(EngineError::Undecided) };
-        let Exchanged { upstream, downstream, calls, logs, metrics } =
+        let Exchanged { upstream, downstream, calls, grpc_calls, logs, metrics } =
             self.gateway.exchange(request, answer).map_err(EngineError::Gateway)?;
         let ended = match (&upstream, &downstream) {
             (Some(_), _) => Ended::Forwarded,
@@ -145,10 +163,12 @@ impl Engine for Live {
         };
         let activity = Activity {
             calls: calls.into_iter().map(call).collect(),
+            grpc_calls: self.told.fresh(&grpc_calls),
             logs: lines(logs),
             metrics: metrics.into_iter().map(counter).collect(),
             ..Activity::default()
         };
+        self.told.account(&grpc_calls);
         Ok((Wire { ended, failure: None, upstream, downstream }, activity))
     }
 
@@ -158,7 +178,7 @@ impl Engine for Live {
     }
 }
 
-fn call(Called { cluster, message }: Called) -> HttpCall {
+pub(super) fn call(Called { cluster, message }: Called) -> HttpCall {
     let Message { headers, body, trailers } = message;
     HttpCall {
         worker: 0,
@@ -172,7 +192,7 @@ fn call(Called { cluster, message }: Called) -> HttpCall {
     }
 }
 
-fn lines(logs: Vec<(LogLevel, String)>) -> Vec<LogLine> {
+pub(super) fn lines(logs: impl IntoIterator<Item = (LogLevel, String)>) -> Vec<LogLine> {
     let line = |(level, message)| LogLine { level, message, worker: 0, context: 0, at: 0 };
     logs.into_iter().map(line).collect()
 }

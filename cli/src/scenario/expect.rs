@@ -1,6 +1,6 @@
 //! What a decision must be.
 
-use super::format::{Expect, HeadersExpect, ValueExpect};
+use super::format::{ConnectionExpect, Expect, HeadersExpect, ValueExpect};
 use super::wire::Shortfalls;
 use crate::case::shortfalls;
 use crate::engine::{Activity, Decision, Ended, Outcome};
@@ -99,9 +99,11 @@ impl Expect {
             || (self.downstream.is_some() && !replied)
     }
 
-    /// The same without what only the simulator counts: fuel, memory and host calls, and why a VM failed.
+    /// The same without what only the simulator counts, fuel, memory and host calls, why a VM failed, and what a filter holds of a
+    /// connection.
     pub(super) fn without_counts(self) -> Self {
-        Self { fuel: None, memory: None, host_calls: BTreeMap::new(), failure: None, ..self }
+        let connection = self.connection.and_then(ConnectionExpect::without_held);
+        Self { fuel: None, memory: None, host_calls: BTreeMap::new(), failure: None, connection, ..self }
     }
 
     /// Whether it demands anything at all.

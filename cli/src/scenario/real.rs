@@ -1,5 +1,7 @@
 //! Cases about any module on a gateway that really runs: which say something to it, and what it is to be started with.
 
+mod connection;
+
 use super::format::{AnswerSpec, Case, Expect, File, Step};
 use super::plan::Planned;
 use std::collections::BTreeMap;
@@ -23,6 +25,9 @@ pub struct Plugin {
     /// Envoy's setting of this name.
     pub allow_on_headers_stop_iteration: bool,
 }
+
+const MOVES: &str = "it moves the time";
+const MAKES_UP: &str = "it makes up properties";
 
 /// What the module of a case is started with.
 pub(super) fn plugin(planned: &Planned, file: &File, path: &Path) -> Result<Plugin, String> {
@@ -50,39 +55,59 @@ pub(super) fn unfit(planned: &Planned, file: &File) -> Option<&'static str> {
     if planned.gateway.workers > 1 {
         return Some("it has several workers");
     }
-    let network = |step: &Step| step.connect.is_some() || step.transfer.is_some() || !step.grpc.is_empty();
-    if case.connect.is_some() || !case.grpc.is_empty() || case.steps.iter().any(network) {
-        return Some("it is about connections");
+    let connects = has_connections(case);
+    if connects && (case.request.is_some() || case.steps.iter().any(|step| step.request.is_some())) {
+        return Some("it has requests and connections");
     }
-    case.steps.iter().find_map(of_step).or_else(|| of_world(case, file)).or_else(|| of_expectations(case))
+    let of_step = |step| of_step(step, connects);
+    let of_clients = || if connects { connection::unfit(case, file) } else { of_requests(case, file) };
+    case.steps
+        .iter()
+        .find_map(of_step)
+        .or_else(of_clients)
+        .or_else(|| of_world(case, file))
+        .or_else(|| of_expectations(case))
 }
 
-fn of_step(step: &Step) -> Option<&'static str> {
+/// The servers that the connections of a case ask for, where it has connections.
+pub(super) fn server_names(planned: &Planned, file: &File) -> Option<Vec<String>> {
+    has_connections(&planned.case).then(|| connection::server_names(&planned.case, file))
+}
+
+fn has_connections(case: &Case) -> bool {
+    case.connect.is_some() || case.steps.iter().any(|step| step.connect.is_some())
+}
+
+fn of_step(step: &Step, connects: bool) -> Option<&'static str> {
+    let ends = step.close.is_some() || step.settle.is_some();
     let open = step.request.as_ref().is_some_and(|request| request.unfinished);
-    let holds =
-        step.hold.is_some() || step.send.is_some() || step.close.is_some() || step.settle.is_some() || open;
+    let holds = step.send.is_some() || open || !connects && (step.hold.is_some() || ends);
+    let acts =
+        step.request.is_some() || connects && (step.connect.is_some() || step.transfer.is_some() || ends);
+    let changes = !step.upstreams.is_empty() || !connects && !step.grpc.is_empty();
     let given = [
         (step.configure.is_some(), "it changes the configuration"),
         (step.restart.is_some() || step.trap.is_some(), "it has VMs fail"),
         (step.fail.is_some() || step.mend.is_some(), "it has host calls fail"),
-        (step.tick.is_some() || step.advance.is_some(), "it moves the time"),
+        (step.tick.is_some() || step.advance.is_some(), MOVES),
         (holds, "it holds requests"),
-        (!step.upstreams.is_empty(), "it changes what clusters answer"),
-        (step.request.is_none(), "it looks at what goes on without a request"),
+        (changes, "it changes what clusters answer"),
+        (!acts, "it looks at what goes on without a request"),
     ];
     given.into_iter().find(|(given, _)| *given).map(|(_, why)| why)
 }
 
-/// What a world that is real does not have: properties that are made up, and who does not answer at all.
-fn of_world(case: &Case, file: &File) -> Option<&'static str> {
-    let requests = || case.request.iter().chain(case.steps.iter().filter_map(|step| step.request.as_ref()));
+/// What requests of a real client do not bring: properties that are made up.
+fn of_requests(case: &Case, file: &File) -> Option<&'static str> {
+    let requests = case.request.iter().chain(case.steps.iter().filter_map(|step| step.request.as_ref()));
     let peers = case.peer.iter().chain(case.steps.iter().filter_map(|step| step.peer.as_ref()));
-    if requests().any(|request| !request.properties.is_empty()) || peers.count() > 0 {
-        return Some("it makes up properties");
-    }
-    if file.defaults.peer.is_some() || !file.defaults.properties.is_empty() {
-        return Some("it makes up properties");
-    }
+    let own = requests.into_iter().any(|request| !request.properties.is_empty()) || peers.count() > 0;
+    let made_up = own || file.defaults.peer.is_some() || !file.defaults.properties.is_empty();
+    made_up.then_some(MAKES_UP)
+}
+
+/// Who does not answer at all, in a world that is real.
+fn of_world(case: &Case, file: &File) -> Option<&'static str> {
     let scripted = file.upstreams.values().chain(case.upstreams.values());
     let scripted = scripted.chain([&file.service, &case.service]).flat_map(BTreeMap::values).flatten();
     let single = case.response.iter().chain(case.steps.iter().filter_map(|step| step.response.as_ref()));

@@ -9,7 +9,8 @@ use super::subject::Subject;
 use super::walk::{Begin, Trace, Walk};
 use crate::decider::Engines;
 use crate::engine::{
-    CERTIFICATE_DIGEST, Decision, Engine, EngineError, Native, Plain, Script, Wasm, World, differences,
+    CERTIFICATE_DIGEST, Decision, Engine, EngineError, GrpcScript, Native, Plain, Script, Wasm, World,
+    differences,
 };
 use crate::report::CaseResult;
 use countersign_core::settings::Settings;
@@ -18,6 +19,12 @@ use serde_json::{Value, json};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+
+/// How an engine is started with any module: by how clusters answer, and gRPC services.
+type StartModule<'s> = &'s dyn Fn(
+    &BTreeMap<String, Script>,
+    &BTreeMap<String, GrpcScript>,
+) -> Result<Box<dyn Engine>, EngineError>;
 
 /// Runs cases of one file, one after the other. What is made only once is made by the first of them.
 pub(crate) struct Runner<'p> {
@@ -91,8 +98,9 @@ impl<'p> Runner<'p> {
         if let Some(host) = &planned.host {
             let start = |begin: &Begin| {
                 let services = begin.grpc.iter();
-                let host = services
-                    .fold(host.clone(), |host, (name, service)| host.grpc_cluster(name, service.clone()));
+                let host = services.fold(host.clone(), |host, (name, service)| {
+                    host.grpc_cluster(name, service.to_upstream())
+                });
                 let engine = Plain::start(host, begin.start, &begin.clusters)?;
                 Ok(Box::new(engine) as Box<dyn Engine>)
             };
@@ -186,15 +194,16 @@ impl<'p> Runner<'p> {
         real::plugin(planned, &self.plan.file, &self.plan.path)
     }
 
+    /// The servers that the connections ask for of the case at `index`, of any module, where it has connections.
+    pub(crate) fn server_names(&self, index: usize) -> Option<Vec<String>> {
+        self.plan.cases.get(index).and_then(|planned| real::server_names(planned, &self.plan.file))
+    }
+
     /// Runs the case at `index`, of any module, on an engine that is started with clusters that answer so: how it falls short of what
     /// is expected.
-    pub(crate) fn run_module_on(
-        &self,
-        index: usize,
-        start: &dyn Fn(&BTreeMap<String, Script>) -> Result<Box<dyn Engine>, EngineError>,
-    ) -> Vec<String> {
+    pub(crate) fn run_module_on(&self, index: usize, start: StartModule<'_>) -> Vec<String> {
         let Some(planned) = self.plan.cases.get(index) else { unreachable!("cases are counted") };
-        Walk::through(self.plan, planned, &|begin| start(&begin.clusters)).failures
+        Walk::through(self.plan, planned, &|begin| start(&begin.clusters, &begin.grpc)).failures
     }
 
     /// Runs the case at `index` on an engine: how it falls short of what is expected, and what it decided.

@@ -5,10 +5,10 @@ use super::keys::Keys;
 use super::opaque::{self, Introspected};
 use super::revocation::Place;
 use super::token::Mint;
-use crate::engine::{Answer, Condition, Reply, Script};
+use crate::engine::{Answer, Condition, GrpcScript, Reply, Script};
 use crate::time;
 use countersign_core::config::{Config, JsonValue, KeySource};
-use countersign_host_sim::{GrpcUpstream, Response};
+use countersign_host_sim::Response;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,8 +47,8 @@ impl Sources {
     }
 
     /// How gRPC services answer, by cluster.
-    pub(super) fn grpc(&self) -> Result<BTreeMap<String, GrpcUpstream>, String> {
-        super::grpc::upstreams(&self.grpc).map_err(|message| format!("`grpc`: {message}"))
+    pub(super) fn grpc(&self) -> Result<BTreeMap<String, GrpcScript>, String> {
+        super::grpc::scripts(&self.grpc).map_err(|message| format!("`grpc`: {message}"))
     }
 
     /// How the service answers.

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::gate::Gate;
 use super::log::{Logged, PATIENCE, PAUSE};
 use super::{CONFIGURATION, Exchange, Gateway, Sent, Transcript, grpc, pairs, quoted, setup};
+use crate::bootstrap::http2_cluster;
 use crate::envoy::Envoy;
 use crate::http::{Request, Response};
 use crate::server::{Answer, Server};
@@ -28,7 +29,7 @@ pub struct EnvoyProbe {
     service: TcpListener,
     late: Arc<Gate>,
     _answers: Server,
-    _grpc: grpc::Server,
+    _grpc: crate::grpc::Server,
     /// The number of each listener's VM, once a stream has shown it.
     vms: BTreeMap<usize, String>,
     /// The connections that requests come on, and what of them has come.
@@ -54,9 +55,9 @@ impl EnvoyProbe {
                 setup::http(name, &module, if name == &LISTENERS[0] { CONFIGURATION.0 } else { name })
             })
             .collect();
-        let grpc = grpc::Server::start(Arc::clone(&late))?;
+        let grpc = grpc::start(Arc::clone(&late))?;
         let mut clusters = clusters.map(|(name, at)| setup::cluster(name, at)).to_vec();
-        clusters.push(setup::http2_cluster("grpc", grpc.address()));
+        clusters.push(http2_cluster("grpc", grpc.address()));
         let config = setup::bootstrap(listeners, clusters);
         let envoy = Envoy::start_with(&config.to_string(), &mut Command::new(Envoy::binary()?))?;
         let listeners = LISTENERS.iter().map(|name| envoy.listener(name)).collect::<Result<_>>()?;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::{CONFIGURATION, ENVIRONMENT, NAMES};
-use crate::bootstrap::socket_address as address;
+use crate::bootstrap::{single_use, socket_address as address, tcp_proxy};
 
 /// The whole configuration.
 pub(super) fn bootstrap(listeners: Vec<Value>, clusters: Vec<Value>) -> Value {
@@ -54,14 +54,7 @@ pub(super) fn http(name: &str, module: &str, script: &str) -> Value {
 
 /// A listener with the module as a network filter, in front of the cluster `service`.
 pub(super) fn tcp(name: &str, module: &str, script: &str) -> Value {
-    let proxy = json!({
-        "name": "envoy.filters.network.tcp_proxy",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            "stat_prefix": "probe",
-            "cluster": "service",
-        },
-    });
+    let proxy = tcp_proxy("probe", "service");
     listener(name, &[filter("envoy.filters.network.wasm", "network.wasm.v3.Wasm", module, script), proxy])
 }
 
@@ -100,29 +93,5 @@ fn filter(name: &str, kind: &str, module: &str, script: &str) -> Value {
 /// A cluster whose connections carry one request each.
 pub(super) fn cluster(name: &str, at: SocketAddr) -> Value {
     let http = json!({ "http_protocol_options": { "enable_trailers": true } });
-    cluster_of(name, at, &http)
-}
-
-/// A cluster that speaks HTTP/2, as gRPC does.
-pub(super) fn http2_cluster(name: &str, at: SocketAddr) -> Value {
-    cluster_of(name, at, &json!({ "http2_protocol_options": {} }))
-}
-
-fn cluster_of(name: &str, at: SocketAddr, protocol: &Value) -> Value {
-    json!({
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "5s",
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": address(&at.to_string()) } }] }],
-        },
-        "typed_extension_protocol_options": {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": { "max_requests_per_connection": 1 },
-                "explicit_http_config": protocol,
-            },
-        },
-    })
+    single_use(name, at, &http)
 }

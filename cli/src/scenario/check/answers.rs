@@ -29,7 +29,7 @@ impl Checked<'_> {
         if self.decides && !services.is_empty() {
             return Err("expected none beside `configuration`: Countersign calls no gRPC service".to_owned());
         }
-        grpc::upstreams(services).map(drop)
+        grpc::scripts(services).map(drop)
     }
 
     fn answers(&self, paths: &Service, cluster: &str) -> Result<(), String> {

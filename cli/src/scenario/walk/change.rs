@@ -20,10 +20,9 @@ impl Walk<'_> {
         }
         if !step.grpc.is_empty() {
             self.sources.serve_grpc(&step.grpc);
-            let host = simulator(engine, "grpc")?.host();
-            for (cluster, services) in self.sources.grpc()? {
+            for (cluster, script) in self.sources.grpc()? {
                 if step.grpc.contains_key(&cluster) {
-                    host.set_grpc_cluster(&cluster, services);
+                    engine.set_grpc_cluster(&cluster, &script).map_err(|error| error.to_string())?;
                 }
             }
         }

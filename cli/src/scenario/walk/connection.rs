@@ -2,7 +2,7 @@
 
 use super::{Walk, read, simulator, span};
 use crate::bytes::shown;
-use crate::engine::{Ended, Engine, Simulator};
+use crate::engine::{Connections, Ended, Engine, Simulator};
 use crate::scenario::format::{Chunks, Closer, ConnectSpec, ConnectionExpect, Expect, Peer, Turn};
 use crate::scenario::wire::Shortfalls;
 use crate::time;
@@ -16,15 +16,29 @@ use std::time::Duration;
 /// A connection that is open.
 #[derive(Clone, Copy)]
 pub(super) struct Line {
-    id: ConnectionId,
+    via: Via,
     /// Its number among what was sent.
     input: usize,
 }
 
+/// The gateway's own name of a connection.
+#[derive(Clone, Copy)]
+enum Via {
+    Simulator(ConnectionId),
+    /// A gateway that really runs.
+    Real(usize),
+}
+
 impl Line {
-    /// The gateway's own name of it.
-    pub(super) fn id(self) -> ConnectionId {
-        self.id
+    /// The client goes away.
+    pub(super) fn leave(self, engine: &mut dyn Engine) -> Result<(), String> {
+        match self.via {
+            Via::Simulator(id) => simulator(engine, "close")?.host().disconnect(id),
+            Via::Real(number) => {
+                connections(engine)?.close(number, CloseType::Remote).map_err(|error| error.to_string())?
+            }
+        }
+        Ok(())
     }
 }
 
@@ -44,16 +58,23 @@ impl Walk<'_> {
                 None => properties.remove(path),
             };
         }
-        let now = engine.clock().unwrap_or(self.now);
+        let is_real = engine.connections().is_some();
+        // The file's certificates are of the file's time; a gateway that really runs has others in their place.
+        let now = engine.clock().filter(|_| !is_real).unwrap_or(self.now);
         self.plan.certificates.present(peer.or(defaults.peer.as_ref()), now, &mut properties)?;
         self.trace.inputs.push(input(&properties, spec));
         let input = self.trace.inputs.len() - 1;
         self.last = Some(input);
-        let connect = properties
-            .into_iter()
-            .fold(Connect::new(), |connect, (path, value)| connect.property(&path, value));
-        let id = simulator(engine, "connect")?.host().connect_on(spec.worker, &connect);
-        let line = Line { id, input };
+        let via = if is_real {
+            let number = connections(engine)?.connect(&properties).map_err(|error| error.to_string())?;
+            Via::Real(number)
+        } else {
+            let connect = properties
+                .into_iter()
+                .fold(Connect::new(), |connect, (path, value)| connect.property(&path, value));
+            Via::Simulator(simulator(engine, "connect")?.host().connect_on(spec.worker, &connect))
+        };
+        let line = Line { via, input };
         self.exchange(engine, line, &spec.exchange)?;
         Ok(line)
     }
@@ -65,29 +86,23 @@ impl Walk<'_> {
         line: Line,
         exchange: &[Turn],
     ) -> Result<(), String> {
+        let id = match line.via {
+            Via::Simulator(id) => id,
+            Via::Real(number) => return self.exchange_really(connections(engine)?, number, exchange),
+        };
         for turn in exchange {
             let host = simulator(engine, "exchange")?.host();
-            let chunks = |chunks: &Chunks| match chunks.0.as_slice() {
-                // The end alone is sent, too.
-                [] if turn.end => vec![Vec::new()],
-                chunks => chunks.to_vec(),
-            };
-            for (from_client, sent) in [(true, &turn.client), (false, &turn.upstream)] {
-                let sent = sent.as_ref().map(chunks).unwrap_or_default();
-                let count = sent.len();
-                for (index, chunk) in sent.into_iter().enumerate() {
-                    let end = turn.end && index + 1 == count;
-                    if from_client {
-                        host.downstream_data(line.id, chunk, end);
-                    } else {
-                        host.upstream_data(line.id, chunk, end);
-                    }
+            for (from_client, chunk, end) in turn.sent() {
+                if from_client {
+                    host.downstream_data(id, chunk, end);
+                } else {
+                    host.upstream_data(id, chunk, end);
                 }
             }
             match turn.close {
                 None => {}
-                Some(Closer::Client) => host.disconnect(line.id),
-                Some(Closer::Gateway) => host.disconnect_by(line.id, CloseType::Local),
+                Some(Closer::Client) => host.disconnect(id),
+                Some(Closer::Gateway) => host.disconnect_by(id, CloseType::Local),
             }
             if let Some(by) = turn.passes()? {
                 engine.advance(by);
@@ -106,10 +121,14 @@ impl Walk<'_> {
         label: &str,
     ) -> Result<(), String> {
         self.last = Some(line.input);
+        let id = match line.via {
+            Via::Simulator(id) => id,
+            Via::Real(number) => return self.judge_really(engine, number, Some(expect), label, false),
+        };
         let expect = read(expect, self.decides())?;
         let simulator = simulator(engine, "connect")?;
-        let outcome = outcome(simulator, line)?;
-        self.judge(simulator, line, &outcome, &expect, label)
+        let outcome = outcome(simulator, id)?;
+        self.judge(simulator, id, &outcome, &expect, label)
     }
 
     /// Lets time pass until nothing of a connection is held, unless that is what is expected; holds it against what is expected, and has
@@ -122,37 +141,32 @@ impl Walk<'_> {
         label: &str,
     ) -> Result<(), String> {
         self.last = Some(line.input);
+        let id = match line.via {
+            Via::Simulator(id) => id,
+            Via::Real(number) => return self.judge_really(engine, number, expect, label, true),
+        };
         let expect = expect.map(|value| read(value, self.decides())).transpose()?.unwrap_or_default();
         let simulator = simulator(engine, "connect")?;
         if !expect.connection.as_ref().is_some_and(ConnectionExpect::is_about_holding) {
-            simulator.settle_connection(line.id, waits);
+            simulator.settle_connection(id, waits);
         }
-        let outcome = outcome(simulator, line)?;
-        simulator.host().disconnect(line.id);
-        self.judge(simulator, line, &outcome, &expect, label)
+        let outcome = outcome(simulator, id)?;
+        simulator.host().disconnect(id);
+        self.judge(simulator, id, &outcome, &expect, label)
     }
 
     fn judge(
         &mut self,
         simulator: &mut Simulator,
-        line: Line,
+        id: ConnectionId,
         outcome: &ConnectionOutcome,
         expect: &Expect,
         label: &str,
     ) -> Result<(), String> {
         let is_token = self.is_token();
         let mut short = Shortfalls::new(&is_token);
-        let (ended, failure) = match &outcome.state {
-            ConnectionState::Open => (Ended::Open, None),
-            ConnectionState::Closed(_) => (Ended::Closed, None),
-            ConnectionState::Failed(failure) => (Ended::Failed, Some(failure.to_string())),
-        };
-        self.trace.ended = Some(ended.name());
-        let failure = failure.or_else(|| simulator.host().failure(line.id.worker()).map(ToString::to_string));
-        short.ended(expect, ended, failure.as_deref());
-        if let Some(want) = &expect.connection {
-            want.hold(outcome, &mut short);
-        }
+        let of_worker = simulator.host().failure(id.worker()).map(ToString::to_string);
+        self.trace.ended = Some(stands(expect, outcome, of_worker, &mut short).name());
         let activity = simulator.activity();
         short.activity(expect, &activity)?;
         let all = short.all;
@@ -161,8 +175,32 @@ impl Walk<'_> {
     }
 }
 
-fn outcome(simulator: &Simulator, line: Line) -> Result<ConnectionOutcome, String> {
-    simulator.connection(line.id).ok_or_else(|| "the connection is no longer remembered".to_owned())
+/// Holds how a connection stands against what is expected, and tells it. `failure` is that of its worker's VM.
+pub(super) fn stands(
+    expect: &Expect,
+    outcome: &ConnectionOutcome,
+    failure: Option<String>,
+    short: &mut Shortfalls<'_>,
+) -> Ended {
+    let (ended, own) = match &outcome.state {
+        ConnectionState::Open => (Ended::Open, None),
+        ConnectionState::Closed(_) => (Ended::Closed, None),
+        ConnectionState::Failed(failure) => (Ended::Failed, Some(failure.to_string())),
+    };
+    short.ended(expect, ended, own.or(failure).as_deref());
+    if let Some(want) = &expect.connection {
+        want.hold(outcome, short);
+    }
+    ended
+}
+
+/// The connections of a gateway that really runs.
+pub(super) fn connections(engine: &mut dyn Engine) -> Result<&mut dyn Connections, String> {
+    engine.connections().ok_or_else(|| "`connect`: expected a gateway that takes connections".to_owned())
+}
+
+fn outcome(simulator: &Simulator, id: ConnectionId) -> Result<ConnectionOutcome, String> {
+    simulator.connection(id).ok_or_else(|| "the connection is no longer remembered".to_owned())
 }
 
 /// Whether something of a connection may yet go on.
@@ -218,8 +256,25 @@ impl Closer {
 }
 
 impl Turn {
+    /// What is sent: whether by the client, the bytes, and whether that is the end.
+    pub(super) fn sent(&self) -> Vec<(bool, Vec<u8>, bool)> {
+        let chunks = |chunks: &Chunks| match chunks.0.as_slice() {
+            // The end alone is sent, too.
+            [] if self.end => vec![Vec::new()],
+            chunks => chunks.to_vec(),
+        };
+        let mut all = Vec::new();
+        for (from_client, sent) in [(true, &self.client), (false, &self.upstream)] {
+            let sent = sent.as_ref().map(chunks).unwrap_or_default();
+            let count = sent.len();
+            let ends = |index| self.end && index + 1 == count;
+            all.extend(sent.into_iter().enumerate().map(|(index, chunk)| (from_client, chunk, ends(index))));
+        }
+        all
+    }
+
     /// How much time passes, where some does.
-    fn passes(&self) -> Result<Option<Duration>, String> {
+    pub(super) fn passes(&self) -> Result<Option<Duration>, String> {
         let Some(text) = &self.advance else { return Ok(None) };
         let by = time::span(text);
         by.map(Some).ok_or_else(|| format!("`advance`: expected a span such as `5s`, found `{text}`"))
@@ -245,6 +300,14 @@ impl ConnectionExpect {
     /// Whether it is about a connection that the filter stops, so that nothing is to be waited for.
     fn is_about_holding(&self) -> bool {
         self.held_downstream.is_some() || self.held_upstream.is_some() || self.connected == Some(false)
+    }
+
+    /// The same without what the filter holds; nothing where that was all.
+    pub(in crate::scenario) fn without_held(self) -> Option<Self> {
+        let Self { connected, upstream_ended, downstream_ended, .. } = self;
+        let facts = [connected, upstream_ended, downstream_ended].into_iter().any(|fact| fact.is_some());
+        let more = facts || self.upstream.is_some() || self.downstream.is_some() || self.closed_by.is_some();
+        more.then(|| Self { held_downstream: None, held_upstream: None, ..self })
     }
 
     /// Demands a party that can close a connection.

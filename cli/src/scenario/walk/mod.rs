@@ -2,6 +2,7 @@
 
 mod change;
 mod connection;
+mod real;
 mod request;
 mod vms;
 
@@ -12,11 +13,11 @@ use super::subject::Subject;
 use super::token::Mint;
 use super::wire::Shortfalls;
 use super::world::Sources;
-use crate::engine::{Activity, Decision, Engine, EngineError, Script, Simulator};
+use crate::engine::{Activity, Decision, Engine, EngineError, GrpcScript, Script, Simulator};
 use crate::time;
 use connection::Line;
 use countersign_core::time::{Span, Timestamp};
-use countersign_host_sim::{GrpcUpstream, LogLine};
+use countersign_host_sim::LogLine;
 use request::Held;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -52,7 +53,7 @@ pub(super) struct Begin {
     /// How clusters answer.
     pub(super) clusters: BTreeMap<String, Script>,
     /// How gRPC services answer, by cluster.
-    pub(super) grpc: BTreeMap<String, GrpcUpstream>,
+    pub(super) grpc: BTreeMap<String, GrpcScript>,
 }
 
 /// A case on its way.
@@ -133,12 +134,12 @@ impl<'a> Walk<'a> {
         engine.advance(ahead);
         at_rest(engine)?;
         if let Some(request) = &case.request {
-            begin_step(engine);
+            begin_step(engine)?;
             let sent = self.send(engine, request, case.credentials(), None)?;
             let concluded = self.conclude(engine, &sent, case.expect.as_ref(), "");
             at_rest(engine).and(concluded)?;
         } else if let Some(connect) = &case.connect {
-            begin_step(engine);
+            begin_step(engine)?;
             let line = self.connect(engine, connect, case.peer.as_ref())?;
             let concluded = self.hang_up(engine, line, case.expect.as_ref(), "");
             at_rest(engine).and(concluded)?;
@@ -172,7 +173,7 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&mut self, engine: &mut dyn Engine, step: &'a Step, label: &str) -> Result<(), String> {
-        begin_step(engine);
+        begin_step(engine)?;
         self.change_world(engine, step)?;
         if let Some(text) = &step.advance {
             let by = time::span(text)
@@ -221,7 +222,7 @@ impl<'a> Walk<'a> {
             judged = true;
         }
         if let Some(line) = step.close.as_ref().and_then(|name| self.lines.remove(name)) {
-            simulator(engine, "close")?.host().disconnect(line.id());
+            line.leave(engine)?;
             self.hang_up(engine, line, step.expect.as_ref(), label)?;
             judged = true;
         } else if let Some(name) = &step.close {
@@ -284,9 +285,13 @@ fn at_rest(engine: &mut dyn Engine) -> Result<(), String> {
     }
 }
 
-fn begin_step(engine: &mut dyn Engine) {
+fn begin_step(engine: &mut dyn Engine) -> Result<(), String> {
     if let Some(simulator) = engine.simulator() {
         simulator.begin();
+    }
+    match engine.connections() {
+        Some(real) => real.begin().map_err(|error| error.to_string()),
+        None => Ok(()),
     }
 }
 
