@@ -103,9 +103,13 @@ impl Handle {
         self.driver.poke(self.key, |vm, id| vm.response_trailers(id, trailers));
     }
 
-    /// The head of a half as the filter let it pass.
+    /// The head of a half as the filter let it pass, which need not be the one that the filter sees.
     pub(super) fn head(&self, side: Side) -> HeaderMap {
-        self.driver.look(self.key, |stream| side.of(stream).headers.clone()).unwrap_or_default()
+        let head = |stream: &Stream| {
+            let half = side.of(stream);
+            half.sent.as_ref().unwrap_or(&half.headers).clone()
+        };
+        self.driver.look(self.key, head).unwrap_or_default()
     }
 
     /// What the filter has let pass of a half's body since the last time.

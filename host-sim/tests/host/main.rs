@@ -32,6 +32,7 @@ mod serve_certificates;
 mod serve_ends;
 mod serve_grpc;
 mod serve_http2;
+mod serve_instead;
 mod serve_odd;
 mod serve_reload;
 mod serve_watch;
