@@ -183,8 +183,7 @@ fn outcome(ended: &Ended) -> &'static str {
 pub(crate) fn client_status(ended: &Ended) -> u16 {
     match ended {
         Ended::Forwarded(status) | Ended::Replied(status) | Ended::Gateway(status, _) => *status,
-        // In the place of an answer that the filter does not give, the gateway has one.
-        Ended::Reset | Ended::Failed => 503,
+        Ended::Failed => 503,
         _ => 0,
     }
 }

@@ -1,6 +1,5 @@
 //! Connections from clients: TLS where there is any, HTTP/1.1 or HTTP/2, and each request an exchange of its own.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -86,10 +85,7 @@ async fn speak(
     }
     let builder = builder(&link.gate.limits, http2);
     let link = Rc::new(link);
-    let service = service_fn(move |request| {
-        let link = Rc::clone(&link);
-        async move { Ok::<_, Infallible>(exchange(request, link).await) }
-    });
+    let service = service_fn(move |request| exchange(request, Rc::clone(&link)));
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // How a client ends its connection is its own affair.

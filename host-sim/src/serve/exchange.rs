@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::{Method, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 
-use super::body::Body;
+use super::body::{Body, Broken};
 use super::client::{CallError, Lease};
 use super::connection::Gate;
 use super::convert::{content_length, request_head, response_head, to_request, to_response, trailers_out};
@@ -31,6 +31,9 @@ pub(super) struct Link {
 /// What goes back to the client.
 type Reply = http::Response<Body>;
 
+/// The same, unless the filter closed the stream: then the connection, or the stream of HTTP/2, ends without an answer.
+type Answer = Result<Reply, Broken>;
+
 /// Ends the stream, however the exchange ends.
 pub(super) struct Closing(pub(super) Rc<Handle>);
 
@@ -41,18 +44,18 @@ impl Drop for Closing {
 }
 
 /// Answers a request.
-pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -> Reply {
+pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -> Answer {
     let gate = &link.gate;
     if request.method() == Method::CONNECT {
-        return plain(StatusCode::NOT_IMPLEMENTED);
+        return Ok(plain(StatusCode::NOT_IMPLEMENTED));
     }
     let head = match request_head(&request, link.scheme) {
         Ok(head) => head,
-        Err(status) => return plain(status),
+        Err(status) => return Ok(plain(status)),
     };
     // The HTTP library counts those of HTTP/1.1 alone.
     if request.headers().len() > gate.limits.headers {
-        return plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+        return Ok(plain(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
     let is_head = request.method() == Method::HEAD;
     let mut properties = link.properties.clone();
@@ -61,12 +64,12 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
     let body = request.into_body();
     let declared = body.size_hint().exact();
     if declared.is_some_and(|length| length > gate.limits.body_bytes) {
-        return plain(StatusCode::PAYLOAD_TOO_LARGE);
+        return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE));
     }
     let opened =
         Request { headers: head, properties, unfinished: !body.is_end_stream(), ..Request::default() };
     let Some(handle) = link.driver.open(&opened, false) else {
-        return plain(StatusCode::SERVICE_UNAVAILABLE);
+        return Ok(plain(StatusCode::SERVICE_UNAVAILABLE));
     };
     let handle = Rc::new(handle);
     let closing = Closing(Rc::clone(&handle));
@@ -77,7 +80,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
             Next::Wait => handle.moved().await,
             Next::More => match body.feed().await {
                 Taken::Fed => {}
-                failed => return refused(&handle, failed),
+                failed => return Ok(refused(&handle, failed)),
             },
             next => break next,
         }
@@ -88,7 +91,7 @@ pub(super) async fn exchange(request: http::Request<Incoming>, link: Rc<Link>) -
     match send(&handle, gate, body, declared).await {
         Sent::Response(response, lease) => respond(closing, *response, lease, gate, is_head).await,
         Sent::Failed(status, text) => failed(closing, status, text, is_head).await,
-        Sent::Refused(taken) => refused(&handle, taken),
+        Sent::Refused(taken) => Ok(refused(&handle, taken)),
         Sent::Instead => {
             while handle.request() == Next::Wait {
                 handle.moved().await;
@@ -164,7 +167,7 @@ async fn respond(
     lease: Lease,
     gate: &Gate,
     is_head: bool,
-) -> Reply {
+) -> Answer {
     let handle = Rc::clone(&closing.0);
     let head = response_head(&response);
     let body = response.into_body();
@@ -180,11 +183,8 @@ async fn respond(
             Next::Wait => handle.moved().await,
             Next::More => {
                 if !matches!(body.feed().await, Taken::Fed) {
-                    return gateway(
-                        &handle,
-                        StatusCode::BAD_GATEWAY,
-                        "upstream response was cut short or is too large",
-                    );
+                    let why = "upstream response was cut short or is too large";
+                    return Ok(gateway(&handle, StatusCode::BAD_GATEWAY, why));
                 }
             }
             Next::Pass => break,
@@ -198,13 +198,14 @@ async fn respond(
     let with_length = is_head || declared.is_some() && !handle.sees_body(Side::Response);
     let Some(response) = to_response(&head, with_length) else {
         // A filter that makes up headers which HTTP does not allow fails its own request.
-        return plain(StatusCode::INTERNAL_SERVER_ERROR);
+        return Ok(plain(StatusCode::INTERNAL_SERVER_ERROR));
     };
-    response.map(|()| if is_head { Body::empty() } else { body.into_body(declared.filter(|_| with_length)) })
+    let body = if is_head { Body::empty() } else { body.into_body(declared.filter(|_| with_length)) };
+    Ok(response.map(|()| body))
 }
 
 /// Passes the gateway's own word on the upstream through the filter.
-async fn failed(closing: Closing, status: u16, text: &'static str, is_head: bool) -> Reply {
+async fn failed(closing: Closing, status: u16, text: &'static str, is_head: bool) -> Answer {
     let handle = &closing.0;
     let head = HeaderMap::from_pairs([
         (":status", status.to_string().as_str()),
@@ -218,29 +219,29 @@ async fn failed(closing: Closing, status: u16, text: &'static str, is_head: bool
         Next::Pass => {
             let (head, body) = (handle.head(Side::Response), handle.passed(Side::Response));
             handle.note(|trace| trace.answered(Ended::Gateway(status, text), &head, &body));
-            whole(&head, if is_head { Vec::new() } else { body }, &HeaderMap::new(), is_head)
+            Ok(whole(&head, if is_head { Vec::new() } else { body }, &HeaderMap::new(), is_head))
         }
         next => instead(handle, next, is_head),
     }
 }
 
 /// What the client gets in a response's place.
-fn instead(handle: &Handle, next: Next, is_head: bool) -> Reply {
+fn instead(handle: &Handle, next: Next, is_head: bool) -> Answer {
     match next {
         Next::Reply => {
             let (head, body) = (handle.head(Side::Response), handle.passed(Side::Response));
             let status = head.text(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
             handle.note(|trace| trace.answered(Ended::Replied(status), &head, &body));
             let trailers = handle.finished(Side::Response).unwrap_or_default();
-            whole(&head, body, &trailers, is_head)
+            Ok(whole(&head, body, &trailers, is_head))
         }
         Next::Reset => {
             handle.note(|trace| trace.exchange.ended = Ended::Reset);
-            plain(StatusCode::SERVICE_UNAVAILABLE)
+            Err(Broken::Filter)
         }
         _ => {
             handle.note(|trace| trace.exchange.ended = Ended::Failed);
-            plain(StatusCode::SERVICE_UNAVAILABLE)
+            Ok(plain(StatusCode::SERVICE_UNAVAILABLE))
         }
     }
 }
