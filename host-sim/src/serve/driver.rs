@@ -18,10 +18,11 @@ use super::observe::Trace;
 use super::options::{ExchangeSink, LogSink};
 use super::thread::Command;
 use crate::grpc::GrpcEvent;
+use crate::log::{LogLevel, LogLine};
 use crate::outcome::Request;
 use crate::shared::Shared;
 use crate::stream::Stream;
-use crate::vm::Answer;
+use crate::vm::{Answer, ROOT};
 use crate::worker::Worker;
 
 /// What a gateway's workers share.
@@ -289,6 +290,12 @@ impl Driver {
         self.settle(number, None);
     }
 
+    /// A line of the gateway's own about a VM, among those of its module.
+    pub(super) fn of_vm(&self, stream: Option<u32>, message: String) -> LogLine {
+        let (context, at) = (stream.unwrap_or(ROOT), crate::clock::system());
+        LogLine { level: LogLevel::Critical, message, worker: self.index, context, at }
+    }
+
     /// After every callback: log lines are passed on, calls go out, timers are set, and who waits hears of streams that moved.
     pub(super) fn settle(self: &Rc<Self>, number: u64, poked: Option<u32>) {
         let mut generations = self.generations.borrow_mut();
@@ -343,12 +350,20 @@ impl Driver {
             Some(id) => generation.sent.get(&id).into_iter().for_each(|id| wake(*id, &is_settled)),
             None => generation.sent.iter().for_each(|id| wake(*id, &is_settled)),
         }
-        let (failed, waits) = (vm.instance.has_failed(), generation.waits);
-        if failed {
+        let (failed, waits) = (vm.instance.failure().cloned(), generation.waits);
+        let failed = failed.map(|failure| self.of_vm(poked, format!("the VM failed: {failure}")));
+        let is_gone = failed.is_some();
+        if let Some(line) = failed {
+            // What is tried out ends the VM of real traffic too.
+            (self.world.log)(&line);
+            let watch = poked.and_then(|id| generation.streams.get_mut(&(generation.incarnation, id)));
+            if let Some(trace) = watch.and_then(|watch| watch.trace.as_mut()) {
+                trace.logged(line);
+            }
             generation.bury();
         }
         drop(generations);
-        if failed {
+        if is_gone {
             self.revive(number);
             self.timer.notify_one();
         }

@@ -62,6 +62,7 @@ impl Driver {
             Err(error) => {
                 generation.next_tick = Some(Instant::now() + BACK_OFF);
                 error.logs.iter().for_each(|line| (self.world.log)(line));
+                (self.world.log)(&self.of_vm(None, format!("no fresh VM: {}", error.reason)));
             }
         }
     }
@@ -104,6 +105,9 @@ impl Driver {
             }
             vm.delete_root();
             vm.take_logs().iter().for_each(|line| (self.world.log)(line));
+            if let Some(failure) = vm.instance.failure() {
+                (self.world.log)(&self.of_vm(None, format!("the VM failed: {failure}")));
+            }
         }
         drop(generations);
         self.forget(number);

@@ -2,8 +2,8 @@
 //!
 //! It is made for development. Each worker is a thread with a VM of its own and the connections that fell to it; a request stays on
 //! one thread. Bodies pass through piece by piece: what is held is what the filter holds back, up to a limit. When a VM fails its
-//! streams get 503 and a fresh VM takes over. A filter that closes a stream ends the connection, or the stream of HTTP/2, without an
-//! answer. [`Gateway::reload`] puts another module or configuration in the place of the one that
+//! streams get 503, the log says why, and a fresh VM takes over. A filter that closes a stream ends the connection, or the stream of
+//! HTTP/2, without an answer. [`Gateway::reload`] puts another module or configuration in the place of the one that
 //! runs, for requests to come.
 
 mod admit;

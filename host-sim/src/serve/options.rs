@@ -10,7 +10,7 @@ use super::tls::{Tls, UpstreamTls};
 use crate::error::StartError;
 use crate::log::LogLine;
 
-/// Takes each line that the filter logs.
+/// Takes each line that the filter logs, and one of level `critical` for each failure of a VM, with the callback and the reason.
 pub type LogSink = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
 /// Takes each exchange when it is over.

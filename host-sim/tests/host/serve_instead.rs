@@ -1,11 +1,11 @@
-//! What a client gets in a response's place: the filter's own reply, or nothing at all.
+//! What a client gets in a response's place: the filter's own reply, nothing at all, or the gateway's word on a VM that failed.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
 use countersign_host_sim::serve::{Ended, Exchange, Gateway, GatewayOptions};
-use countersign_host_sim::LogLine;
+use countersign_host_sim::{LogLevel, LogLine};
 
 use crate::common::{builder, data, pairs};
 use crate::http2::{body, connect, request, runtime};
@@ -103,4 +103,32 @@ fn in_http2_it_resets_its_own_stream_alone() {
         });
         assert_eq!(exchanges.recv().unwrap().ended, Ended::Reset);
     }
+}
+
+#[test]
+fn a_vm_that_fails_is_told_with_its_callback_and_the_reason() {
+    let (gateway, exchanges, lines) = watched(
+        r#"(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (unreachable))"#,
+    );
+    assert_eq!(plain(gateway.address(), "GET / HTTP/1.1\r\nhost: a\r\n\r\n").status, 503);
+    let exchange = exchanges.recv().unwrap();
+    gateway.stop(std::time::Duration::ZERO);
+    let lines: Vec<LogLine> = lines.iter().collect();
+    let [line] = &lines[..] else { panic!("expected one line, found {lines:?}") };
+    assert_eq!((line.level, line.worker), (LogLevel::Critical, 0));
+    let expected = "the VM failed: proxy_on_request_headers: trapped: wasm trap: wasm `unreachable`";
+    assert!(line.message.starts_with(expected), "{line}");
+    assert_eq!((exchange.ended, exchange.logs), (Ended::Failed, lines));
+}
+
+#[test]
+fn so_is_one_that_fails_where_there_is_no_request() {
+    let (_gateway, _, lines) = watched(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32)
+             (drop (call $tick_period (i32.const 5))) (i32.const 1))
+           (func (export "proxy_on_tick") (param i32) (unreachable))"#,
+    );
+    let line = lines.recv().unwrap();
+    assert!(line.message.starts_with("the VM failed: proxy_on_tick: trapped"), "{line}");
+    assert_eq!(line.context, 1);
 }
