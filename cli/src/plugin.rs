@@ -1,9 +1,11 @@
 //! What a gateway is to run: Countersign by its configuration, or any proxy-wasm module with the text that it is configured by.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use countersign_core::config::Config;
-use countersign_host_sim::{HostBuilder, Profile};
+use countersign_host_sim::{HostBuilder, LogLevel, Profile};
 use sha2::{Digest, Sha256};
 
 use crate::configuration::Configuration;
@@ -53,9 +55,24 @@ pub(crate) struct PluginArgs {
         help_heading = "Any module"
     )]
     vm_id: String,
+    /// A variable of its environment. Of those of one name the last counts.
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        value_parser = variable,
+        conflicts_with = "config",
+        help_heading = "Any module"
+    )]
+    env: Vec<(String, String)>,
+    /// The lowest level that the module logs; `info` unless it is said.
+    #[arg(long, value_name = "LEVEL", value_parser = level())]
+    log_level: Option<LogLevel>,
     /// The gateway to copy where they differ.
     #[arg(long, value_name = "GATEWAY", value_enum, default_value_t)]
     gateway: ProfileName,
+    /// Have a filter that stops at headers see the body, as Envoy's setting of this name does.
+    #[arg(long)]
+    allow_on_headers_stop_iteration: bool,
 }
 
 /// A gateway by its name.
@@ -117,10 +134,19 @@ impl PluginArgs {
             ("--plugin-config", self.plugin_config.is_some()),
             ("--vm-config", self.vm_config.is_some()),
         ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => Err(Failure::usage(format!("`{name}`: expected none beside {beside}"))),
-            None => Ok(self.module.as_deref()),
-        }
+        none_of(&given, beside)?;
+        self.usual_host(beside)?;
+        Ok(self.module.as_deref())
+    }
+
+    /// Refuses what changes the host around a module, which has no say in `beside`.
+    pub(crate) fn usual_host(&self, beside: &str) -> Result<(), Failure> {
+        let given = [
+            ("--env", !self.env.is_empty()),
+            ("--log-level", self.log_level.is_some()),
+            ("--allow-on-headers-stop-iteration", self.allow_on_headers_stop_iteration),
+        ];
+        none_of(&given, beside)
     }
 
     /// Reads and compiles what the arguments name.
@@ -142,12 +168,20 @@ impl PluginArgs {
             Some(configuration) => configuration.to_json()?,
             None => read(self.plugin_config.as_deref())?,
         };
-        let host = module
+        let mut host = module
             .host()
             .names(&self.plugin_name, &self.root_id, &self.vm_id)
             .plugin_config(plugin_config.clone())
             .vm_config(vm_config.clone())
-            .profile(self.gateway.into());
+            .profile(self.gateway.into())
+            .allow_on_headers_stop_iteration(self.allow_on_headers_stop_iteration);
+        let variables: BTreeMap<_, _> = self.env.iter().map(|(name, value)| (name, value)).collect();
+        for (name, value) in variables {
+            host = host.env(name, value);
+        }
+        if let Some(level) = self.log_level {
+            host = host.log_level(level);
+        }
         let mut files = self.files();
         files.push(module.path().to_owned());
         files.extend(configuration.as_ref().and_then(|configuration| configuration.pack.clone()));
@@ -177,6 +211,43 @@ impl PluginArgs {
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let named = [&self.config, &self.module, &self.plugin_config, &self.vm_config];
         named.into_iter().flatten().cloned().collect()
+    }
+}
+
+fn none_of(given: &[(&str, bool)], beside: &str) -> Result<(), Failure> {
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::usage(format!("`{name}`: expected none beside {beside}"))),
+        None => Ok(()),
+    }
+}
+
+/// Log levels by their names, the lowest first.
+const LEVELS: [(&str, LogLevel); 6] = [
+    ("trace", LogLevel::Trace),
+    ("debug", LogLevel::Debug),
+    ("info", LogLevel::Info),
+    ("warn", LogLevel::Warn),
+    ("error", LogLevel::Error),
+    ("critical", LogLevel::Critical),
+];
+
+/// A log level by its name.
+pub(crate) fn log_level(name: &str) -> Result<LogLevel, String> {
+    let known = LEVELS.iter().find(|(known, _)| *known == name);
+    known.map(|(_, level)| *level).ok_or_else(|| {
+        format!("expected `trace`, `debug`, `info`, `warn`, `error` or `critical`, found `{name}`")
+    })
+}
+
+/// The same, of which help and completions tell the names.
+fn level() -> impl TypedValueParser<Value = LogLevel> {
+    PossibleValuesParser::new(LEVELS.map(|(name, _)| name)).try_map(|name| log_level(&name))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected `NAME=VALUE`, such as `MODE=strict`".to_owned()),
     }
 }
 

@@ -74,8 +74,9 @@ pub(crate) struct Bench {
     /// How long the whole run may take; one that takes longer ends without figures.
     #[arg(long, value_name = "TIME", default_value = "600s", value_parser = nanoseconds)]
     at_most: u64,
-    /// Run the same requests on V8 too, which needs Node; decisions that differ are a failure.
-    #[arg(long)]
+    /// Run the same requests on V8 too, which needs Node; decisions that differ are a failure. The host that it has there
+    /// knows no environment and no settings.
+    #[arg(long, conflicts_with_all = ["env", "log_level", "allow_on_headers_stop_iteration"])]
     v8: bool,
     /// Where to write a profile of the guest: a `.cpuprofile`, as Chrome's developer tools, VS Code and speedscope open
     /// it, or for a name that ends in `.folded` stacks for flame graphs.

@@ -72,7 +72,10 @@ impl Replay {
             say!("{HINT}warning{HINT:#}: {cut}; the file was cut short there, and its last line is left out");
         }
         let verdicts = match self.plugin.config() {
-            Some(config) => self.decide(config, &entries)?,
+            Some(config) => {
+                self.plugin.usual_host("`--config`")?;
+                self.decide(config, &entries)?
+            }
             None => self.judge(&entries)?,
         };
         let changed = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Changed(_)));

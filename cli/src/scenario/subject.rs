@@ -7,11 +7,11 @@ use crate::configuration::Configuration;
 use crate::document::Document;
 use crate::engine::Modules;
 use crate::failure::Failure;
-use crate::plugin::ProfileName;
+use crate::plugin::{ProfileName, log_level};
 use crate::sources::Sources;
 use clap::ValueEnum as _;
 use countersign_core::config::{Config, Issuer};
-use countersign_host_sim::{Allowance, FailPolicy, HostBuilder, Limits, LogLevel, Module, PropertyValue};
+use countersign_host_sim::{Allowance, FailPolicy, HostBuilder, Limits, Module, PropertyValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -272,21 +272,4 @@ pub(super) fn plugin(
         builder = builder.log_level(log_level(level).map_err(|message| ("log_level", message))?);
     }
     Ok(builder)
-}
-
-/// A log level by its name.
-fn log_level(name: &str) -> Result<LogLevel, String> {
-    Ok(match name {
-        "trace" => LogLevel::Trace,
-        "debug" => LogLevel::Debug,
-        "info" => LogLevel::Info,
-        "warn" => LogLevel::Warn,
-        "error" => LogLevel::Error,
-        "critical" => LogLevel::Critical,
-        other => {
-            return Err(format!(
-                "expected `trace`, `debug`, `info`, `warn`, `error` or `critical`, found `{other}`"
-            ));
-        }
-    })
 }

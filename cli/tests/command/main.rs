@@ -21,5 +21,6 @@ mod reference;
 mod scenarios;
 mod scenarios_page;
 mod serving;
+mod serving_options;
 mod shell;
 mod support;

@@ -9,10 +9,10 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use crate::support::{countersign, folder, root};
 
 /// The command, serving until it is dropped.
-struct Serving {
+pub(crate) struct Serving {
     child: Child,
     said: Lines<BufReader<ChildStderr>>,
-    address: String,
+    pub(crate) address: String,
     page: String,
 }
 
@@ -21,7 +21,7 @@ impl Serving {
         Self::run("--config", config, more, Stdio::null())
     }
 
-    fn run(what: &str, file: &Path, more: &[&str], out: Stdio) -> Self {
+    pub(crate) fn run(what: &str, file: &Path, more: &[&str], out: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.current_dir(root()).args(["serve", "--listen", "127.0.0.1:0", what]).arg(file);
         command.args(["--upstream", &format!("http://{}", upstream())]).args(more);
@@ -34,7 +34,7 @@ impl Serving {
         Self { child, said, address, page }
     }
 
-    fn says(&mut self, before: &str) -> String {
+    pub(crate) fn says(&mut self, before: &str) -> String {
         find(&mut self.said, before)
     }
 
@@ -92,7 +92,7 @@ fn upstream() -> String {
     address
 }
 
-fn http(address: &str, request: &str) -> String {
+pub(crate) fn http(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -486,8 +486,10 @@ fn a_filter_that_fails_is_recorded_with_what_the_client_got() {
     let call = "(drop (call $log (i32.const 2) (i32.const 64) (i32.const 42)))";
     fs::write(&module, FORGER.replace(call, "unreachable")).unwrap();
     let record = ["--no-admin", "--record", recording.to_str().unwrap()];
-    let serving = Serving::run("--module", &module, &record, Stdio::null());
+    let mut serving = Serving::run("--module", &module, &record, Stdio::null());
     assert!(serving.ask("").starts_with("HTTP/1.1 503"));
+    let told = serving.says("filter [critical] the VM failed: ");
+    assert!(told.starts_with("proxy_on_request_headers: trapped: "), "{told}");
     serving.end();
     let text = fs::read_to_string(&recording).unwrap();
     assert!(text.contains("\"outcome\":\"failed\",\"status\":503"), "{text}");
