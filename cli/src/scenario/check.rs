@@ -43,7 +43,7 @@ impl<'a> Checked<'a> {
     pub(super) fn by(subject: &'a Subject, mint: Mint<'a>, path: &'a Path, now: i64) -> Self {
         let clusters = match subject {
             Subject::Countersign(countersign) => Some(countersign.config.clusters().collect()),
-            Subject::Module(_) => None,
+            Subject::Module => None,
         };
         let configured = subject.issuers();
         let fetched = configured.iter().filter(|issuer| issuer.keys.cluster().is_some());

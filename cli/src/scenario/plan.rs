@@ -7,7 +7,7 @@ use super::format::{Case, File};
 use super::keys::Keys;
 use super::matrix;
 use super::place::deeper;
-use super::subject::{self, Gateway, Subject};
+use super::subject::{Gateway, Start, Subject};
 use super::token::Mint;
 use super::world::{Sources, publish_inline};
 use crate::decider::Engines;
@@ -83,7 +83,7 @@ impl Plan {
         let Some(cases) = file.cases.take() else {
             return Err(document.fault("cases", "expected cases, found none"));
         };
-        let mut subject = Subject::of(&file, path, &document, modules)?;
+        let mut subject = Subject::of(&file, path, &document)?;
         let keys = Keys::generate(&file.keys, gateway.seed).map_err(of_file)?;
         let (mut prefix, mut json) = (String::new(), Vec::new());
         if let Subject::Countersign(countersign) = &mut subject {
@@ -117,7 +117,7 @@ impl Plan {
         checked.grpc(&file.grpc).map_err(|message| fault("grpc", message))?;
         mint.introspected(start.as_secs()).map_err(|message| fault("tokens", message))?;
         checked.defaults().map_err(|message| fault("defaults", message))?;
-        host(&file, &Case::default(), &subject, &gateway, path)
+        started_with(&file, &Case::default(), &subject, path)
             .map_err(|(name, message)| fault(&format!("plugin{name}"), message))?;
         let mut plan = Vec::new();
         let mut names: BTreeMap<String, String> = BTreeMap::new();
@@ -139,7 +139,7 @@ impl Plan {
                 let gateway = Gateway::read(&case.host.clone().over(file.host.clone()))
                     .map_err(|(name, message)| at(&format!("host.{name}"), message))?;
                 checked.case(&case, gateway.workers).map_err(|message| fault(&place, message))?;
-                let host = host(&file, &case, &subject, &gateway, path)
+                let with = started_with(&file, &case, &subject, path)
                     .map_err(|(name, message)| at(&format!("plugin{name}"), message))?;
                 let at_name = format!("{place}.name");
                 if case.name.is_empty() {
@@ -152,14 +152,22 @@ impl Plan {
                     );
                     return Err(document.fault(&at_name, message));
                 }
-                plan.push(Planned { place: document.place(&place), case, gateway, host });
+                plan.push((Planned { place: document.place(&place), case, gateway, host: None }, with));
             }
         }
         if plan.is_empty() {
             return Err(fault("cases", "expected at least one case, found none".to_owned()));
         }
+        // This may take long, and mistakes are told before.
+        let module = subject.compile(&file, &document, modules)?;
+        let with_host = |(planned, with): (Planned, Option<Start>)| {
+            let host = module.as_ref().zip(with);
+            let host = host.map(|(module, with)| with.of(planned.gateway.around(module.host())));
+            Planned { host, ..planned }
+        };
+        let cases = plan.into_iter().map(with_host).collect();
         let (path, seed) = (path.to_owned(), gateway.seed);
-        Ok(Self { path, seed, file, subject, prefix, json, keys, certificates, start, engine, cases: plan })
+        Ok(Self { path, seed, file, subject, prefix, json, keys, certificates, start, engine, cases })
     }
 
     /// Which engine runs the file, where the command line does not say.
@@ -221,7 +229,7 @@ impl Plan {
 
 fn engine(file: &File, subject: &Subject) -> Result<Option<Engines>, String> {
     let Some(name) = file.engine.as_deref() else { return Ok(None) };
-    if matches!(subject, Subject::Module(_)) {
+    if matches!(subject, Subject::Module) {
         return Err("expected none beside `module`, which always runs in the simulator".to_owned());
     }
     match name {
@@ -232,23 +240,21 @@ fn engine(file: &File, subject: &Subject) -> Result<Option<Engines>, String> {
     }
 }
 
-/// The module with what it is started with in a case; an error comes with the field's name.
-fn host(
+/// What the module is started with in a case, where it is not Countersign's; an error comes with the field's name.
+fn started_with(
     file: &File,
     case: &Case,
     subject: &Subject,
-    gateway: &Gateway,
     path: &Path,
-) -> Result<Option<HostBuilder>, (String, String)> {
-    let module = match subject {
-        Subject::Module(module) => module,
+) -> Result<Option<Start>, (String, String)> {
+    match subject {
+        Subject::Module => {}
         Subject::Countersign(_) if case.plugin.is_empty() => return Ok(None),
         Subject::Countersign(_) => {
             return Err((String::new(), "expected none beside `configuration`".to_owned()));
         }
-    };
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     let spec = case.plugin.clone().over(file.plugin.clone());
-    let host = subject::plugin(gateway.around(module.host()), &spec, folder);
-    host.map(Some).map_err(|(name, message)| (format!(".{name}"), message))
+    Start::read(&spec, folder).map(Some).map_err(|(name, message)| (format!(".{name}"), message))
 }

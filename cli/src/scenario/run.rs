@@ -139,7 +139,7 @@ impl<'p> Runner<'p> {
                 Ok(settings) => Rc::new(settings),
                 Err(_) => unreachable!("plans hold configurations that could be prepared"),
             },
-            Subject::Module(_) => unreachable!("only Countersign has settings"),
+            Subject::Module => unreachable!("only Countersign has settings"),
         })
     }
 

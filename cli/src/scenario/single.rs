@@ -42,7 +42,7 @@ pub(crate) struct Singles {
 impl Plan {
     /// The file of the module that it is about, where that is not Countersign's filter.
     pub(crate) fn module(&self) -> Option<&Path> {
-        self.file.module.as_deref().map(Path::new).filter(|_| matches!(self.subject, Subject::Module(_)))
+        self.file.module.as_deref().map(Path::new).filter(|_| matches!(self.subject, Subject::Module))
     }
 
     /// Puts the file's gateway around a module, with what the module is started with.
@@ -55,8 +55,11 @@ impl Plan {
         let host = gateway.around(module);
         match self.subject {
             Subject::Countersign(_) => Ok(host.plugin_config(self.json.clone())),
-            Subject::Module(_) => subject::plugin(host, &self.file.plugin, self.folder())
-                .map_err(|(name, message)| wrong(format!("plugin.{name}"), message)),
+            Subject::Module => {
+                let start = subject::Start::read(&self.file.plugin, self.folder());
+                let start = start.map_err(|(name, message)| wrong(format!("plugin.{name}"), message))?;
+                Ok(start.of(host))
+            }
         }
     }
 
@@ -83,7 +86,7 @@ impl Plan {
         let plugin = &self.file.plugin;
         let configurations = match self.subject {
             Subject::Countersign(_) => (self.json.clone(), Vec::new()),
-            Subject::Module(_) => plugin
+            Subject::Module => plugin
                 .configurations(self.folder())
                 .map_err(|(name, message)| wrong(format!("`plugin.{name}`: {message}")))?,
         };

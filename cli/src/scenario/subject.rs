@@ -11,7 +11,7 @@ use crate::plugin::{ProfileName, log_level};
 use crate::sources::Sources;
 use clap::ValueEnum as _;
 use countersign_core::config::{Config, Issuer};
-use countersign_host_sim::{Allowance, FailPolicy, HostBuilder, Limits, Module, PropertyValue};
+use countersign_host_sim::{Allowance, FailPolicy, HostBuilder, Limits, LogLevel, Module, PropertyValue};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,8 +27,8 @@ const CASE: Allowance =
 pub(super) enum Subject {
     /// Countersign.
     Countersign(Box<Countersign>),
-    /// Any module.
-    Module(Module),
+    /// Any module, which is compiled once everything else is known to be good.
+    Module,
 }
 
 /// Countersign under a configuration.
@@ -40,21 +40,10 @@ pub(super) struct Countersign {
 
 impl Subject {
     /// Finds out what a file is about.
-    pub(super) fn of(
-        file: &File,
-        path: &Path,
-        document: &Document,
-        modules: &mut Modules,
-    ) -> Result<Self, Failure> {
+    pub(super) fn of(file: &File, path: &Path, document: &Document) -> Result<Self, Failure> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let configuration = match (&file.configuration, &file.module) {
-            (None, Some(module)) => {
-                let place = document.place("module");
-                let module = modules.load(Path::new(module));
-                return module
-                    .map(Self::Module)
-                    .map_err(|failure| failure.note(format!("the module is named at {place}")));
-            }
+            (None, Some(_)) => return Ok(Self::Module),
             (Some(configuration), None) => configuration,
             (Some(_), Some(_)) => {
                 return Err(
@@ -85,11 +74,25 @@ impl Subject {
         Ok(Self::Countersign(Box::new(Countersign { config, sources })))
     }
 
+    /// Compiles the module, where it is not Countersign's.
+    pub(super) fn compile(
+        &self,
+        file: &File,
+        document: &Document,
+        modules: &mut Modules,
+    ) -> Result<Option<Module>, Failure> {
+        let (Self::Module, Some(module)) = (self, &file.module) else { return Ok(None) };
+        let module = modules.load(Path::new(module));
+        let at =
+            |failure: Failure| failure.note(format!("the module is named at {}", document.place("module")));
+        module.map(Some).map_err(at)
+    }
+
     /// The issuers that are configured.
     pub(super) fn issuers(&self) -> &[Issuer] {
         match self {
             Self::Countersign(countersign) => &countersign.config.issuers,
-            Self::Module(_) => &[],
+            Self::Module => &[],
         }
     }
 }
@@ -255,21 +258,38 @@ impl Gateway {
     }
 }
 
-/// Gives a module what it is started with; files are relative to `folder`, and an error comes with the field's name.
-pub(super) fn plugin(
-    builder: HostBuilder,
-    spec: &PluginSpec,
-    folder: &Path,
-) -> Result<HostBuilder, (&'static str, String)> {
-    let (configuration, vm_configuration) = spec.configurations(folder)?;
-    let [name, root_id, vm_id] = spec.names();
-    let mut builder =
-        builder.plugin_config(configuration).vm_config(vm_configuration).names(&name, &root_id, &vm_id);
-    for (name, value) in &spec.environment {
-        builder = builder.env(name, value);
+/// What a module is started with.
+pub(super) struct Start {
+    configurations: (Vec<u8>, Vec<u8>),
+    names: [String; 3],
+    environment: BTreeMap<String, String>,
+    log_level: Option<LogLevel>,
+}
+
+impl Start {
+    /// Reads it; files are relative to `folder`, and an error comes with the field's name.
+    pub(super) fn read(spec: &PluginSpec, folder: &Path) -> Result<Self, (&'static str, String)> {
+        let level = spec.log_level.as_deref().map(log_level).transpose();
+        Ok(Self {
+            configurations: spec.configurations(folder)?,
+            names: spec.names(),
+            environment: spec.environment.clone(),
+            log_level: level.map_err(|message| ("log_level", message))?,
+        })
     }
-    if let Some(level) = &spec.log_level {
-        builder = builder.log_level(log_level(level).map_err(|message| ("log_level", message))?);
+
+    /// Gives it to a module.
+    pub(super) fn of(self, builder: HostBuilder) -> HostBuilder {
+        let (configuration, vm_configuration) = self.configurations;
+        let [name, root_id, vm_id] = self.names;
+        let mut builder =
+            builder.plugin_config(configuration).vm_config(vm_configuration).names(&name, &root_id, &vm_id);
+        for (name, value) in &self.environment {
+            builder = builder.env(name, value);
+        }
+        match self.log_level {
+            Some(level) => builder.log_level(level),
+            None => builder,
+        }
     }
-    Ok(builder)
 }

@@ -41,6 +41,22 @@ fn a_file_that_does_not_say_what_runs_is_told_so() {
 }
 
 #[test]
+fn mistakes_are_told_before_the_module_is_compiled() {
+    let folder = folder("mistake-compiled");
+    fs::write(folder.join("broken.wat"), "(module\n  (fun))").unwrap();
+    let run = |expected: &str| {
+        let case = format!("{{ name: a, request: {{ url: / }}, expect: {expected} }}");
+        let file = folder.join("one.yaml");
+        fs::write(&file, format!("module: broken.wat\ncases: [{case}]\n")).unwrap();
+        countersign(&["test", file.to_str().unwrap()]).exits(2).err()
+    };
+    let typo = run("{ outcom: forwarded }");
+    assert!(typo.contains("one.yaml:2:") && typo.contains("outcom"), "{typo}");
+    let broken = run("forwarded");
+    assert!(broken.contains("broken.wat:2:4: ") && broken.contains("the module is named at "), "{broken}");
+}
+
+#[test]
 fn what_cannot_be_sent_is_a_fault_of_the_file() {
     let case = |rest: &str| format!("{MODULE}cases:\n  - name: a\n    {rest}\n");
     let request = |rest: &str| case(&format!("request: {{ {rest} }}\n    expect: forwarded"));
