@@ -270,6 +270,8 @@ fn what_was_recorded_is_replayed_without_its_credentials() {
     let config = config.to_str().unwrap();
     let same = countersign(&["replay", file, "--config", config, "--fail-on-change"]).exits(0);
     assert!(same.out().contains("3 requests: 3 the same"), "{}", same.out());
+    let level = countersign(&["replay", file, "--config", config, "--log-level", "debug"]).exits(2).err();
+    assert!(level.contains("`--log-level`: expected none beside `--config`"), "{level}");
 
     let other = folder.join("other");
     fs::create_dir(&other).unwrap();
