@@ -65,6 +65,10 @@ fn reply_headers(reply: &LocalReply, grpc: bool) -> HeaderMap {
     let length = reply.body.len().to_string();
     let has_body = !grpc && !reply.body.is_empty();
     for (name, value) in reply.headers.iter().filter(|(name, _)| name.first() != Some(&b':')) {
+        // Nothing is said of a body that there is not.
+        if !has_body && !grpc && [&b"content-length"[..], b"content-type"].contains(&name) {
+            continue;
+        }
         let is_length = has_body && name == b"content-length";
         headers.append(name, if is_length { length.as_bytes() } else { value });
     }

@@ -40,6 +40,8 @@ pub(crate) struct Half {
     pub(crate) waiting: VecDeque<Vec<u8>>,
     /// What the filter sees as the body: chunks it held back and the current one.
     pub(crate) buffer: Vec<u8>,
+    /// What is held of the body in front of that, out of the filter's reach.
+    pub(crate) apart: Vec<u8>,
     /// What it let pass.
     pub(crate) passed: Vec<u8>,
     /// Whether no more is to arrive.
@@ -77,6 +79,7 @@ impl Default for Half {
             metadata: VecDeque::new(),
             waiting: VecDeque::new(),
             buffer: Vec::new(),
+            apart: Vec::new(),
             passed: Vec::new(),
             ended: false,
             seen: 0,
@@ -165,12 +168,26 @@ impl Half {
 
     /// Lets pass what the filter held.
     pub(crate) fn flush(&mut self) {
+        self.passed.append(&mut self.apart);
         if self.passed.is_empty() {
             std::mem::swap(&mut self.passed, &mut self.buffer);
         } else {
             self.passed.append(&mut self.buffer);
         }
         self.headers_passed = true;
+    }
+
+    /// Holds the body so far where the filter does not see it.
+    pub(crate) fn put_apart(&mut self) {
+        self.apart.append(&mut self.buffer);
+    }
+
+    /// Has the filter see all of the body so far again.
+    pub(crate) fn put_back(&mut self) {
+        if !self.apart.is_empty() {
+            self.put_apart();
+            std::mem::swap(&mut self.apart, &mut self.buffer);
+        }
     }
 
     /// Forgets everything, keeping allocations.

@@ -511,6 +511,35 @@ fn a_module_of_the_first_abi_that_waits_for_a_queue_is_measured_on_both() {
 }
 
 #[test]
+fn every_answer_of_a_filter_is_taken_alike_on_v8() {
+    // Headers go on by 2; of three pieces of body one is held apart, one is dropped, and the last goes on.
+    let module = file(
+        "answers.wat",
+        r#"(module
+  (import "env" "proxy_send_local_response" (func $reply (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "\01\00\00\00\0c\00\00\00\01\00\00\00content-type\00a\00")
+  (global $pieces (mut i32) (i32.const 0))
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_request_headers") (param i32 i32) (param $end i32) (result i32)
+    (global.set $pieces (i32.const 0))
+    (if (local.get $end) (then (drop (call $reply (i32.const 201) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+      (i32.const 64) (i32.const 27) (i32.const -1)))))
+    (i32.const 2))
+  (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+    (global.set $pieces (i32.add (global.get $pieces) (i32.const 1)))
+    (i32.rem_u (i32.add (global.get $pieces) (i32.const 1)) (i32.const 4))))"#,
+    );
+    let requests = file(
+        "answers.yaml",
+        "requests: [{ name: a, method: POST, body: [ab, cd, e], expect: forwarded }, { name: b, expect: 201 }]",
+    );
+    let report = report(&["--module", &module, "--requests", &requests, "--v8"]);
+    assert_eq!(report["v8"]["requests"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_decision_that_differs_on_v8_is_a_failure() {
     // It asks for a function that one host lends and the other doesn't.
     let differs = file(

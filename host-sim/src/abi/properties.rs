@@ -53,12 +53,8 @@ pub(super) fn get_property(
         connection.handshake.asked(path);
     }
     let given = match found {
-        // The whole of a message is no value, nor is what has no path.
-        None if path_size == 0
-            || (path == b"request" && (vm.stream().is_some() || vm.connection().is_some())) =>
-        {
-            Err(Status::SerializationFailure.into())
-        }
+        // What has parts is no value, nor is what has no path.
+        None if path_size == 0 || has_parts(vm, path) => Err(Status::SerializationFailure.into()),
         Some(()) => {
             vm.plugin.profile.reshape(path, &mut value);
             guest.give_bytes(&value, data_at, size_at)
@@ -67,6 +63,19 @@ pub(super) fn get_property(
     };
     guest.vm().scratch = value;
     given
+}
+
+/// Whether a path leads to what only has parts, of a stream or a connection.
+fn has_parts(vm: &Vm, path: &[u8]) -> bool {
+    const WHOLE: [&[u8]; 7] =
+        [b"request", b"response", b"connection", b"source", b"destination", b"upstream", b"filter_state"];
+    let of_upstream = path == b"upstream_filter_state";
+    match (vm.stream(), vm.connection()) {
+        (Some(stream), _) if of_upstream => stream.response.began() && stream.local.is_none(),
+        (None, Some(connection)) if of_upstream => connection.connected,
+        (None, None) => false,
+        _ => WHOLE.contains(&path),
+    }
 }
 
 pub(super) fn set_property(
@@ -134,6 +143,13 @@ pub(crate) fn look_up(vm: &Vm, path: &[u8], out: &mut Vec<u8>) -> Option<()> {
         // A connection in the clear names no server.
         (b"connection", Some(b"requested_server_name")) if id.is_some() => {}
         (b"metadata", None) if id.is_some() => {}
+        (b"metadata", Some(b"filter_metadata")) if id.is_some() && third.is_none() => {
+            PropertyValue::Map(Vec::new()).encode(out);
+        }
+        (b"upstream", Some(b"request_attempt_count")) if stream.is_some() => {
+            let asked = stream.is_some_and(|stream| stream.request.headers_passed);
+            PropertyValue::Uint(asked.into()).encode(out);
+        }
         (b"upstream", Some(part)) => return upstream(stream?, part, out),
         (b"filter_state", Some(name)) => {
             if let Some(own) = name.strip_prefix(b"wasm.") {
@@ -205,6 +221,8 @@ fn response(vm: &Vm, stream: &Stream, part: &[u8], header: Option<&[u8]>, out: &
     match (part, header) {
         (b"headers", Some(name)) => joined(headers?, name, out)?,
         (b"trailers", Some(name)) => joined(trailers?, name, out)?,
+        (b"headers", None) => all_joined(headers, out),
+        (b"trailers", None) => all_joined(trailers, out),
         (b"code", None) => PropertyValue::Int(code()?.into()).encode(out),
         // What the status stands for, unless the response has a status of its own.
         (b"grpc_status", None) => {
@@ -244,9 +262,14 @@ fn of_connection(
         (b"request", b"headers", None | Some(b"")) => PropertyValue::Map(Vec::new()).encode(out),
         (b"request", b"time", None) => PropertyValue::Int(connection.started.cast_signed()).encode(out),
         (b"request", b"size" | b"total_size", None) => number(connection.downstream.arrived).encode(out),
+        (b"response", b"headers" | b"trailers", None) => PropertyValue::Map(Vec::new()).encode(out),
         (b"response", b"flags", None) => number(0).encode(out),
         (b"response", b"size" | b"total_size", None) => number(connection.upstream.passed.len()).encode(out),
         (b"upstream", b"transport_failure_reason", None) => {}
+        (b"upstream", b"request_attempt_count", None) => {
+            PropertyValue::Uint(connection.connected.into()).encode(out);
+        }
+        (b"upstream", b"locality", None) if connection.connected => {}
         (b"upstream", b"address", None) if connection.connected => out.extend_from_slice(b"127.0.0.1:20000"),
         (b"upstream", b"port", None) if connection.connected => number(20_000).encode(out),
         (b"upstream", b"local_address", None) if connection.connected => {
@@ -267,6 +290,8 @@ fn upstream(stream: &Stream, part: &[u8], out: &mut Vec<u8>) -> Option<()> {
         b"port" => PropertyValue::Int(20_000).encode(out),
         b"local_address" if stream.response.began() => out.extend_from_slice(b"127.0.0.1:30000"),
         b"transport_failure_reason" => {}
+        b"locality" => {}
+        b"cx_pool_ready_duration" if stream.response.began() => PropertyValue::Int(0).encode(out),
         _ => return None,
     }
     Some(())

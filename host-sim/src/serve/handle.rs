@@ -121,7 +121,9 @@ impl Handle {
 
     /// Bytes of a half's body that the filter holds back.
     pub(super) fn held_bytes(&self, side: Side) -> usize {
-        let held = |half: &Half| half.buffer.len() + half.waiting.iter().map(Vec::len).sum::<usize>();
+        let held = |half: &Half| {
+            half.apart.len() + half.buffer.len() + half.waiting.iter().map(Vec::len).sum::<usize>()
+        };
         self.driver.look(self.key, |stream| held(side.of(stream))).unwrap_or(0)
     }
 

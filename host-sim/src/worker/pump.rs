@@ -13,6 +13,34 @@ enum Side {
     Response,
 }
 
+/// What a filter answers a part with, as Envoy takes it: SDKs have names up to 4 for headers and up to 3 for bodies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Pass,
+    /// Holds the part.
+    Hold,
+    /// Holds headers and whatever follows them, whether headers may be held alone or not.
+    HoldAll,
+    /// Holds a piece of body out of the filter's reach: it sees the next one by itself (`StopIterationAndWatermark`).
+    HoldApart,
+    /// Holds a body of which this piece is no part any more (`StopIterationNoBuffer`), unless it was added to one that is held.
+    Drop,
+}
+
+impl Answer {
+    fn of(step: &Step, action: u32) -> Self {
+        match (step, action) {
+            // Ending a stream with its headers is no longer done: they go on.
+            (_, 0) | (Step::Headers { .. }, 2) => Self::Pass,
+            (Step::Headers { .. }, 1) | (Step::Body { .. }, 1) => Self::Hold,
+            (Step::Headers { .. }, _) => Self::HoldAll,
+            (Step::Body { .. }, 2) => Self::HoldApart,
+            (Step::Body { .. }, _) => Self::Drop,
+            _ => Self::Hold,
+        }
+    }
+}
+
 impl Worker {
     /// Does what guests asked of streams and connections other than the one being driven.
     pub(crate) fn follow_up(&mut self) {
@@ -97,7 +125,7 @@ impl Worker {
                 ),
             };
             match called {
-                Ok(action) => self.settle(id, side, &step, action.unwrap_or(0) == 0),
+                Ok(action) => self.settle(id, side, &step, Answer::of(&step, action.unwrap_or(0))),
                 Err(failure) => return self.fail(id, failure),
             }
             if self.holds_too_much(id, side) {
@@ -114,10 +142,12 @@ impl Worker {
             Side::Request => (&mut stream.request, request_too_large()),
             Side::Response => (&mut stream.response, response_too_large()),
         };
-        if stream.local.is_some() || !half.buffering || half.buffer.len() <= limit {
+        let held = half.apart.len() + if half.buffering { half.buffer.len() } else { 0 };
+        if stream.local.is_some() || held <= limit {
             return false;
         }
         half.buffering = false;
+        half.apart.clear();
         if side == Side::Request {
             half.release();
         }
@@ -128,8 +158,8 @@ impl Worker {
     }
 
     /// Takes a callback's result: let the part pass, or hold it.
-    fn settle(&mut self, id: u32, side: Side, step: &Step, pass: bool) {
-        let alone = self.instance.vm().plugin.headers_stop_alone;
+    fn settle(&mut self, id: u32, side: Side, step: &Step, answer: Answer) {
+        let alone = self.instance.vm().plugin.headers_stop_alone && answer != Answer::HoldAll;
         if let Some(stream) = self.stream_mut(id) {
             let (replied, closed) = (stream.actions.local_reply.is_some(), stream.actions.close);
             let resumed = match (step, side) {
@@ -140,7 +170,7 @@ impl Worker {
                 _ => false,
             };
             let half = if side == Side::Request { &mut stream.request } else { &mut stream.response };
-            let pass = pass && !replied;
+            let pass = answer == Answer::Pass && !replied;
             match step {
                 // Whatever is returned, it goes on.
                 Step::Wait | Step::Metadata { .. } => {}
@@ -158,9 +188,15 @@ impl Worker {
                 Step::Body { .. } => {
                     half.holding = !pass;
                     half.live_body &= !pass;
-                    half.buffering = !pass;
-                    if pass {
-                        half.flush();
+                    let buffered = half.buffering;
+                    half.buffering = answer == Answer::Hold || !pass && replied;
+                    match answer {
+                        _ if pass => half.flush(),
+                        Answer::Hold => half.put_back(),
+                        // What was added to a body that is held stays in it.
+                        Answer::Drop if !buffered => half.buffer.clear(),
+                        Answer::HoldApart | Answer::Drop => half.put_apart(),
+                        Answer::Pass | Answer::HoldAll => {}
                     }
                 }
                 Step::Trailers { .. } => {

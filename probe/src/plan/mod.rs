@@ -8,6 +8,7 @@ mod grpc;
 mod messages;
 mod outside;
 mod replies;
+mod statuses;
 mod streams;
 mod system;
 mod tcp;
@@ -154,6 +155,11 @@ const fn hold(phase: Phase, probes: &'static [&'static [Probe]]) -> Step {
     Step { phase, nth: None, everything: false, probes, answer: Some(1) }
 }
 
+/// A step that answers with a number of its own.
+const fn tell(phase: Phase, answer: u32, probes: &'static [&'static [Probe]]) -> Step {
+    Step { phase, nth: None, everything: false, probes, answer: Some(answer) }
+}
+
 /// A step that answers "no" where "yes" is usual.
 const fn refuse(phase: Phase, probes: &'static [&'static [Probe]]) -> Step {
     Step { phase, nth: None, everything: false, probes, answer: Some(0) }
@@ -194,6 +200,7 @@ pub(crate) fn script(name: &[u8]) -> Option<&'static Script> {
         grpc::SCRIPTS,
         outside::SCRIPTS,
         replies::SCRIPTS,
+        statuses::SCRIPTS,
         streams::SCRIPTS,
         tcp::SCRIPTS,
     ];

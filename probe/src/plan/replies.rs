@@ -17,6 +17,17 @@ const REPLY_AGAIN: &[Probe] = &[Probe(
 )];
 const REPLY_BARE: &[Probe] =
     &[Probe(proxy_send_local_response, &[Number(204), Bytes(b""), Bytes(b""), Bytes(b""), NO_GRPC])];
+/// Headers of a body that there is not.
+const REPLY_EMPTY: &[Probe] = &[Probe(
+    proxy_send_local_response,
+    &[
+        Number(201),
+        Bytes(b""),
+        Bytes(b""),
+        Pairs(&[(b"content-type", b"application/json"), (b"content-length", b"9"), (b"x-a", b"1")]),
+        NO_GRPC,
+    ],
+)];
 const REPLY_TYPED: &[Probe] = &[Probe(
     proxy_send_local_response,
     &[
@@ -74,6 +85,7 @@ pub(super) const SCRIPTS: &[Script] = &[
     reply!("reply-headers-and-pass", pass(Phase::RequestHeaders, &[REPLY])),
     reply!("reply-twice", hold(Phase::RequestHeaders, &[REPLY, REPLY_AGAIN])),
     reply!("reply-bare", hold(Phase::RequestHeaders, &[REPLY_BARE])),
+    reply!("reply-empty", hold(Phase::RequestHeaders, &[REPLY_EMPTY])),
     reply!("reply-typed", hold(Phase::RequestHeaders, &[REPLY_TYPED])),
     reply!("reply-odd", hold(Phase::RequestHeaders, &[REPLY_ODD])),
     reply!("reply-and-continue", hold(Phase::RequestHeaders, &[REPLY, CONTINUE])),

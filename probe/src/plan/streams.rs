@@ -11,7 +11,7 @@ use crate::arg::Probe;
 use crate::host::Call::*;
 
 /// What is there of a message.
-const LOOK: &[Probe] = &[
+pub(super) const LOOK: &[Probe] = &[
     Probe(proxy_get_header_map_size, &[Number(0), OutNumber]),
     Probe(proxy_get_header_map_size, &[Number(1), OutNumber]),
     Probe(proxy_get_header_map_size, &[Number(2), OutNumber]),
@@ -28,9 +28,9 @@ const LOOK: &[Probe] = &[
 
 const CONTINUE: &[Probe] = &[Probe(proxy_continue_stream, &[Number(0)])];
 const DONE: &[Probe] = &[Probe(proxy_done, &[])];
-const CONTINUE_RESPONSE: &[Probe] = &[Probe(proxy_continue_stream, &[Number(1)])];
+pub(super) const CONTINUE_RESPONSE: &[Probe] = &[Probe(proxy_continue_stream, &[Number(1)])];
 /// The tick speaks for the stream that came last.
-const AS_STREAM: &[Probe] = &[Probe(proxy_set_effective_context, &[Kept("stream")])];
+pub(super) const AS_STREAM: &[Probe] = &[Probe(proxy_set_effective_context, &[Kept("stream")])];
 /// A header that is added late.
 const LATE: &[Probe] = &[Probe(proxy_add_header_map_value, &[Number(0), Bytes(b"x-late"), Bytes(b"1")])];
 const LATE_RESPONSE: &[Probe] =

@@ -123,8 +123,12 @@ impl Gateway for SimulatorProbe {
                 }
             }
             if let Some(reply) = reply {
-                let message =
+                let mut message =
                     Message { headers: reply.headers, body: reply.body, trailers: HeaderMap::new() };
+                // HTTP/1.1 says that there is no body, where the status doesn't.
+                if message.body.is_empty() && reply.status != 204 {
+                    message.headers.append(b"content-length", b"0");
+                }
                 outcome.push(format!("client got {}", shown(&message)));
             }
             self.host.close(stream);

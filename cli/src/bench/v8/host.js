@@ -186,7 +186,7 @@ class Host {
       const { part, size, end } = step;
       const rest = part === "trailers" ? [] : [Number(end)];
       const action = this.call(`proxy_on_${side}_${part}`, stream.id, size, ...rest) ?? 0;
-      half.settle(part, action === 0 && !stream.actions.reply);
+      half.settle(part, action >>> 0, Boolean(stream.actions.reply));
       if (this.touched.delete(stream.id)) this.act(stream);
     }
   }

@@ -90,7 +90,8 @@ class Half {
     this.seen = this.waiting.reduce((sum, chunk) => sum + chunk.length, 0);
     this.stage = headers ? "headers" : "empty";
     this.buffer = Buffer.alloc(0);
-    this.passed = Buffer.alloc(0);
+    this.apart = this.passed = Buffer.alloc(0);
+    this.buffering = false;
     this.stopped = this.holding = this.logged = false;
     this.liveHeaders = this.liveBody = this.liveTrailers = false;
   }
@@ -110,8 +111,10 @@ class Half {
     this.liveHeaders = this.liveBody = this.liveTrailers = false;
   }
   flush() {
-    this.passed = this.passed.length ? Buffer.concat([this.passed, this.buffer]) : this.buffer;
-    this.buffer = Buffer.alloc(0);
+    const before = [this.passed, this.apart].filter((bytes) => bytes.length > 0);
+    this.passed = before.length > 0 ? Buffer.concat([...before, this.buffer]) : this.buffer;
+    this.apart = this.buffer = Buffer.alloc(0);
+    this.buffering = false;
   }
   resume() {
     this.stopped = this.holding = false;
@@ -141,17 +144,29 @@ class Half {
     }
     return undefined;
   }
-  /** Takes a callback's word: the part passes, or is held. */
-  settle(part, pass) {
+  /** Takes a callback's word: the part passes, or is held, whatever it says where the filter has replied. */
+  settle(part, action, replied) {
+    const pass = !replied && (action === 0 || (part === "headers" && action === 2));
     if (part === "headers") {
       this.stopped = !pass;
       this.liveHeaders = !pass;
       return;
     }
     this.holding = !pass;
-    if (part === "body") this.liveBody = !pass;
-    else this.liveTrailers = !pass;
+    if (part === "body") {
+      this.liveBody = !pass;
+      if (!pass && !replied) this.hold(action);
+    } else this.liveTrailers = !pass;
     if (pass) this.flush();
+  }
+  /** Held by 1, the body is seen whole; by 2, out of the filter's reach; by more, the piece is dropped unless it was added to one that is held. */
+  hold(action) {
+    const buffered = this.buffering;
+    this.buffering = action === 1;
+    if (action > 2 && !buffered) this.buffer = Buffer.alloc(0);
+    this.apart = Buffer.concat([this.apart, this.buffer]);
+    this.buffer = Buffer.alloc(0);
+    if (action === 1) [this.apart, this.buffer] = [this.buffer, this.apart];
   }
   message() {
     return { headers: this.headers.pairs, body: this.passed.toString("latin1"), trailers: this.trailers.pairs };
@@ -161,6 +176,8 @@ class Half {
 /** A filter's own answer, as a gateway completes it. */
 const replyHeaders = ({ status, headers, body }) => {
   const complete = new HeaderMap([[":status", String(status)], ...headers.pairs]);
+  // Nothing is said of a body that there is not.
+  if (body.length === 0) for (const name of ["content-length", "content-type"]) complete.remove(name);
   if (body.length > 0) {
     complete.set("content-length", String(body.length));
     if (complete.get("content-type") === undefined) complete.append("content-type", "text/plain");
