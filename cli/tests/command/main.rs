@@ -3,6 +3,7 @@
 mod any_module;
 mod author;
 mod bench;
+mod bench_v8;
 mod cases;
 mod check;
 mod connections;

@@ -251,7 +251,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "bodies that are held",
         file: "host-sim/src/worker/pump.rs",
-        check: "half.buffer.len() <= limit",
+        check: "held <= limit",
         without: "true",
         tests: ENDING,
     },
