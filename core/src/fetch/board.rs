@@ -4,6 +4,7 @@
 //! digest of what the document is and how one gets to it, so that two sources never meet. Nothing in them is believed further than an answer from the
 //! network is: times are bounded, and documents are read by the same readers.
 
+use super::keeper::AHEAD;
 use super::{Brought, Source};
 use crate::time::{Span, Timestamp};
 use alloc::format;
@@ -55,7 +56,7 @@ impl Status {
     /// Until when somebody else than `me` fetches. A lease that ends later than any can is of a clock that was set back since, and
     /// none.
     pub(super) fn led_by_other(&self, me: u64, longest: Span, now: Timestamp) -> Option<Timestamp> {
-        let live = now < self.until && self.until <= now.plus(longest);
+        let live = now < self.until && self.until <= now.plus(longest).plus(AHEAD);
         (live && self.holder != 0 && self.holder != me).then_some(self.until)
     }
 
@@ -220,6 +221,12 @@ mod tests {
         assert_eq!(until(9, 99), None, "our own");
         assert_eq!(until(1, 100), None, "over");
         assert_eq!(until(1, 50), None, "longer than a lease can be: the clock was set back");
+        assert_eq!(until(1, 88), None, "the same");
+        assert_eq!(
+            until(1, 89),
+            Some(Timestamp::from_secs(100)),
+            "taken a moment ago by who read the clock later"
+        );
         let free = Status { holder: 0, ..status() };
         assert_eq!(free.led_by_other(1, longest, Timestamp::from_secs(99)), None);
     }

@@ -16,8 +16,8 @@ use alloc::vec::Vec;
 /// How much longer a lease is than a fetch: time for the leader to say how it ended.
 const GRACE: Span = Span::from_secs(1);
 
-/// By how much another worker's clock may be ahead.
-const AHEAD: Span = Span::from_secs(1);
+/// By how much another worker's clock may be ahead: each reads it when it is called.
+pub(super) const AHEAD: Span = Span::from_secs(1);
 
 /// How often a write is tried against others.
 const TRIES: usize = 4;
@@ -152,8 +152,13 @@ impl Keeper {
         let brought = Brought { asked, ..document.brought };
         let renewed = target.take(document.document, brought, now).is_ok();
         if renewed {
+            let leads = !matches!(self.stage, Stage::Idle);
             self.stage = Stage::Idle;
             self.discovered = discovered;
+            if leads {
+                // Nobody waits for a fetch whose answer is not looked at.
+                self.end_lease(shared, |_| {});
+            }
         }
         renewed
     }

@@ -125,8 +125,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "leases",
         file: "core/src/fetch/board.rs",
-        check: "let live = now < self.until && self.until <= now.plus(longest);",
-        without: "let live = now < self.until; let _ = longest;",
+        check: "let live = now < self.until && self.until <= now.plus(longest).plus(AHEAD);",
+        without: "let live = now < self.until; let _ = (longest, AHEAD);",
+        tests: CORE,
+    },
+    Mutant {
+        name: "leases of clocks that are ahead",
+        file: "core/src/fetch/board.rs",
+        check: "now.plus(longest).plus(AHEAD)",
+        without: "now.plus(longest)",
+        tests: CORE,
+    },
+    Mutant {
+        name: "leases that nobody waits for",
+        file: "core/src/fetch/keeper.rs",
+        check: "if leads {",
+        without: "if false && leads {",
         tests: CORE,
     },
 ];

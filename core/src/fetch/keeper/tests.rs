@@ -277,6 +277,27 @@ fn leases_of_a_clock_that_was_set_back_hold_nobody_up() {
 }
 
 #[test]
+fn who_has_read_the_clock_a_moment_earlier_waits_too() {
+    let (mut workers, _) = workers(2);
+    assert!(workers[0].begin(1).is_some());
+    assert_eq!(workers[1].begin(0), None);
+    assert!(workers[1].store.schedule().follows());
+}
+
+#[test]
+fn who_takes_anothers_document_leads_no_more() {
+    let (mut workers, _) = workers(3);
+    let (id, _) = workers[0].begin(10).unwrap();
+    // By a clock so far behind, the first one's lease is none.
+    assert!(workers[1].begin(8).is_some());
+    assert_eq!(workers[0].answer(id, Some(&document("a")), 10), Ok("renewed"));
+    assert_eq!(workers[1].look(10), News::Renewed);
+    assert_eq!(workers[2].look(10), News::Renewed);
+    assert_eq!(workers[2].finds("x", false, 10), "wait");
+    assert!(workers[2].begin(10).is_some(), "nobody is waited for");
+}
+
+#[test]
 fn discovery_goes_before_the_keys_and_is_shared_with_them() {
     let shared = Rc::new(Alone::default());
     let (mut one, mut two) = (Worker::new(1, discovering(), &shared), Worker::new(2, discovering(), &shared));
